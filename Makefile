@@ -1,0 +1,22 @@
+# Two verbs are all a newcomer needs: `make run` and `make test`.
+.PHONY: run test slow check format
+
+run: ## the example school, on http://127.0.0.1:8480
+	@scripts/setup.sh run
+	@.venv/bin/vestibule run config.example.yaml
+
+test: ## everything this machine can test; skips say what would end them
+	@scripts/setup.sh test
+	@.venv/bin/python -m pytest
+
+slow: ## the soak runs
+	@scripts/setup.sh test
+	@.venv/bin/python -m pytest -m slow
+
+check: ## style and types alone
+	@scripts/setup.sh test
+	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+format:
+	@scripts/setup.sh test
+	@.venv/bin/ruff check --fix . && .venv/bin/ruff format .
