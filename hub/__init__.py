@@ -1,0 +1,52 @@
+"""Vestibule: a safety hub for schools. This module is all that a plugin imports."""
+
+from hub.clock import Clock, SystemClock, from_iso, iso
+from hub.errors import (
+    BadConfig,
+    CommandFailed,
+    ModelError,
+    NotReady,
+    PluginError,
+    Problem,
+    Refused,
+    StateError,
+    VestibuleError,
+)
+from hub.events import EVENT_TYPES, Event, new_id
+from hub.hookspecs import hookimpl
+from hub.kinds import API_VERSIONS, KINDS, Block, BrokerAddress, Context, Driver, Kind
+from hub.kinds.access_control import (
+    LOCK_VERBS,
+    VERBS,
+    AccessController,
+    Capabilities,
+    DoorReport,
+    Lock,
+    Position,
+    Verb,
+)
+from hub.kinds.cameras import Camera, Purpose, VideoSource
+from hub.kinds.detectors import Crop, Detection, Detector, DetectorInfo
+from hub.kinds.notifiers import (
+    SEVERITIES,
+    Channel,
+    Notice,
+    Notifier,
+    Receipt,
+    Recipient,
+    Severity,
+)
+from hub.kinds.visitors import Screening, Visit, VisitorSystem
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS",
+    "AccessController", "BadConfig", "Block", "BrokerAddress", "Camera", "Capabilities",
+    "Channel", "Clock", "CommandFailed", "Context", "Crop", "Detection", "Detector",
+    "DetectorInfo", "DoorReport", "Driver", "Event", "Kind", "Lock", "ModelError", "NotReady",
+    "Notice", "Notifier", "PluginError", "Position", "Problem", "Purpose", "Receipt",
+    "Recipient", "Refused", "Screening", "Severity", "StateError", "SystemClock", "Verb",
+    "VestibuleError", "VideoSource", "Visit", "VisitorSystem", "from_iso", "hookimpl", "iso",
+    "new_id",
+]  # fmt: skip

@@ -1,0 +1,43 @@
+"""The campus: places inside places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from hub.config import Place
+
+
+class Campus:
+    """Answers where a place lies. Built from a checked configuration, so every name resolves."""
+
+    def __init__(self, places: Mapping[str, Place]) -> None:
+        self._places = places
+
+    def name(self, place: str) -> str:
+        """What people call it; the id itself for an unknown place."""
+        return self._places[place].name if place in self._places else place
+
+    def ancestry(self, place: str) -> Iterator[str]:
+        """The place itself, then what it is part of, outwards."""
+        seen: set[str] = set()
+        current: str | None = place
+        while current is not None and current in self._places and current not in seen:
+            seen.add(current)
+            yield current
+            current = self._places[current].parent
+
+    def within(self, place: str, outer: str) -> bool:
+        """Whether `place` is `outer` or part of it."""
+        return outer in self.ancestry(place)
+
+    def words(self, place: str) -> str:
+        """The place in words, innermost first: `Laboratory 2, Science wing, First floor`."""
+        return ", ".join(
+            self._places[step].name
+            for step in self.ancestry(place)
+            if self._places[step].kind not in ("site",)
+        )
+
+    def private(self, place: str) -> bool:
+        """Whether the place, or anything it is part of, is marked private."""
+        return any(self._places[step].private for step in self.ancestry(place))

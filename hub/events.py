@@ -1,0 +1,97 @@
+"""Events: what happened, shaped as CloudEvents 1.0.
+
+Everything the hub sees, does or is told is an `Event`. Its `type` is one of `EVENT_TYPES`; a plugin
+may add types of its own under `plugin.NAME.`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from hub.clock import from_iso, iso
+
+EVENT_TYPES: Mapping[str, str] = {
+    "zone.entered": "A tracked person, vehicle or mover came into a zone of a camera.",
+    "zone.left": "A tracked person, vehicle or mover left a zone or was lost.",
+    "camera.online": "A camera delivers pictures again.",
+    "camera.offline": "A camera has delivered no picture for its timeout.",
+    "door.opened": "A door's contact says open.",
+    "door.closed": "A door's contact says closed.",
+    "door.locked": "A lock reports locked.",
+    "door.unlocked": "A lock reports unlocked.",
+    "door.forced": "A door opened while it was reported locked and nobody was let through.",
+    "door.held": "A door has stood open longer than it may.",
+    "door.jammed": "A lock reports that its bolt is stuck.",
+    "door.online": "A door's controller answers again.",
+    "door.offline": "A door's controller stopped answering.",
+    "action.confirmed": "A command was confirmed by read-back, or a notice was accepted.",
+    "action.failed": "A command or notice was answered with a failure, or given up.",
+    "action.timed_out": "A command or notice had no answer by its deadline.",
+    "visitor.checked_in": "A visitor checked in at a desk.",
+    "visitor.checked_out": "A visitor checked out.",
+    "visitor.overstayed": "A visitor is still here after the agreed time.",
+    "alert.raised": "A rule raised an alert.",
+    "alert.joined": "A further event joined an alert that was already open.",
+    "alert.verified": "A person confirmed that an alert is real.",
+    "alert.dismissed": "A person marked an alert as a false alarm.",
+    "alert.unsure": "A person could not tell and asks another.",
+    "incident.opened": "An incident was opened by an alert.",
+    "picture.saved": "A picture was kept as part of an incident.",
+    "plugin.failed": "A driver raised, hung or died and is being restarted.",
+    "plugin.recovered": "A driver that had failed is running again.",
+    "process.died": "A child process ended without being asked to.",
+    "process.started": "A child process started.",
+    "hub.started": "The hub started.",
+    "hub.stopped": "The hub was asked to stop and did.",
+}
+
+
+def new_id() -> str:
+    """A fresh identifier, unique everywhere; 32 hexadecimal digits."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened.
+
+    `source` says who saw it (`camera/lobby`, `door/main`, `rule/closed_wing`), `subject` what it is
+    about (a camera, door, alert or visitor id), `time` when it happened at the source. `data` holds
+    plain JSON values.
+    """
+
+    type: str
+    source: str
+    time: datetime
+    subject: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    id: str = field(default_factory=new_id)
+
+    def to_cloudevent(self) -> dict[str, Any]:
+        """The event as a CloudEvents 1.0 JSON object (structured mode)."""
+        return {
+            "specversion": "1.0",
+            "id": self.id,
+            "source": self.source,
+            "type": self.type,
+            "time": iso(self.time),
+            "subject": self.subject,
+            "datacontenttype": "application/json",
+            "data": dict(self.data),
+        }
+
+    @classmethod
+    def from_cloudevent(cls, message: Mapping[str, Any]) -> Event:
+        """Read a CloudEvents 1.0 JSON object. Raises `KeyError` or `ValueError` on a bad one."""
+        return cls(
+            type=str(message["type"]),
+            source=str(message["source"]),
+            time=from_iso(str(message["time"])),
+            subject=str(message.get("subject") or ""),
+            data=dict(message.get("data") or {}),
+            id=str(message["id"]),
+        )

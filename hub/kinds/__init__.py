@@ -1,0 +1,99 @@
+"""The five kinds of driver, and what every driver is told when it is built.
+
+A *kind* is what a plugin folder is called: cameras, detectors, access_control, notifiers, visitors.
+These modules hold contracts and plain data only: no I/O, nothing of the hub's own machinery.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from hub.clock import Clock, SystemClock
+from hub.events import Event
+
+Kind = Literal["cameras", "detectors", "access_control", "notifiers", "visitors"]
+KINDS: tuple[Kind, ...] = ("cameras", "detectors", "access_control", "notifiers", "visitors")
+
+API_VERSIONS: Mapping[Kind, int] = {
+    "cameras": 1,
+    "detectors": 1,
+    "access_control": 1,
+    "notifiers": 1,
+    "visitors": 1,
+}
+
+
+class Block(BaseModel):
+    """Base of every piece of configuration: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+@dataclass(frozen=True)
+class Driver:
+    """What a plugin announces: the name that YAML puts under `driver:`, and how to build one.
+
+    `factory(config, context)` returns an object that keeps the kind's contract and must not block
+    or touch the network; that is what `start()` is for. `config` is the model of the YAML block
+    without `driver`, `enabled` and the keys the hub keeps for itself. `device` (access_control
+    only) is the model of what a door says about itself under `device:`.
+    """
+
+    name: str
+    factory: Callable[[Any, Context], Any]
+    config: type[Block]
+    summary: str
+    api: int = 1
+    device: type[Block] | None = None
+
+
+async def _nowhere(event: Event) -> None:
+    """Events of a driver that was built outside a hub go nowhere."""
+
+
+async def _no_broker() -> BrokerAddress:
+    from hub.errors import NotReady
+
+    raise NotReady("no MQTT broker here: this driver was built outside a hub")
+
+
+def _no_progress(label: str, done: int, total: int) -> None:
+    """Progress of a driver that was built outside a hub is not shown."""
+
+
+@dataclass(frozen=True)
+class BrokerAddress:
+    """Where the site's MQTT broker listens."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the hub hands to a driver when it builds one.
+
+    `name` is the key of the YAML block. `devices` maps door id to its parsed `device:` block
+    (access_control only). `state` and `cache` are folders of the driver's own (made on first use by
+    the driver); what is in `cache` may vanish between runs. `config_folder` is where the YAML file
+    lies, for relative paths. `publish` hands an event to the journal and returns once it is
+    committed. `broker` gives the site's MQTT broker, starting the built-in one when the
+    configuration names none. `progress(label, done, total)` shows long work to people.
+    """
+
+    name: str
+    clock: Clock = field(default_factory=SystemClock)
+    state: Path = Path(".vestibule")
+    cache: Path = Path(".vestibule/cache")
+    config_folder: Path = Path(".")
+    devices: Mapping[str, Any] = field(default_factory=dict)
+    publish: Callable[[Event], Awaitable[None]] = _nowhere
+    broker: Callable[[], Awaitable[BrokerAddress]] = _no_broker
+    progress: Callable[[str, int, int], None] = _no_progress

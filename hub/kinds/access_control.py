@@ -1,0 +1,84 @@
+"""The contract of an access controller: doors, verbs with one meaning each, and reports.
+
+No verb affects leaving: a door must let people out whatever it was told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, runtime_checkable
+
+Verb = Literal["lock", "unlock", "momentary", "hold_open", "lockdown", "lockdown_release"]
+VERBS: tuple[Verb, ...] = (
+    "lock", "unlock", "momentary", "hold_open", "lockdown", "lockdown_release",
+)  # fmt: skip
+LOCK_VERBS: frozenset[Verb] = frozenset({"lock", "lockdown"})
+
+Lock = Literal["locked", "unlocked", "jammed", "moving", "unknown"]
+Position = Literal["open", "closed", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class DoorReport:
+    """What a controller says about one door, with the time at the source.
+
+    `lock` and `position` are None where this report says nothing about them. `online` is false when
+    the controller or its device is known to be away. `answers` is true when the report was made
+    after, and because of, the latest command or refresh (so it may confirm it): a retained or
+    remembered value must say false.
+    """
+
+    door: str
+    time: datetime
+    lock: Lock | None = None
+    position: Position | None = None
+    online: bool = True
+    answers: bool = False
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a controller can do: the verbs it takes, and what that means at the door."""
+
+    verbs: frozenset[Verb]
+    lockdown_native: bool = False
+    badges_still_work: bool = True
+    local_siren: bool = False
+    has_position: bool = True
+
+
+@runtime_checkable
+class AccessController(Protocol):
+    """One controller and the doors behind it; door ids are those of the YAML file."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """The same answer every time."""
+        ...
+
+    async def start(self) -> None:
+        """Connect; raise `NotReady` to be tried again later."""
+        ...
+
+    async def command(self, door: str, verb: Verb, key: str) -> None:
+        """Hand the command over. Returning means handed over, never done.
+
+        `key` is stable over retries. Raises `CommandFailed` when the device says no and `NotReady`
+        when it cannot be reached now.
+        """
+        ...
+
+    async def refresh(self, door: str) -> None:
+        """Ask the device to report its state afresh."""
+        ...
+
+    def reports(self) -> AsyncIterator[DoorReport]:
+        """Every report, as it comes, until closed; raises `NotReady` when the link is lost."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; called once, also after a failed start."""
+        ...

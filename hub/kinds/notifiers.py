@@ -1,0 +1,90 @@
+"""The contract of a notifier: hand one notice to one channel and say what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal, Protocol, runtime_checkable
+
+Severity = Literal["severe", "high", "check", "note"]
+SEVERITIES: tuple[Severity, ...] = ("severe", "high", "check", "note")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A person to be told; `contact` is what their YAML block says for this notifier, or ""."""
+
+    person: str
+    name: str
+    contact: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What people are told.
+
+    `key` is stable over attempts, so that a channel that deduplicates shows exactly one.
+    `about` says why it is sent: a new alert, a verdict on one, or the outcome of actions.
+    `repeat` is true when an earlier attempt may already have arrived.
+    """
+
+    key: str
+    about: Literal["alert", "verdict", "outcome"]
+    severity: Severity
+    title: str
+    text: str
+    time: datetime
+    to: tuple[Recipient, ...] = ()
+    place: str = ""
+    alert: str = ""
+    incident: str = ""
+    link: str = ""
+    drill: bool = False
+    repeat: bool = False
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """`accepted` = the provider has it; `delivered` = it reached a device; `failed` = it did not."""
+
+    state: Literal["accepted", "delivered", "failed"]
+    id: str = ""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """What kind of channel a notifier is.
+
+    `path` is what must work for it: nothing beyond this machine, the school's network, the
+    internet, or the mobile network. `public` channels are heard by everyone (sirens, public
+    address) and never speak on a detector's word alone.
+    """
+
+    path: Literal["local", "lan", "wan", "cellular"]
+    deduplicates: bool = False
+    public: bool = False
+
+
+@runtime_checkable
+class Notifier(Protocol):
+    """One channel."""
+
+    @property
+    def channel(self) -> Channel:
+        """The same answer every time."""
+        ...
+
+    async def start(self) -> None:
+        """Get ready; raise `NotReady` to be tried again later."""
+        ...
+
+    async def send(self, notice: Notice) -> Receipt:
+        """Hand it over once; raise `NotReady` where another attempt may succeed."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; called once, also after a failed start."""
+        ...

@@ -1,0 +1,65 @@
+"""The contract of a visitor system: who is expected, who is here, who should have left."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One visit. `until` is when the visitor should have left."""
+
+    id: str
+    visitor: str
+    host: str
+    purpose: str
+    expected: datetime
+    until: datetime
+    arrived: datetime | None = None
+    left: datetime | None = None
+
+    @property
+    def state(self) -> Literal["expected", "here", "left"]:
+        """Where the visit stands."""
+        if self.left is not None:
+            return "left"
+        return "here" if self.arrived is not None else "expected"
+
+
+@dataclass(frozen=True, slots=True)
+class Screening:
+    """What a check of a visitor found. A match only asks; a person answers."""
+
+    match: bool
+    reason: str = ""
+
+
+@runtime_checkable
+class VisitorSystem(Protocol):
+    """One visitor system or desk. Publishes visitor.* events through its context."""
+
+    async def start(self) -> None:
+        """Get ready; raise `NotReady` to be tried again later."""
+        ...
+
+    async def visits(self) -> list[Visit]:
+        """Today's visits, by expected time."""
+        ...
+
+    async def screen(self, visitor: str) -> Screening:
+        """Check a name against the lists this system has."""
+        ...
+
+    async def check_in(self, visit: str) -> Visit:
+        """The visitor is here. Raises `Refused` for one that is unknown or already in or gone."""
+        ...
+
+    async def check_out(self, visit: str) -> Visit:
+        """The visitor has left. Raises `Refused` for one that is not here."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; called once, also after a failed start."""
+        ...

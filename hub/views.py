@@ -1,0 +1,223 @@
+"""What pages and the API show: plain dictionaries, one shape each, ready for JSON.
+
+Times are RFC 3339 text in UTC (see `hub.clock.iso`), ages and durations seconds, boxes
+[x1, y1, x2, y2] in pixels of a frame whose size stands beside them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from hub.kinds.access_control import Lock, Position, Verb
+from hub.kinds.notifiers import Severity
+
+Verdict = Literal["verified", "dismissed", "unsure"]
+AlertState = Literal["raised", "verified", "dismissed", "unsure"]
+Conclusion = Literal["secured", "not_secured", "open", "unlocked", "unknown"]
+ActionState = Literal["pending", "confirmed", "failed", "timed_out", "cancelled"]
+
+
+class CameraView(TypedDict):
+    """A camera as it is now. `state` is `online` only while pictures arrive."""
+
+    id: str
+    name: str
+    place: str
+    place_words: str
+    state: Literal["starting", "online", "offline", "disabled"]
+    reason: str
+    picture_time: str | None
+    picture_age_s: float | None
+    gate: str
+    fps: float
+    decoded: int
+    triggered: int
+    inferred: int
+    dropped: int
+    detector: str
+    guessing: bool
+    private: bool
+
+
+class Requested(TypedDict):
+    """What was last asked of a door, by whom and why."""
+
+    verb: Verb
+    by: str
+    reason: str
+    time: str
+    state: ActionState
+    detail: str
+
+
+class Reported(TypedDict):
+    """What the lock says. `stale` once the report is older than its driver allows."""
+
+    lock: Lock
+    time: str | None
+    age_s: float | None
+    stale: bool
+
+
+class Physical(TypedDict):
+    """What the door's contact says."""
+
+    position: Position
+    time: str | None
+    age_s: float | None
+    stale: bool
+
+
+class DoorView(TypedDict):
+    """A door: three facts and one conclusion. `secured` needs all facts fresh and agreeing."""
+
+    id: str
+    name: str
+    place: str
+    place_words: str
+    online: bool
+    egress: str | None
+    verbs: list[Verb]
+    requested: Requested | None
+    reported: Reported
+    physical: Physical
+    conclusion: Conclusion
+    detail: str
+
+
+class VerdictView(TypedDict):
+    """Who decided what about an alert."""
+
+    verdict: Verdict
+    by: str
+    time: str
+    note: str
+
+
+class AlertView(TypedDict):
+    """An alert. `picture` is a media name or None; `will` says what verifying it will do."""
+
+    id: str
+    rule: str
+    title: str
+    severity: Severity
+    state: AlertState
+    place: str
+    place_name: str
+    place_words: str
+    camera: str
+    door: str
+    opened: str
+    updated: str
+    age_s: float
+    count: int
+    incident: str
+    picture: str | None
+    box: list[float] | None
+    frame_size: list[int] | None
+    matched: list[str]
+    label: str
+    score: float | None
+    guessing: bool
+    could_be: str
+    will: list[str]
+    verdict: VerdictView | None
+
+
+class EntryView(TypedDict):
+    """One line of an incident's story. `time` is the source's, `received` the hub's."""
+
+    time: str
+    received: str
+    source: str
+    type: str
+    text: str
+    tone: Literal["neutral", "ok", "check", "severe"]
+    picture: str | None
+    data: dict[str, Any]
+
+
+class ActionView(TypedDict):
+    """A command or notice and what became of it."""
+
+    key: str
+    kind: Literal["door", "notice"]
+    target: str
+    what: str
+    state: ActionState
+    attempts: int
+    created: str
+    finished: str | None
+    detail: str
+
+
+class IncidentView(TypedDict):
+    """An incident and its story in order."""
+
+    id: str
+    title: str
+    severity: Severity
+    state: Literal["open", "closed"]
+    place: str
+    place_words: str
+    opened: str
+    updated: str
+    alerts: list[AlertView]
+    actions: list[ActionView]
+    entries: list[EntryView]
+
+
+class ProcessView(TypedDict):
+    """A process of the hub; `cpu_s` is user and system time so far."""
+
+    name: str
+    pid: int
+    state: Literal["running", "restarting", "stopped"]
+    restarts: int
+    cpu_s: float
+    rss_peak_mb: float
+
+
+class DriverView(TypedDict):
+    """A running driver of any kind."""
+
+    kind: str
+    id: str
+    driver: str
+    state: Literal["starting", "running", "retrying", "failed", "disabled"]
+    reason: str
+    restarts: int
+
+
+class HealthView(TypedDict):
+    """How the house is. `state` is `degraded` whenever `problems` is not empty."""
+
+    state: Literal["ok", "degraded"]
+    problems: list[str]
+    version: str
+    started: str
+    uptime_s: float
+    detecting: str
+    guessing: bool
+    processes: list[ProcessView]
+    drivers: list[DriverView]
+    queues: dict[str, dict[str, int]]
+    events: int
+    alerts_open: int
+    actions: dict[str, int]
+
+
+class VisitView(TypedDict):
+    """A visit as the desk shows it."""
+
+    id: str
+    desk: str
+    visitor: str
+    host: str
+    purpose: str
+    expected: str
+    until: str
+    arrived: str | None
+    left: str | None
+    state: Literal["expected", "here", "left"]
+    overstayed: bool

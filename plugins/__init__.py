@@ -1,0 +1,1 @@
+"""Built-in drivers. Each module here uses only what `hub` exports."""
