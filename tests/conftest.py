@@ -1,0 +1,65 @@
+"""Which parts this machine has. A test that needs a missing one is skipped and says how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+RTSP_PACKAGES = (
+    "apt-get install gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
+    " gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gir1.2-gst-rtsp-server-1.0 python3-gi"
+)
+
+
+@cache
+def missing(part: str) -> str:
+    """What would end the lack of a part, or an empty text when it is here."""
+    if part == "browser":
+        return "" if shutil.which("chromium") else "apt-get install chromium"
+    if part == "mosquitto":
+        found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        return "" if found else "apt-get install mosquitto"
+    if part == "rtsp":
+        probe = "import gi; gi.require_version('GstRtspServer', '1.0')"
+        try:
+            done = subprocess.run(
+                ["/usr/bin/python3", "-c", probe], capture_output=True, timeout=30, check=False
+            )
+        except OSError:
+            return RTSP_PACKAGES
+        return "" if done.returncode == 0 else RTSP_PACKAGES
+    folder = os.environ.get("VESTIBULE_MATERIAL")
+    if folder and (Path(folder) / "clips").is_dir():
+        return ""
+    return "set VESTIBULE_MATERIAL to a folder with clips/, truth/ and models/"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, or leave out material tests where no material is named."""
+    for item in items:
+        for part in ("browser", "mosquitto", "rtsp", "material"):
+            if item.get_closest_marker(part) and (cure := missing(part)):
+                item.add_marker(pytest.mark.skip(reason=f"needs {part}: {cure}"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
+    """Where VESTIBULE_NO_SKIPS is set a skip counts as a failure."""
+    report = yield
+    if report.skipped and os.environ.get("VESTIBULE_NO_SKIPS") and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, which is not allowed here: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(scope="session")
+def material() -> Path:
+    """The folder with real clips, truth and models."""
+    if cure := missing("material"):
+        pytest.skip(cure)
+    return Path(os.environ["VESTIBULE_MATERIAL"])

@@ -1,0 +1,89 @@
+"""Which room may import which, as docs/design/architecture.md draws it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs"}
+DESCRIPTION = FOUNDATION | {"config", "campus", "views", "ports"}
+MAY_IMPORT = {
+    "kinds": FOUNDATION,
+    "perception": DESCRIPTION | {"perception", "plugins", "drivers", "supervisor", "models"},
+    "safety": DESCRIPTION | {"safety", "storage", "bus"},
+    "storage": DESCRIPTION | {"storage"},
+    "identity": DESCRIPTION | {"identity", "storage"},
+    "web": DESCRIPTION | {"web", "identity"},
+}
+
+
+def modules_imported(file: Path) -> set[str]:
+    """Dotted names that a file imports, at any depth."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            names.add(node.module or "")
+            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+    return names
+
+
+def sources(folder: str) -> list[Path]:
+    return sorted((ROOT / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("room", sorted(MAY_IMPORT))
+def test_a_room_imports_only_the_rooms_below_it(room: str) -> None:
+    """Work flows one way: no room reaches into one above it."""
+    for file in sources(f"hub/{room}"):
+        for name in modules_imported(file):
+            if name.startswith("hub."):
+                reached = name.split(".")[1]
+                if not (ROOT / "hub" / reached).exists() and not (
+                    ROOT / "hub" / f"{reached}.py"
+                ).exists():
+                    continue  # a public name of `hub` itself
+                assert reached in MAY_IMPORT[room], f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_plugins_import_only_the_public_names_of_hub() -> None:
+    """Built-in drivers have no private door: what they need, a vendor gets too."""
+    import hub
+
+    for file in sources("plugins"):
+        for name in modules_imported(file):
+            if name == "hub" or not name.startswith("hub."):
+                continue
+            assert name.removeprefix("hub.") in hub.__all__, f"{file.relative_to(ROOT)}: {name}"
+
+
+def test_the_kernel_never_imports_plugins() -> None:
+    """Built-in drivers come by the same path as any other: discovery, never an import."""
+    for file in sources("hub"):
+        for name in modules_imported(file):
+            assert name.split(".")[0] != "plugins", f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_importing_hub_stays_light() -> None:
+    """A plugin author's import loads no video, inference, database or web library."""
+    heavy = {"av", "numba", "onnxruntime", "sqlalchemy", "aiohttp", "PIL", "amqtt", "aiomqtt"}
+    code = "import sys, hub; print(*sorted(m for m in sys.modules if '.' not in m))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    assert not heavy & set(done.stdout.split())
+
+
+def test_every_public_name_is_there_once() -> None:
+    """`__all__` promises only what `hub` really offers."""
+    import hub
+
+    assert len(set(hub.__all__)) == len(hub.__all__)
+    assert all(hasattr(hub, name) for name in hub.__all__)
