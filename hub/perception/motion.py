@@ -1,0 +1,283 @@
+"""The motion gate: every frame looked at, almost none paid for.
+
+The gate reads the decoder's luma plane where it lies, shrinks it to a grid of cell means and
+compares those with a background that follows the day's light. What stands out, holds together
+and is no mere noise becomes regions for the detector; all other frames cost no inference.
+
+It fails open. It looks at the whole frame now and then although nothing moved, it adopts a
+changed scene within two seconds, and while it adopts it says so (`state` is "blind").
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import math
+from types import ModuleType
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.perception import motion_grid as G
+
+Reason = Literal["motion", "scan", "scene_change", "none"]
+State = Literal["warming", "watching", "blind"]
+Luma = NDArray[np.uint8]
+Mask = NDArray[np.uint8] | NDArray[np.bool_]
+
+BASE_THRESHOLD = 3.0  # grey levels of a cell's mean, before noise and edges are added
+NOISE_THRESHOLD = 5.0  # standard deviations of the cell's own noise
+EDGE_THRESHOLD = 0.04  # share of the steepest difference to a neighbouring cell
+LOW = 0.5  # share of its threshold at which a cell may join a mover
+BIG_CELLS = 6  # a mover of this size is believed at once, in calm weather
+WEATHER = (0.7, 1.5, 3.0)  # strays a frame from which one more frame of history is asked for
+LONE_WEIGHT = 3.0  # summed ratio that a small mover needs without a history
+
+BACK_SECONDS = 5.0  # background follows calm cells
+FRONT_SECONDS = 1800.0  # background creeps beneath movers; so slowly that no shade of them stays
+NOISE_SECONDS = 6.0
+FLUTTER_SECONDS = 8.0  # noise learned beneath movers: leaves, water, flags
+SHAKE_SECONDS = 6.0  # a gust is remembered
+STILL_SECONDS = 15.0  # a thing that has not changed for so long is furniture
+STILL_FAINT_SECONDS = 6.0  # likewise, where little is left to see
+STILL_SPECK_SECONDS = 1.0  # likewise, where that is also small
+STILL_VAST_SECONDS = 1.0  # likewise, where it fills a third of the picture
+EDGE_FRAMES = 8
+
+WARM_SECONDS = 1.0
+SCENE_SHARE = 0.6  # of the cells looked at stand out: another scene
+GAIN_RANGE = (0.35, 3.0)  # light alone does not leave this range
+CALM_SHARE = 0.02
+BLIND_SECONDS = 1.5
+ADOPT_SECONDS = 0.25
+REST_SECONDS = 2.0  # after a change was adopted, the next one is judged as motion
+
+LONGEST_GAP = 2.0  # seconds that one frame may teach
+
+
+class GateResult(NamedTuple):
+    """What the gate says of one frame.
+
+    `regions` is int32 (N, 4): x1 y1 x2 y2 in frame pixels, clipped, (0, 4) when empty. A "scan"
+    asks for a look at its regions although nothing triggered.
+    """
+
+    triggered: bool
+    reason: Reason
+    regions: NDArray[np.int32]
+    state: State
+
+
+NOWHERE = np.zeros((0, 4), np.int32)
+NOWHERE.flags.writeable = False
+
+
+def kernels(name: str | None = None) -> tuple[str, ModuleType]:
+    """The kernels to use: compiled ones, or their NumPy twin where Numba cannot load."""
+    if name != "numpy":
+        try:
+            return "numba", importlib.import_module("hub.perception.motion_kernels")
+        except Exception as error:  # Numba fails in many ways: no wheel, no cache, no CPU feature
+            if name == "numba":
+                raise
+            logging.getLogger(__name__).warning("motion gate runs without Numba: %s", error)
+    return "numpy", importlib.import_module("hub.perception.motion_numpy")
+
+
+class MotionGate:
+    """Decides, frame by frame, where a detector should look.
+
+    `fps` is only used for frames that come without a time. `scan_seconds` is the longest the
+    gate stays silent before it asks for a look at the whole frame (0 = never). `kernel` says
+    what it runs on: "numba", or "numpy" where Numba cannot load.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        fps: float = 5.0,
+        *,
+        scan_seconds: float = 10.0,
+        kernel: str | None = None,
+    ) -> None:
+        if width < 8 or height < 8:
+            raise ValueError(f"a frame of {width}x{height} is too small; at least 8x8 is needed")
+        self.width, self.height = width, height
+        self.kernel, self._do = kernels(kernel)
+        self._nominal = 1.0 / fps if fps > 0 else 0.2
+        self._scan_seconds = scan_seconds
+        self._whole = np.array([[0, 0, width, height]], np.int32)
+        self._whole.flags.writeable = False
+        self._make_arrays()
+        self.reset()
+
+    def _make_arrays(self) -> None:
+        grid = G.cut(self.width, self.height)
+        n = grid.cells
+        self._grid = grid
+        self._shape = grid.shape
+        self._field = np.zeros((G.PLANES, n), np.float32)
+        self._field[G.ACROSS] = np.arange(n) % int(grid.shape[G.PITCH])
+        self._knobs = np.zeros(G.KNOBS, np.float32)
+        self._found = np.zeros(G.FOUND, np.float64)
+        self._words = np.zeros(int(grid.shape[G.WORDS]), np.uint64)
+        self._sums = np.zeros((5, int(grid.shape[G.PITCH])), np.float32)
+        self._labels = np.zeros(n, np.uint8)
+        self._votes = np.zeros((2, n), np.uint8)
+        self._cells = np.zeros(n, np.int64)
+        self._boxes = np.zeros((G.MAX_REGIONS + 1, 4), np.int32)
+        self._knobs[G.BASE] = BASE_THRESHOLD
+        self._knobs[G.EDGE_SHARE] = EDGE_THRESHOLD
+        self._knobs[G.NOISE_GAIN] = NOISE_THRESHOLD
+        self._knobs[G.LOW] = LOW
+        self._knobs[G.WEIGHT_LONE] = LONE_WEIGHT
+        self._knobs[G.STILL] = STILL_SECONDS
+        self._knobs[G.STILL_FAINT] = STILL_FAINT_SECONDS
+        self._knobs[G.STILL_SPECK] = STILL_SPECK_SECONDS
+        self._knobs[G.STILL_VAST] = STILL_VAST_SECONDS
+
+    def reset(self) -> None:
+        """Forget the scene, as after a reconnect to a camera that may have been turned."""
+        self._frames = 0
+        self._now = 0.0
+        self._time: float | None = None
+        self._last_look = 0.0
+        self._blind_since: float | None = None
+        self._rest_until = 0.0
+        self._rated = 0.0  # the time step that the rates in `knobs` are for
+        self._weather = 0.0
+        self._found[:] = 0
+        self._votes[:] = 0
+        self._use_mask(None)
+
+    def update(self, luma: Luma, time: float | None = None, mask: Mask | None = None) -> GateResult:
+        """Look at one frame.
+
+        `luma` is uint8 (height, width); rows may be strided, nothing is copied. `time` is the
+        frame's own time in seconds; without it frames are 1 / fps apart. `mask` (height, width)
+        is non-zero where to look; pass another array to change it, it is read once. Raises
+        ValueError for another size or type of picture.
+        """
+        if luma.shape != (self.height, self.width) or luma.dtype != np.uint8:
+            raise ValueError(
+                f"expected a uint8 plane of {self.height} rows x {self.width} columns, "
+                f"not {luma.dtype} {luma.shape}"
+            )
+        if mask is not self._mask:
+            self._use_mask(mask)
+        dt = self._step_clock(time)
+        self._frames += 1
+        self._set_rates(dt)
+        self._do.sense(
+            luma,
+            self._shape,
+            self._grid.scale,
+            self._words,
+            self._knobs,
+            self._field,
+            self._labels,
+            self._sums,
+            self._found,
+        )
+        if self._frames == 1:
+            self._adopt(1.0)
+            return self._scan("warming")
+        if self._blind_since is not None or self._is_another_scene():
+            return self._while_blind(dt)
+        return self._judge(dt)
+
+    def _step_clock(self, time: float | None) -> float:
+        gap = self._nominal
+        if time is not None:
+            if self._time is not None and time > self._time:
+                gap = time - self._time
+            self._time = time
+        self._now += gap
+        return min(gap, LONGEST_GAP)
+
+    def _use_mask(self, mask: Mask | None) -> None:
+        if mask is not None and mask.shape != (self.height, self.width):
+            raise ValueError(f"mask is {mask.shape}, the frame {(self.height, self.width)}")
+        look = G.looked_at(self._grid, mask)
+        self._field[G.LOOK] = look
+        self._field[G.WEIGHT] = look
+        self._shape[G.LOOKED_AT] = int(look.sum())
+        self._mask = mask
+
+    def _set_rates(self, dt: float) -> None:
+        knobs = self._knobs
+        knobs[G.RENEW] = self._frames % EDGE_FRAMES == 0
+        knobs[G.BIG] = BIG_CELLS + 2 * min(self._weather, BIG_CELLS)
+        knobs[G.RUN_NEEDED] = sum(self._weather > strays for strays in WEATHER)
+        first = 1.0 / self._frames if self._now < 2 * WARM_SECONDS else 0.0
+        if first == 0.0 and dt == self._rated:
+            return
+        self._rated = dt if first == 0.0 else 0.0
+        knobs[G.DT] = dt
+        knobs[G.BACK_RATE] = max(first, 1.0 - math.exp(-dt / BACK_SECONDS))
+        knobs[G.BACK_SLOW] = dt / FRONT_SECONDS
+        knobs[G.NOISE_RATE] = max(first, 1.0 - math.exp(-dt / NOISE_SECONDS))
+        knobs[G.NOISE_SLOW] = dt / FLUTTER_SECONDS
+        knobs[G.SHAKE_DECAY] = math.exp(-dt / SHAKE_SECONDS)
+
+    def _is_another_scene(self) -> bool:
+        if self._now < self._rest_until:
+            return False
+        gain = 1.0 + float(self._found[G.GAIN])
+        if not GAIN_RANGE[0] <= gain <= GAIN_RANGE[1]:
+            return True
+        return bool(self._found[G.HOT] > SCENE_SHARE * max(1, int(self._shape[G.LOOKED_AT])))
+
+    def _judge(self, dt: float) -> GateResult:
+        regions = self._settle()
+        self._weather += min(1.0, dt / 3.0) * (float(self._found[G.STRAY]) - self._weather)
+        state: State = "warming" if self._now < WARM_SECONDS else "watching"
+        if len(regions):
+            self._last_look = self._now
+            return GateResult(True, "motion", regions, state)
+        if self._scan_seconds and self._now - self._last_look >= self._scan_seconds:
+            return self._scan(state)
+        return GateResult(False, "none", NOWHERE, state)
+
+    def _settle(self) -> NDArray[np.int32]:
+        count = self._do.settle(
+            self._shape,
+            self._knobs,
+            self._field,
+            self._labels,
+            self._votes,
+            self._cells,
+            self._boxes,
+            self._found,
+        )
+        return self._boxes[:count].copy() if count else NOWHERE
+
+    def _scan(self, state: State) -> GateResult:
+        self._last_look = self._now
+        return GateResult(False, "scan", self._whole, state)
+
+    def _while_blind(self, dt: float) -> GateResult:
+        """Adopt what is there now; bounded by the clock, whatever the scene does."""
+        began = self._blind_since is None
+        if self._blind_since is None:
+            self._blind_since = self._now
+        hot = float(self._found[G.HOT]) / max(1, int(self._shape[G.LOOKED_AT]))
+        blind_for = self._now - self._blind_since
+        if blind_for + dt > BLIND_SECONDS or (blind_for > 0.3 and hot < CALM_SHARE):
+            self._adopt(1.0)
+            self._blind_since = None
+            self._rest_until = self._now + REST_SECONDS
+            if hot < CALM_SHARE:
+                return self._scan("watching")
+            self._last_look = self._now
+            return GateResult(True, "scene_change", self._whole, "watching")
+        self._adopt(1.0 - math.exp(-dt / ADOPT_SECONDS))
+        self._last_look = self._now
+        if hot < CALM_SHARE and not began:
+            return GateResult(False, "none", NOWHERE, "blind")
+        return GateResult(True, "scene_change", self._whole, "blind")
+
+    def _adopt(self, pace: float) -> None:
+        self._do.adopt(self._shape, self._knobs, self._field, pace, 1.0)

@@ -1,0 +1,123 @@
+"""The motion gate's kernels, compiled by Numba: `sense`, `settle`, `adopt`.
+
+The picture is cut into a grid of cells, about 80x45 at every size. All that is remembered
+lives in one float32 array `field` of shape (PLANES, n): each row is one padded grid of
+`lines + 2` lines of `pitch` cells, with a border of cells that are never looked at, so that no
+loop tests bounds. The kernels are small on purpose: a loop with few arrays, one store and no
+branch is what the compiler turns into vector code.
+
+`hub.perception.motion_numpy` computes the same numbers with NumPy, to the last bit: no kernel
+lets the compiler reorder float sums.
+"""
+
+# Numba ships few type hints: its decorators and intrinsics are untyped.
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, types
+
+from hub.perception import motion_grid as G
+from hub.perception.motion_cache import OPTIONS
+from hub.perception.motion_light import compare, trace_edges
+from hub.perception.motion_movers import gather
+from hub.perception.motion_plane import measure
+
+F = np.float32
+PLANE = types.Array(types.uint8, 2, "A", readonly=True)
+
+
+@njit(**OPTIONS)
+def _learn_noise(field: Any, rate: Any, slow: Any) -> None:
+    """Per-cell noise power. Beneath a mover only its flutter counts, and slowly."""
+    residual = field[G.RESIDUAL]
+    before = field[G.BEFORE]
+    noise = field[G.NOISE]
+    front = field[G.FRONT]
+    for i in range(noise.shape[0]):
+        step = residual[i] - before[i]
+        power = noise[i]
+        calm = residual[i] * residual[i]
+        under = min(min(F(0.5) * step * step, F(4) * power + F(1)), G.FLUTTER_MOST)
+        if front[i] > F(0):
+            noise[i] = power + slow * max(F(0), under - power)
+        else:
+            noise[i] = power + rate * (calm - power)
+
+
+@njit(**OPTIONS)
+def _learn_back(field: Any, rate: Any, slow: Any) -> None:
+    """Draw the background towards the frame: less the more a cell stands out."""
+    mean = field[G.MEAN]
+    back = field[G.BACK]
+    ratio = field[G.RATIO]
+    front = field[G.FRONT]
+    for i in range(back.shape[0]):
+        triple = F(3) * ratio[i]
+        square = triple * triple
+        gentle = max(slow, rate / (F(1) + square * square))
+        pace = slow if front[i] == F(1) else gentle
+        pace = F(1) if front[i] == F(2) else pace
+        back[i] += pace * (mean[i] - back[i])
+
+
+@njit(**OPTIONS)
+def _relight(back: Any, offset: Any, gain: Any) -> None:
+    for i in range(back.shape[0]):
+        back[i] = back[i] + offset + gain * (back[i] - F(128))
+
+
+@njit(**OPTIONS)
+def _learn(knobs: Any, field: Any, found: Any) -> None:
+    """After every judged frame: noise, light and background move on."""
+    _learn_noise(field, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
+    if abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02:
+        _relight(field[G.BACK], F(found[G.OFFSET]), F(found[G.GAIN]))
+    _learn_back(field, knobs[G.BACK_RATE], knobs[G.BACK_SLOW])
+    field[G.BEFORE, :] = field[G.RESIDUAL]
+
+
+@njit(types.void(PLANE, types.int64[::1], types.float32[:, ::1], types.uint64[::1],
+                 types.float32[::1], types.float32[:, ::1], types.uint8[::1],
+                 types.float32[:, ::1], types.float64[::1]), **OPTIONS)  # fmt: skip
+def sense(
+    luma: Any, shape: Any, scale: Any, words: Any, knobs: Any, field: Any, labels: Any, sums: Any,
+    found: Any,
+) -> None:  # fmt: skip
+    """Measure a frame and compare it with the background: the half that reads the picture."""
+    measure(luma, shape, scale, words, field)
+    if knobs[G.RENEW] > F(0):
+        trace_edges(shape, field)
+    compare(shape, knobs, field, labels, sums, found)
+
+
+@njit(types.int64(types.int64[::1], types.float32[::1], types.float32[:, ::1],
+                  types.uint8[::1], types.uint8[:, ::1], types.int64[::1],
+                  types.int32[:, ::1], types.float64[::1]), **OPTIONS)  # fmt: skip
+def settle(
+    shape: Any, knobs: Any, field: Any, labels: Any, votes: Any, cells: Any, boxes: Any, found: Any
+) -> Any:
+    """Find the movers of a compared frame and learn from it; returns how many boxes."""
+    count = gather(shape, knobs, field, labels, votes, cells, boxes, found)
+    _learn(knobs, field, found)
+    return count
+
+
+@njit(types.void(types.int64[::1], types.float32[::1], types.float32[:, ::1], types.float32,
+                 types.float32), **OPTIONS)  # fmt: skip
+def adopt(shape: Any, knobs: Any, field: Any, pace: Any, noise: Any) -> None:
+    """Take the frame for the new background by `pace` (1 = wholly); start noise anew."""
+    mean = field[G.MEAN]
+    back = field[G.BACK]
+    for i in range(back.shape[0]):
+        back[i] += pace * (mean[i] - back[i])
+    for i in range(back.shape[0]):
+        field[G.NOISE, i] = max(field[G.NOISE, i], noise)
+        field[G.BEFORE, i] = F(0)
+        field[G.AGE, i] = F(0)
+        field[G.FRONT, i] = F(0)
+        field[G.WEIGHT, i] = field[G.LOOK, i]
+    trace_edges(shape, field)

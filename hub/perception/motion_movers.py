@@ -1,0 +1,200 @@
+"""Numba kernels that join cells to movers, believe or refuse them, and box them."""
+
+# Numba ships few type hints: its decorators and intrinsics are untyped.
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from hub.perception import motion_grid as G
+from hub.perception.motion_cache import OPTIONS
+
+F = np.float32
+
+
+@njit(**OPTIONS)
+def _support(cells: Any, count: int, votes: Any, pitch: int) -> Any:
+    """The longest run of earlier frames with something hot within two cells of this mover."""
+    best: Any = 0
+    n = votes.shape[0]
+    for k in range(count):
+        for dy in range(-2, 3):
+            start = cells[k] + dy * pitch - 2
+            for i in range(max(start, 0), min(start + 5, n)):
+                best = max(best, np.int64(votes[i]))
+    return best
+
+
+@njit(**OPTIONS)
+def _grow(seed: int, labels: Any, pitch: int, cells: Any) -> Any:
+    """Collect the labelled cells joined to `seed` (eight neighbours), clearing their labels."""
+    cells[0] = seed
+    labels[seed] = 0
+    count = 1
+    head = 0
+    while head < count:
+        i = cells[head]
+        head += 1
+        for j in (
+            i - pitch - 1, i - pitch, i - pitch + 1, i - 1, i + 1,
+            i + pitch - 1, i + pitch, i + pitch + 1,
+        ):  # fmt: skip
+            if labels[j] != 0:
+                labels[j] = 0
+                cells[count] = j
+                count += 1
+    return count
+
+
+@njit(**OPTIONS)
+def _patience(size: int, peak: float, shape: Any, knobs: Any) -> Any:
+    """Seconds without any change after which a mover of this size and strength is furniture."""
+    if size > G.VAST_SHARE * shape[G.LOOKED_AT]:
+        return knobs[G.STILL_VAST]
+    if peak > G.FAINT:
+        return knobs[G.STILL]
+    # A faint speck is what a camera's encoder leaves behind at a key frame.
+    return knobs[G.STILL_FAINT] if size >= knobs[G.BIG] else knobs[G.STILL_SPECK]
+
+
+@njit(**OPTIONS)
+def _box(x0: int, y0: int, x1: int, y1: int, shape: Any, box: Any) -> None:
+    """From cells to frame pixels: padded by half a cell and clipped."""
+    width = shape[G.CELL_W]
+    height = shape[G.CELL_H]
+    box[0] = max(0, (x0 - 1) * width - width // 2)
+    box[1] = max(0, (y0 - 1) * height - height // 2)
+    box[2] = shape[G.WIDTH]
+    box[3] = shape[G.HEIGHT]
+    if x1 < shape[G.COLUMNS]:
+        box[2] = min(box[2], x1 * width + width // 2)
+    if y1 < shape[G.LINES]:
+        box[3] = min(box[3], y1 * height + height // 2)
+
+
+@njit(**OPTIONS)
+def _join(boxes: Any, at: int, other: int) -> None:
+    boxes[at, 0] = min(boxes[at, 0], boxes[other, 0])
+    boxes[at, 1] = min(boxes[at, 1], boxes[other, 1])
+    boxes[at, 2] = max(boxes[at, 2], boxes[other, 2])
+    boxes[at, 3] = max(boxes[at, 3], boxes[other, 3])
+
+
+@njit(**OPTIONS)
+def _belong(boxes: Any, i: int, j: int) -> Any:
+    """True for boxes that overlap, unless joining them would cover much unmoved ground."""
+    x1 = max(boxes[i, 0], boxes[j, 0])
+    y1 = max(boxes[i, 1], boxes[j, 1])
+    x2 = min(boxes[i, 2], boxes[j, 2])
+    y2 = min(boxes[i, 3], boxes[j, 3])
+    if x1 >= x2 or y1 >= y2:
+        return False
+    width = max(boxes[i, 2], boxes[j, 2]) - min(boxes[i, 0], boxes[j, 0])
+    height = max(boxes[i, 3], boxes[j, 3]) - min(boxes[i, 1], boxes[j, 1])
+    both = np.int64(boxes[i, 2] - boxes[i, 0]) * np.int64(boxes[i, 3] - boxes[i, 1])
+    both += np.int64(boxes[j, 2] - boxes[j, 0]) * np.int64(boxes[j, 3] - boxes[j, 1])
+    both -= np.int64(x2 - x1) * np.int64(y2 - y1)
+    return np.float64(width) * np.float64(height) <= G.JOIN_WASTE * np.float64(both)
+
+
+@njit(**OPTIONS)
+def _merge(boxes: Any, count: int) -> Any:
+    """Join boxes that belong together until none do; returns how many are left."""
+    i = 0
+    while i < count:
+        j = i + 1
+        joined = False
+        while j < count:
+            if not _belong(boxes, i, j):
+                j += 1
+                continue
+            _join(boxes, i, j)
+            count -= 1
+            for k in range(4):
+                boxes[j, k] = boxes[count, k]
+            joined = True
+            j = i + 1
+        # A grown box may now reach one that was passed over before it.
+        i = 0 if joined else i + 1
+    return count
+
+
+@njit(**OPTIONS)
+def gather(
+    shape: Any, knobs: Any, field: Any, labels: Any, votes: Any, cells: Any, boxes: Any, found: Any
+) -> Any:
+    """Join labelled cells to movers, accept or refuse each, and box the accepted.
+
+    Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
+    its patience allows is marked with 2 and not boxed. Returns the number of boxes.
+    """
+    pitch = shape[G.PITCH]
+    ratio = field[G.RATIO]
+    front = field[G.FRONT]
+    age = field[G.AGE]
+    across = field[G.ACROSS]
+    for i in range(labels.shape[0]):
+        front[i] = F(0)
+        votes[1, i] = votes[0, i]
+        votes[0, i] = np.uint8(0)
+    jumped = abs(found[G.OFFSET]) > G.JUMP_OFFSET or abs(found[G.GAIN]) > G.JUMP_GAIN
+    stray = 0
+    count = 0
+    for line in range(1, shape[G.LINES] + 1):
+        seed = line * pitch
+        end = seed + shape[G.COLUMNS]
+        while seed < end:
+            seed += 1
+            if labels[seed] != 2:
+                continue
+            size = _grow(seed, labels, pitch, cells)
+            weight = F(0)
+            peak = F(0)
+            youngest = F(1e9)
+            left = F(1e9)
+            right = F(0)
+            top: Any = seed
+            low: Any = seed
+            known: Any = 0
+            for k in range(size):
+                i = cells[k]
+                weight += ratio[i]
+                peak = max(peak, ratio[i])
+                youngest = min(youngest, age[i])
+                left = min(left, across[i])
+                right = max(right, across[i])
+                top = min(top, i)
+                low = max(low, i)
+                known += np.int64(votes[1, i] != 0)
+            run = 0
+            big = size >= knobs[G.BIG]
+            if not big:
+                run = _support(cells, size, votes[1], pitch)
+                if run == 0:
+                    stray += 1
+            vote = np.uint8(min(run + 1, 9))
+            if big:
+                vote = np.uint8(9)
+            for k in range(size):
+                votes[0, cells[k]] = vote
+            strong = weight > knobs[G.WEIGHT_LONE] and run >= knobs[G.RUN_NEEDED]
+            if not (big or strong or (run >= G.RUN_SURE and run >= knobs[G.RUN_NEEDED])):
+                continue
+            stale = youngest > _patience(size, peak, shape, knobs)
+            stale = stale or (jumped and 4 * known < size)
+            mark = F(2) if stale else F(1)
+            for k in range(size):
+                front[cells[k]] = mark
+            if stale:
+                continue
+            _box(int(left), top // pitch, int(right), low // pitch, shape, boxes[count])
+            if count < boxes.shape[0] - 1:
+                count += 1
+            else:
+                _join(boxes, count - 1, count)
+    found[G.STRAY] = np.float64(stray)
+    return _merge(boxes, count)

@@ -1,0 +1,85 @@
+"""The compiled kernels and their NumPy twin must say and remember exactly the same."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from hub.perception import motion_grid as G
+from hub.perception.motion import MotionGate
+
+SIZES = [(640, 360), (480, 270), (641, 363), (640, 720), (1280, 720), (97, 61), (8, 8)]
+
+
+def scene(width: int, height: int, seed: int, frames: int) -> list[NDArray[np.uint8]]:
+    """Ground with texture, two movers, noise, a light step and a change of scene."""
+    rng = np.random.default_rng(seed)
+    ground = rng.integers(20, 220, (height // 6 + 1, width // 6 + 1)).astype(np.float32)
+    ground = ground.repeat(6, 0).repeat(6, 1)[:height, :width]
+    taken = []
+    for i in range(frames):
+        frame = ground + rng.normal(0, 2, ground.shape)
+        frame += 25 * (i > frames // 3)
+        if i > 2 * frames // 3:
+            frame = 230 - frame
+        for k in range(2):
+            x, y = int(i * (3 + k) % width), int((seed * 7 + 40 * k) % height)
+            frame[y : y + height // 5, x : x + width // 12] = 60 + 90 * k
+        taken.append(np.clip(frame, 0, 255).astype(np.uint8))
+    return taken
+
+
+def both(width: int, height: int, fps: float = 5) -> tuple[MotionGate, MotionGate]:
+    """A compiled gate and its twin."""
+    return (
+        MotionGate(width, height, fps, kernel="numba"),
+        MotionGate(width, height, fps, kernel="numpy"),
+    )
+
+
+def assert_same(ours: MotionGate, twin: MotionGate, frame: NDArray[np.uint8], at: float) -> None:
+    """Show both a frame; nothing they say or remember may differ."""
+    a, b = ours.update(frame, at), twin.update(frame, at)
+    assert (a.triggered, a.reason, a.state) == (b.triggered, b.reason, b.state)
+    np.testing.assert_array_equal(a.regions, b.regions)
+    rows = [G.MEAN, G.BACK, G.NOISE, G.RESIDUAL, G.RATIO, G.FRONT, G.AGE]
+    np.testing.assert_array_equal(ours._field[rows], twin._field[rows])
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_twins_agree_to_the_last_bit_at_every_size(width: int, height: int) -> None:
+    """Decisions, regions and everything remembered are equal, frame after frame."""
+    ours, twin = both(width, height)
+    for i, frame in enumerate(scene(width, height, seed=3, frames=24)):
+        assert_same(ours, twin, frame, i / 5)
+
+
+def test_twins_agree_on_a_strided_plane() -> None:
+    """Padding beside the picture is read by neither, whether rows start on words or not."""
+    for pitch in (704, 651):
+        ours, twin = both(640, 360)
+        memory = np.random.default_rng(1).integers(0, 255, (360, pitch), np.uint8)
+        for i, frame in enumerate(scene(640, 360, seed=5, frames=9)):
+            memory[:, :640] = frame
+            assert_same(ours, twin, memory[:, :640], i / 5)
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    width=st.integers(8, 200),
+    height=st.integers(8, 150),
+    seed=st.integers(0, 2**16),
+    steps=st.lists(st.sampled_from([-3.0, 0.0, 0.03, 0.2, 1.0, 30.0]), min_size=5, max_size=10),
+)
+def test_twins_agree_on_anything(width: int, height: int, seed: int, steps: list[float]) -> None:
+    """Pure noise of any size, with times that stand still, jump and go back."""
+    rng = np.random.default_rng(seed)
+    ours, twin = both(width, height)
+    now = 0.0
+    for i, step in enumerate(steps):
+        now += step
+        level, spread = rng.integers(0, 200), rng.integers(1, 56)
+        frame = rng.integers(level, level + spread, (height, width), np.uint8)
+        frame[: height // 2] //= 1 + i % 2
+        assert_same(ours, twin, frame, now)
