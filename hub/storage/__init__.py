@@ -1,0 +1,1 @@
+"""What survives: the state folder, the journal and its tables."""

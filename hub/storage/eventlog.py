@@ -1,0 +1,77 @@
+"""Events as rows of the journal: appended once each, read in order."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, select
+from sqlalchemy.dialects.sqlite import insert
+
+from hub.clock import from_iso, iso
+from hub.events import Event
+from hub.storage.schema import events
+
+LARGEST = 1_000_000
+
+_append = insert(events).on_conflict_do_nothing(index_elements=[events.c.id])
+
+
+def encode(data: Mapping[str, Any]) -> str:
+    """Event data as JSON text. Raises `ValueError` for what JSON cannot say, or past 1 MB."""
+    try:
+        text = json.dumps(dict(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    except TypeError as error:
+        raise ValueError(f"event data is not plain JSON: {error}") from None
+    if len(text) > LARGEST:
+        raise ValueError(f"event data of {len(text)} characters; at most {LARGEST} are kept")
+    return text
+
+
+def append(connection: Connection, event: Event, received: datetime, data: str) -> int | None:
+    """Write an event; returns its sequence number, or None when its id is already there."""
+    result = connection.execute(
+        _append,
+        {
+            "id": event.id,
+            "type": event.type,
+            "source": event.source,
+            "subject": event.subject,
+            "time": iso(event.time),
+            "received": iso(received),
+            "data": data,
+        },
+    )
+    return int(result.lastrowid) if result.rowcount == 1 else None
+
+
+def get(connection: Connection, event: str) -> Event | None:
+    """One event by its id."""
+    row = connection.execute(select(events).where(events.c.id == event)).first()
+    return None if row is None else _event(row)
+
+
+def after(connection: Connection, seq: int, limit: int) -> list[tuple[int, Event]]:
+    """Events with a sequence number above `seq`, oldest first, at most `limit`."""
+    rows = connection.execute(
+        select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
+    )
+    return [(row.seq, _event(row)) for row in rows]
+
+
+def last_seq(connection: Connection) -> int:
+    """The sequence number of the newest event; 0 when there is none."""
+    return int(connection.scalar(select(func.max(events.c.seq))) or 0)
+
+
+def _event(row: Row[Any]) -> Event:
+    return Event(
+        type=row.type,
+        source=row.source,
+        time=from_iso(row.time),
+        subject=row.subject,
+        data=json.loads(row.data),
+        id=row.id,
+    )

@@ -1,0 +1,259 @@
+"""The journal: one SQLite file, one thread that writes, a few that read.
+
+Works handed to `write` while a commit is under way wait together and share the next one (group
+commit), each inside a savepoint of its own so that one that fails harms no other. `write` returns
+only after the commit is on the disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from hub.errors import StateError
+from hub.storage.database import is_busy, open_engine, open_readers, state_error
+
+__all__ = ["Journal", "JournalCounters", "open_engine"]
+
+T = TypeVar("T")
+READERS = 2
+READS_WAITING = 256
+GROUP = 256
+BUSY_RETRIES = 6
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class _Work:
+    run: Callable[[Connection], Any]
+    done: asyncio.Future[Any]
+    after: Callable[[Any], None] | None
+    result: Any = None
+    error: Exception | None = None
+    ran: bool = False
+
+
+@dataclass(slots=True)
+class JournalCounters:
+    """What the journal has done since opened; `waited` counts writes that met a full queue."""
+
+    works: int = 0
+    commits: int = 0
+    failed: int = 0
+    waited: int = 0
+    largest_group: int = 0
+    reads: int = 0
+
+
+class Journal:
+    """The hub's memory; what it writes and reads are functions of an SQLAlchemy connection."""
+
+    def __init__(self, path: Path, *, queue_size: int = 2048, readers: int = READERS) -> None:
+        self.path = path
+        self.counters = JournalCounters()
+        self._queue_size = queue_size
+        self._readers = readers
+        self._room = asyncio.Semaphore(queue_size)
+        self._read_room = asyncio.Semaphore(READS_WAITING)
+        self._works: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._writer: threading.Thread | None = None
+        self._write_engine: Engine | None = None
+        self._read_engine: Engine | None = None
+        self._read_threads: ThreadPoolExecutor | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def open(self) -> None:
+        """Open the file, making it when new. Raises `StateError` (see `open_engine`)."""
+        self._loop = asyncio.get_running_loop()
+        self._write_engine = await asyncio.to_thread(open_engine, self.path)
+        self._read_engine = open_readers(self.path, self._readers)
+        self._read_threads = ThreadPoolExecutor(self._readers, "journal-read")
+        self._writer = threading.Thread(
+            target=self._write_until_closed, name="journal-write", daemon=True
+        )
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Write what was handed over, then close; later writes and reads raise `StateError`."""
+        writer, self._writer = self._writer, None
+        if writer is None:
+            return
+        self._works.put(None)
+        await asyncio.to_thread(writer.join)
+        assert self._read_threads is not None
+        await asyncio.to_thread(self._read_threads.shutdown)
+        for engine in (self._read_engine, self._write_engine):
+            if engine is not None:
+                engine.dispose()
+
+    async def write(
+        self, work: Callable[[Connection], T], after: Callable[[T], None] | None = None
+    ) -> T:
+        """Run `work` in a write transaction and return its result once it is on the disk.
+
+        `work` runs in the writer's thread and must only touch the connection and what it was given;
+        what it raises is raised here, and leaves nothing written. `after` is called on the event
+        loop with the result, in commit order, even when whoever waits here was cancelled.
+        Waits while the queue is full. Raises `StateError` when the file fails or is closed.
+        """
+        if self._room.locked():
+            self.counters.waited += 1
+        async with self._room:
+            if self._writer is None:
+                raise StateError(f"the journal {self.path} is closed")
+            item = _Work(work, asyncio.get_running_loop().create_future(), after)
+            self._works.put(item)
+            result: T = await item.done
+            return result
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a connection that only reads: one consistent view, beside the writer."""
+        async with self._read_room:
+            if self._writer is None or self._read_threads is None:
+                raise StateError(f"the journal {self.path} is closed")
+            self.counters.reads += 1
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._read_threads, self._read, work)
+
+    def queue(self) -> dict[str, int]:
+        """Counters for health and metrics; `waiting` is how many works are in the queue now."""
+        return {
+            "waiting": self._works.qsize(),
+            "limit": self._queue_size,
+            "waited": self.counters.waited,
+            "works": self.counters.works,
+            "commits": self.counters.commits,
+            "failed": self.counters.failed,
+            "largest_group": self.counters.largest_group,
+            "reads": self.counters.reads,
+            "dropped": 0,
+        }
+
+    def _read(self, work: Callable[[Connection], T]) -> T:
+        assert self._read_engine is not None
+        try:
+            with self._read_engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            trouble = state_error(error, self.path)
+            if trouble is None:
+                raise
+            raise trouble from error
+
+    def _write_until_closed(self) -> None:
+        assert self._write_engine is not None
+        connection = self._write_engine.connect()
+        try:
+            while (first := self._works.get()) is not None:
+                group, ended = self._waiting_with(first)
+                self._commit(connection, group)
+                self._hand_back(group)
+                if ended:
+                    return
+        finally:
+            connection.close()
+
+    def _waiting_with(self, first: _Work) -> tuple[list[_Work], bool]:
+        group = [first]
+        ended = False
+        while len(group) < GROUP and not ended:
+            try:
+                item = self._works.get_nowait()
+            except queue.Empty:
+                break
+            if item is None:
+                ended = True
+            else:
+                group.append(item)
+        return group, ended
+
+    def _commit(self, connection: Connection, group: list[_Work]) -> None:
+        try:
+            self._begin(connection)
+            for item in group:
+                if not item.done.cancelled():
+                    self._run(connection, item)
+            connection.commit()
+        except Exception as error:
+            self._give_up(connection, group, error)
+        self.counters.commits += 1
+        self.counters.works += sum(item.ran for item in group)
+        self.counters.failed += sum(1 for item in group if item.error is not None)
+        self.counters.largest_group = max(self.counters.largest_group, len(group))
+
+    def _begin(self, connection: Connection) -> None:
+        for attempt in range(BUSY_RETRIES):
+            try:
+                connection.begin()
+                return
+            except DBAPIError as error:
+                connection.rollback()
+                if not is_busy(error) or attempt == BUSY_RETRIES - 1:
+                    raise
+                log.warning("the journal is busy", path=str(self.path), attempt=attempt + 1)
+                time.sleep(0.05)
+
+    def _run(self, connection: Connection, item: _Work) -> None:
+        item.ran = True
+        connection.exec_driver_sql("SAVEPOINT work")
+        try:
+            item.result = item.run(connection)
+        except Exception as error:
+            item.error = self._in_words(error)
+            try:
+                connection.exec_driver_sql("ROLLBACK TO work")
+            except DBAPIError:
+                # A full disk or a damaged page has already ended the whole transaction.
+                raise error from None
+        connection.exec_driver_sql("RELEASE work")
+
+    def _give_up(self, connection: Connection, group: list[_Work], error: Exception) -> None:
+        try:
+            connection.rollback()
+        except DBAPIError:
+            connection.invalidate()
+        words = self._in_words(error)
+        log.error("the journal could not commit", path=str(self.path), error=str(words))
+        for item in group:
+            item.error = item.error or words
+
+    def _in_words(self, error: Exception) -> Exception:
+        if isinstance(error, DBAPIError):
+            return state_error(error, self.path) or error
+        if isinstance(error, StopIteration):  # no future can carry one
+            return RuntimeError("a work for the journal raised StopIteration")
+        return error
+
+    def _hand_back(self, group: list[_Work]) -> None:
+        assert self._loop is not None
+        try:
+            self._loop.call_soon_threadsafe(_resolve, group)
+        except RuntimeError:
+            log.warning("the event loop was closed before the journal", works=len(group))
+
+
+def _resolve(group: list[_Work]) -> None:
+    for item in group:
+        if item.ran and item.error is None and item.after is not None:
+            try:
+                item.after(item.result)
+            except Exception:
+                log.exception("what follows a commit failed")
+        if item.done.done():
+            continue
+        if item.error is None:
+            item.done.set_result(item.result)
+        else:
+            item.done.set_exception(item.error)

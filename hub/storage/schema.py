@@ -1,0 +1,189 @@
+"""The tables of the journal, and the version their shape carries.
+
+Times are RFC 3339 text in UTC with milliseconds (`hub.clock.iso`), so that they sort as text.
+Columns named `data`, `payload`, `matched`, `box`, `frame_size` and `plan` hold JSON text.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+events = Table(
+    "events",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("type", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("time", Text, nullable=False),
+    Column("received", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+incidents = Table(
+    "incidents",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("opened", Text, nullable=False),
+    Column("updated", Text, nullable=False),
+)
+Index("ix_incidents_open", incidents.c.updated, sqlite_where=incidents.c.state == "open")
+
+incident_entries = Table(
+    "incident_entries",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("incident", Text, ForeignKey("incidents.id"), nullable=False),
+    Column("event", Text, nullable=False),
+    Column("time", Text, nullable=False),
+    Column("received", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("type", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("tone", Text, nullable=False),
+    Column("picture", Text),
+    Column("data", Text, nullable=False),
+)
+Index("ix_entries_story", incident_entries.c.incident, incident_entries.c.time)
+
+# `scope` is what a further match must share to join the alert: a place, a door or a camera.
+# `announced` is when the alert was last spoken of in an event, so that joining does not flood.
+# `plan` is what verifying will do, fixed when the alert was raised: what people read is what runs.
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("camera", Text, nullable=False),
+    Column("door", Text, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("opened", Text, nullable=False),
+    Column("updated", Text, nullable=False),
+    Column("announced", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("picture", Text),
+    Column("box", Text),
+    Column("frame_size", Text),
+    Column("matched", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("score", Float),
+    Column("guessing", Boolean, nullable=False),
+    Column("could_be", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("verdict_by", Text, nullable=False, server_default=""),
+    Column("verdict_time", Text, nullable=False, server_default=""),
+    Column("verdict_note", Text, nullable=False, server_default=""),
+)
+Index("ix_alerts_scope", alerts.c.rule, alerts.c.scope, alerts.c.state)
+Index("ix_alerts_state", alerts.c.state, alerts.c.opened)
+Index("ix_alerts_incident", alerts.c.incident)
+
+# The outbox. `started` is set while an attempt runs and empty otherwise, so that a pending action
+# with `started` after a restart is one whose outcome nobody knows. `stop` asks that no further
+# attempt be made once the present one ends.
+actions = Table(
+    "actions",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("lane", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("alert", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("due", Text, nullable=False),
+    Column("deadline_s", Float, nullable=False),
+    Column("expires", Text, nullable=False),
+    Column("attempts", Integer, nullable=False, server_default=text("0")),
+    Column("state", Text, nullable=False),
+    Column("stop", Text, nullable=False, server_default=""),
+    Column("detail", Text, nullable=False, server_default=""),
+    Column("started", Text),
+    Column("finished", Text),
+)
+Index(
+    "ix_actions_pending",
+    actions.c.lane,
+    actions.c.due,
+    sqlite_where=actions.c.state == "pending",
+)
+Index("ix_actions_alert", actions.c.alert)
+Index("ix_actions_incident", actions.c.incident)
+Index("ix_actions_target", actions.c.kind, actions.c.target)
+
+users = Table(
+    "users",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("created", Text, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("created", Text, nullable=False),
+    Column("revoked", Text),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("user", Text, ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("created", Text, nullable=False),
+    Column("expires", Text, nullable=False),
+    Column("revoked", Text),
+)
+
+setup_links = Table(
+    "setup_links",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("created", Text, nullable=False),
+    Column("expires", Text, nullable=False),
+    Column("used", Text),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
