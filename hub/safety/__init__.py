@@ -1,0 +1,1 @@
+"""From events to intentions and back: rules, alerts, incidents, actions, doors and notices."""

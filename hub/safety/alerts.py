@@ -1,0 +1,238 @@
+"""Alerts as rows: joined while the same thing goes on, judged once, shown as views.
+
+Every function takes a connection and runs inside somebody's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+
+from hub.clock import from_iso, iso
+from hub.errors import Refused
+from hub.events import Event, new_id
+from hub.kinds.notifiers import SEVERITIES
+from hub.safety.plan import Step, will
+from hub.safety.rules import Match, number
+from hub.safety.words import Words
+from hub.storage.schema import alerts
+from hub.views import AlertView, Verdict, VerdictView
+
+AlertRow: TypeAlias = Row[Any]
+
+OPEN = ("raised", "unsure")
+STILL_SAME = timedelta(minutes=10)
+ANNOUNCE_EVERY = timedelta(seconds=30)
+DECIDED_SHOWN = 200
+
+
+def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
+    """The alert that a further match belongs to: same rule, same place, door or camera, and open or
+    verified a short while ago. A dismissed alert is over: the next match is news.
+    """
+    going_on = or_(
+        alerts.c.state.in_(OPEN),
+        and_(alerts.c.state == "verified", alerts.c.updated >= iso(now - STILL_SAME)),
+    )
+    return connection.execute(
+        select(alerts)
+        .where(alerts.c.rule == match.rule, alerts.c.scope == match.about.scope, going_on)
+        .order_by(alerts.c.opened.desc())
+        .limit(1)
+    ).first()
+
+
+def raise_alert(
+    connection: Connection,
+    match: Match,
+    event: Event,
+    steps: Sequence[Step],
+    incident: str,
+    camera: str,
+    now: datetime,
+) -> AlertRow:
+    """Write a new alert and return it; `camera` is the one to look through."""
+    stamp = iso(now)
+    name = new_id()
+    picture = event.data.get("picture")
+    connection.execute(
+        insert(alerts),
+        {
+            "id": name,
+            "rule": match.rule,
+            "scope": match.about.scope,
+            "title": match.spec.name,
+            "severity": match.spec.alert.severity,
+            "state": "raised",
+            "place": match.about.place,
+            "camera": camera,
+            "door": match.about.door,
+            "event": event.id,
+            "opened": stamp,
+            "updated": stamp,
+            "announced": stamp,
+            "count": 1,
+            "incident": incident,
+            "picture": picture if isinstance(picture, str) else None,
+            "box": _numbers(event.data.get("box")),
+            "frame_size": _numbers(event.data.get("frame")),
+            "matched": json.dumps(list(match.matched), ensure_ascii=False),
+            "label": str(event.data.get("label") or ""),
+            "score": number(event.data.get("score")),
+            "guessing": bool(event.data.get("guessing")),
+            "could_be": match.spec.alert.could_be,
+            "plan": json.dumps(list(steps), ensure_ascii=False),
+        },
+    )
+    return get(connection, name)
+
+
+def join(connection: Connection, alert: AlertRow, event: Event, now: datetime) -> bool:
+    """Count a further match; true when it is time to speak of the alert in an event again."""
+    stamp = iso(now)
+    announce: bool = alert.announced <= iso(now - ANNOUNCE_EVERY)
+    picture = event.data.get("picture")
+    changes: dict[str, Any] = {"count": alerts.c.count + 1, "updated": stamp}
+    if announce:
+        changes["announced"] = stamp
+    if alert.picture is None and isinstance(picture, str):
+        changes["picture"] = picture
+        changes["box"] = _numbers(event.data.get("box"))
+        changes["frame_size"] = _numbers(event.data.get("frame"))
+    connection.execute(update(alerts).where(alerts.c.id == alert.id).values(**changes))
+    return announce
+
+
+def judge(
+    connection: Connection,
+    alert: AlertRow,
+    verdict: Verdict,
+    by: str,
+    note: str,
+    now: datetime,
+    words: Words,
+) -> bool:
+    """Write a verdict; false when the same one already stands.
+
+    Raises `Refused` when another final verdict stands, naming who gave it and when.
+    """
+    if alert.state in ("verified", "dismissed"):
+        if alert.state == verdict:
+            return False
+        when = words.moment(from_iso(alert.verdict_time))
+        raise Refused(
+            f"{words.person(alert.verdict_by)} already marked this alert as {alert.state} "
+            f"at {when}; that verdict stands"
+        )
+    stamp = iso(now)
+    connection.execute(
+        update(alerts)
+        .where(alerts.c.id == alert.id)
+        .values(state=verdict, updated=stamp, verdict_by=by, verdict_time=stamp, verdict_note=note)
+    )
+    return True
+
+
+def get(connection: Connection, alert: str) -> AlertRow:
+    """One alert. Raises `KeyError`."""
+    found = connection.execute(select(alerts).where(alerts.c.id == alert)).first()
+    if found is None:
+        raise KeyError(alert)
+    return found
+
+
+def set_incident(connection: Connection, alert: str, incident: str) -> None:
+    """Make an alert part of an incident."""
+    connection.execute(update(alerts).where(alerts.c.id == alert).values(incident=incident))
+
+
+def give_picture(connection: Connection, incident: str, camera: str, picture: str) -> None:
+    """Show a kept picture on the incident's alerts that have none and are not another camera's."""
+    connection.execute(
+        update(alerts)
+        .where(
+            alerts.c.incident == incident,
+            alerts.c.picture.is_(None),
+            alerts.c.camera.in_(("", camera)),
+        )
+        .values(picture=picture)
+    )
+
+
+def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[AlertRow]:
+    """The alerts of these incidents, oldest first."""
+    return _select(connection, alerts.c.incident.in_(incidents))
+
+
+def count_open(connection: Connection) -> int:
+    """How many alerts wait for a verdict."""
+    found = select(func.count()).select_from(alerts).where(alerts.c.state.in_(OPEN))
+    return int(connection.scalar(found) or 0)
+
+
+def shown(connection: Connection, *, open_only: bool) -> list[AlertRow]:
+    """Open alerts, most severe and then oldest first; unless `open_only` the latest decided ones
+    after them, newest first.
+    """
+    rank = {severity: place for place, severity in enumerate(SEVERITIES)}
+    waiting = _select(connection, alerts.c.state.in_(OPEN))
+    waiting.sort(key=lambda row: (rank[row.severity], row.opened))
+    if open_only:
+        return waiting
+    decided = connection.execute(
+        select(alerts)
+        .where(alerts.c.state.not_in(OPEN))
+        .order_by(alerts.c.opened.desc())
+        .limit(DECIDED_SHOWN)
+    )
+    return [*waiting, *decided]
+
+
+def view(row: AlertRow, words: Words, public: Callable[[str], bool], now: datetime) -> AlertView:
+    """An alert as pages and the API show it."""
+    verdict: VerdictView | None = None
+    if row.verdict_time:
+        verdict = VerdictView(
+            verdict=row.state, by=row.verdict_by, time=row.verdict_time, note=row.verdict_note
+        )
+    return AlertView(
+        id=row.id,
+        rule=row.rule,
+        title=row.title,
+        severity=row.severity,
+        state=row.state,
+        place=row.place,
+        place_name=words.campus.name(row.place),
+        place_words=words.campus.words(row.place),
+        camera=row.camera,
+        door=row.door,
+        opened=row.opened,
+        updated=row.updated,
+        age_s=max(0.0, (now - from_iso(row.opened)).total_seconds()),
+        count=row._mapping["count"],
+        incident=row.incident,
+        picture=row.picture,
+        box=None if row.box is None else json.loads(row.box),
+        frame_size=None if row.frame_size is None else json.loads(row.frame_size),
+        matched=json.loads(row.matched),
+        label=row.label,
+        score=row.score,
+        guessing=row.guessing,
+        could_be=row.could_be,
+        will=will(words, json.loads(row.plan), public),
+        verdict=verdict,
+    )
+
+
+def _select(connection: Connection, condition: ColumnElement[bool]) -> list[AlertRow]:
+    return list(connection.execute(select(alerts).where(condition).order_by(alerts.c.opened)))
+
+
+def _numbers(value: object) -> str | None:
+    if not isinstance(value, list | tuple) or not all(number(item) is not None for item in value):
+        return None
+    return json.dumps(list(value))

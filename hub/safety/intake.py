@@ -1,0 +1,241 @@
+"""The intake: the door through which every event, verdict and command enters the journal.
+
+Each call is one transaction. Only once it is on the disk do the bus, the doors' pages and the
+performer hear of it, in the order of the commits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypedDict
+
+import structlog
+from sqlalchemy import Connection
+
+from hub.bus import Bus
+from hub.campus import Campus
+from hub.clock import Clock
+from hub.config import Config
+from hub.events import Event
+from hub.kinds.access_control import Verb
+from hub.safety import alerts, incidents, outbox
+from hub.safety.alerts import AlertRow
+from hub.safety.decide import Decider, Decision, House
+from hub.safety.incidents import IncidentRow
+from hub.storage import eventlog
+from hub.storage.journal import Journal
+from hub.views import AlertView, IncidentView, Requested, Verdict
+
+WISHES = 32
+
+log = structlog.get_logger(__name__)
+
+
+class Counts(TypedDict):
+    """For health: events journaled, alerts open, actions by state."""
+
+    events: int
+    alerts_open: int
+    actions: dict[str, int]
+
+
+async def _no_wish(alert: AlertView) -> None:
+    """Nobody wants to know."""
+
+
+def _no_request(door: str, request: Requested) -> None:
+    """Nobody wants to know."""
+
+
+class Intake:
+    """Accepts events and people's decisions; answers what alerts and incidents there are.
+
+    `public` says whether a notifier is heard by everyone. `on_incident` is awaited, in a task of
+    its own, for each alert that opened or joined an incident, so that pictures can be kept.
+    `on_request` hears what was last asked of a door whenever that, or its outcome, changes.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        campus: Campus,
+        journal: Journal,
+        bus: Bus,
+        clock: Clock,
+        *,
+        public: Callable[[str], bool],
+        on_incident: Callable[[AlertView], Awaitable[None]] = _no_wish,
+        on_request: Callable[[str, Requested], None] = _no_request,
+    ) -> None:
+        self.config = config
+        self.clock = clock
+        self.journal = journal
+        self.accepted = 0
+        self.repeated = 0
+        self.wishes_dropped = 0
+        self.on_intentions: Callable[[], None] = _nothing
+        self._house = House.of(config, campus, public)
+        self._bus = bus
+        self._on_incident = on_incident
+        self._on_request = on_request
+        self._wishes: set[asyncio.Task[None]] = set()
+
+    # ------------------------------------------------------------ what comes in
+
+    async def accept(self, *events: Event) -> None:
+        """Journal these events and all that follows from them, in one transaction.
+
+        Returns once it is on the disk. An event whose id is already there changes nothing. Raises
+        `ValueError` for data that is not plain JSON, and `StateError` when the journal fails;
+        either way none of these events was taken.
+        """
+        encoded = [(event, eventlog.encode(event.data)) for event in events]
+
+        def work(decider: Decider) -> None:
+            for event, data in encoded:
+                decider.accept(event, data)
+
+        await self.decide(work)
+
+    async def verdict(self, alert: str, verdict: Verdict, by: str, note: str = "") -> AlertView:
+        """Judge an alert, act on it and tell everyone who was told. The same verdict twice is one.
+
+        Raises `KeyError` for an unknown alert and `Refused` when another verdict stands.
+        """
+        decision = await self.decide(lambda decider: decider.verdict(alert, verdict, by, note))
+        assert decision.alert is not None
+        return self._view(decision.alert)
+
+    async def command_door(self, door: str, verb: Verb, by: str, reason: str) -> str:
+        """Write a person's command to a door; returns its key. How it ends comes as an event.
+
+        Raises `KeyError` for an unknown door and `Refused` where no lock verb may be sent.
+        """
+
+        def work(decider: Decider) -> None:
+            decider.decision.key = decider.command(door, verb, by, reason)
+
+        return (await self.decide(work)).key
+
+    async def decide(self, work: Callable[[Decider], None]) -> Decision:
+        """Run `work` with a decider in one transaction, then tell of what it did."""
+        now = self.clock.now()
+
+        def transaction(connection: Connection) -> Decision:
+            decider = Decider(connection, self._house, now)
+            work(decider)
+            return decider.decision
+
+        return await self.journal.write(transaction, after=self._tell)
+
+    # ---------------------------------------------------------------- questions
+
+    async def alerts(self, open_only: bool = False) -> list[AlertView]:
+        """Open alerts, most severe and then oldest first; after them the latest decided ones."""
+        rows = await self.journal.read(lambda c: alerts.shown(c, open_only=open_only))
+        return [self._view(row) for row in rows]
+
+    async def alert(self, alert: str) -> AlertView:
+        """One alert. Raises `KeyError`."""
+        return self._view(await self.journal.read(lambda c: alerts.get(c, alert)))
+
+    async def incidents(self) -> list[IncidentView]:
+        """The latest incidents, newest first, with alerts and actions but without their story."""
+
+        def work(connection: Connection) -> list[IncidentView]:
+            return self._incidents(connection, incidents.newest(connection))
+
+        return await self.journal.read(work)
+
+    async def incident(self, incident: str) -> IncidentView:
+        """One incident with its story. Raises `KeyError`."""
+
+        def work(connection: Connection) -> IncidentView:
+            (view,) = self._incidents(connection, [incidents.get(connection, incident)])
+            view["entries"] = incidents.entries(connection, incident)
+            return view
+
+        return await self.journal.read(work)
+
+    async def requests(self) -> dict[str, Requested]:
+        """What was last asked of each door and how that went; to be shown after a restart."""
+        rows = await self.journal.read(outbox.newest_commands)
+        return {row.target: outbox.requested(row) for row in rows}
+
+    async def past_events(self, after: int, limit: int = 500) -> Sequence[tuple[int, Event]]:
+        """Committed events with a sequence number above `after`, oldest first."""
+        return await self.journal.read(lambda c: eventlog.after(c, after, limit))
+
+    async def counts(self) -> Counts:
+        """How much there is, for health."""
+
+        def work(connection: Connection) -> Counts:
+            return Counts(
+                events=eventlog.last_seq(connection),
+                alerts_open=alerts.count_open(connection),
+                actions=outbox.states(connection),
+            )
+
+        return await self.journal.read(work)
+
+    def queue(self) -> dict[str, int]:
+        """Counters for health and metrics, since the start."""
+        return {
+            "accepted": self.accepted,
+            "repeated": self.repeated,
+            "waiting": len(self._wishes),
+            "dropped": self.wishes_dropped,
+        }
+
+    # ----------------------------------------------------------------- inside
+
+    def _tell(self, decision: Decision) -> None:
+        self.accepted += len(decision.events)
+        self.repeated += decision.repeated
+        for seq, event in decision.events:
+            self._bus.publish(event, seq)
+        for door, request in decision.requests:
+            self._on_request(door, request)
+        if decision.intentions:
+            self.on_intentions()
+        for row in decision.opened:
+            self._wish(self._view(row))
+
+    def _wish(self, alert: AlertView) -> None:
+        if len(self._wishes) >= WISHES:
+            self.wishes_dropped += 1
+            return
+        task = asyncio.get_running_loop().create_task(
+            self._fulfil(alert), name=f"incident {alert['incident']}"
+        )
+        self._wishes.add(task)
+        task.add_done_callback(self._wishes.discard)
+
+    async def _fulfil(self, alert: AlertView) -> None:
+        try:
+            await self._on_incident(alert)
+        except Exception:
+            log.exception("pictures of an incident were not asked for", incident=alert["incident"])
+
+    def _view(self, row: AlertRow) -> AlertView:
+        return alerts.view(row, self._house.words, self._house.public, self.clock.now())
+
+    def _incidents(self, connection: Connection, rows: Sequence[IncidentRow]) -> list[IncidentView]:
+        ids = [row.id for row in rows]
+        of_alerts = alerts.of_incidents(connection, ids)
+        of_actions = outbox.of_incidents(connection, ids)
+        return [
+            incidents.view(
+                row,
+                self._house.campus,
+                [self._view(one) for one in of_alerts if one.incident == row.id],
+                [outbox.view(one) for one in of_actions if one.incident == row.id],
+                [],
+            )
+            for row in rows
+        ]
+
+
+def _nothing() -> None:
+    """Nobody performs actions."""

@@ -1,0 +1,255 @@
+"""The outbox: intentions as rows, written with the decision that wants them, settled once each.
+
+Every function takes a connection and runs inside somebody's transaction. A row is `pending` until
+it is confirmed, failed, timed out or called off; it never leaves one of those again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Literal, TypeAlias
+
+from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+
+from hub.clock import iso
+from hub.events import new_id
+from hub.storage.schema import actions
+from hub.views import ActionState, ActionView, Requested
+
+ActionRow: TypeAlias = Row[Any]
+
+DOOR_EXPIRES = timedelta(seconds=60)
+NOTICE_EXPIRES = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Intention:
+    """Something to be done once the transaction is on the disk."""
+
+    kind: Literal["door", "notice"]
+    target: str
+    what: str
+    payload: Mapping[str, Any]
+    lane: str
+    deadline_s: float
+    expires: timedelta
+    alert: str = ""
+    incident: str = ""
+    key: str = field(default_factory=new_id)
+
+
+def add(connection: Connection, intention: Intention, now: datetime) -> str:
+    """Write an intention; returns its key, which every attempt at it will carry."""
+    stamp = iso(now)
+    connection.execute(
+        insert(actions),
+        {
+            "key": intention.key,
+            "lane": intention.lane,
+            "kind": intention.kind,
+            "target": intention.target,
+            "what": intention.what,
+            "payload": json.dumps(dict(intention.payload), ensure_ascii=False),
+            "alert": intention.alert,
+            "incident": intention.incident,
+            "created": stamp,
+            "due": stamp,
+            "deadline_s": intention.deadline_s,
+            "expires": iso(now + intention.expires),
+            "state": "pending",
+        },
+    )
+    return intention.key
+
+
+def due(connection: Connection, now: datetime) -> list[ActionRow]:
+    """The oldest pending action of each lane whose time has come; doors before notices.
+
+    A door command that a newer one replaced does not hold that one up. A notice under way does:
+    a late alert must not arrive after the verdict on it.
+    """
+    replaced = and_(actions.c.kind == "door", actions.c.stop != "", actions.c.started.is_not(None))
+    first = (
+        select(func.min(actions.c.id))
+        .where(actions.c.state == "pending", actions.c.due <= iso(now), ~replaced)
+        .group_by(actions.c.lane)
+    )
+    rows = connection.execute(
+        select(actions).where(actions.c.id.in_(first)).order_by(actions.c.kind, actions.c.id)
+    )
+    return list(rows)
+
+
+def next_due(connection: Connection, now: datetime) -> str | None:
+    """When the next pending action will be due that is not due yet, as text."""
+    later = select(func.min(actions.c.due)).where(
+        actions.c.state == "pending", actions.c.due > iso(now)
+    )
+    found: str | None = connection.scalar(later)
+    return found
+
+
+def left_running(connection: Connection) -> list[ActionRow]:
+    """Pending actions whose attempt was under way when the hub last stopped, oldest first."""
+    return list(
+        connection.execute(
+            select(actions)
+            .where(actions.c.state == "pending", actions.c.started.is_not(None))
+            .order_by(actions.c.id)
+        )
+    )
+
+
+def begin(connection: Connection, action: int, now: datetime) -> ActionRow | None:
+    """Mark an attempt as started, before anything acts; None when it is no longer due."""
+    changed = connection.execute(
+        update(actions)
+        .where(
+            actions.c.id == action,
+            actions.c.state == "pending",
+            actions.c.started.is_(None),
+            actions.c.due <= iso(now),
+        )
+        .values(started=iso(now), attempts=actions.c.attempts + 1)
+    )
+    return row(connection, action) if changed.rowcount else None
+
+
+def postpone(connection: Connection, action: int, until: datetime, detail: str) -> bool:
+    """End an attempt and plan another; False when no other is wanted any more (see `stop`)."""
+    changed = connection.execute(
+        update(actions)
+        .where(actions.c.id == action, actions.c.state == "pending", actions.c.stop == "")
+        .values(started=None, due=iso(until), detail=detail)
+    )
+    return bool(changed.rowcount)
+
+
+def settle(
+    connection: Connection, action: int, state: ActionState, detail: str, now: datetime
+) -> ActionRow | None:
+    """End an action for good; None when it had already ended."""
+    changed = connection.execute(
+        update(actions)
+        .where(actions.c.id == action, actions.c.state == "pending")
+        .values(state=state, detail=detail, finished=iso(now))
+    )
+    return row(connection, action) if changed.rowcount else None
+
+
+def stop(
+    connection: Connection, rows: Sequence[ActionRow], reason: str, now: datetime
+) -> list[ActionRow]:
+    """Call actions off. One whose attempt runs now ends with that attempt. Returns the rows of
+    those that ended here.
+    """
+    ended = []
+    for waiting in rows:
+        if waiting.started is not None:
+            connection.execute(
+                update(actions).where(actions.c.id == waiting.id).values(stop=reason)
+            )
+        elif settled := settle(connection, waiting.id, "cancelled", reason, now):
+            ended.append(settled)
+    return ended
+
+
+def pending_notices(connection: Connection, alert: str) -> list[ActionRow]:
+    """Notices of an alert that have not ended."""
+    return list(
+        connection.execute(
+            select(actions).where(
+                actions.c.alert == alert, actions.c.kind == "notice", actions.c.state == "pending"
+            )
+        )
+    )
+
+
+def pending_commands(connection: Connection, door: str) -> list[ActionRow]:
+    """Commands to a door that have not ended."""
+    return list(
+        connection.execute(
+            select(actions).where(actions.c.lane == f"door/{door}", actions.c.state == "pending")
+        )
+    )
+
+
+def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> list[ActionRow]:
+    """One notice for each channel and group of people that may know of the alert: it was accepted,
+    or an attempt was made and may have arrived; `or_waiting` adds those who were still to be told.
+    """
+    known = actions.c.attempts > 0
+    if or_waiting:
+        known = or_(known, actions.c.state == "pending")
+    rows = connection.execute(
+        select(actions)
+        .where(actions.c.alert == alert, actions.c.kind == "notice", known)
+        .order_by(actions.c.id)
+    )
+    first: dict[str, ActionRow] = {}
+    for notice in rows:
+        first.setdefault(notice.lane, notice)
+    return list(first.values())
+
+
+def row(connection: Connection, action: int) -> ActionRow:
+    """One action by its number."""
+    return connection.execute(select(actions).where(actions.c.id == action)).one()
+
+
+def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[ActionRow]:
+    """Every action of these incidents, in the order they were written."""
+    return list(
+        connection.execute(
+            select(actions).where(actions.c.incident.in_(incidents)).order_by(actions.c.id)
+        )
+    )
+
+
+def newest_commands(connection: Connection, door: str = "") -> list[ActionRow]:
+    """The latest command to each door, or to one."""
+    wanted = actions.c.kind == "door"
+    if door:
+        wanted = and_(wanted, actions.c.target == door)
+    newest = select(func.max(actions.c.id)).where(wanted).group_by(actions.c.target)
+    return list(connection.execute(select(actions).where(actions.c.id.in_(newest))))
+
+
+def states(connection: Connection) -> dict[str, int]:
+    """How many actions are in each state, every state named."""
+    counts = {"confirmed": 0, "failed": 0, "timed_out": 0, "pending": 0, "cancelled": 0}
+    found = select(actions.c.state, func.count()).group_by(actions.c.state)
+    for state, count in connection.execute(found):
+        counts[state] = count
+    return counts
+
+
+def requested(action: ActionRow) -> Requested:
+    """A door command as the door's page shows it."""
+    payload = json.loads(action.payload)
+    return Requested(
+        verb=payload["verb"],
+        by=payload["by"],
+        reason=payload["reason"],
+        time=action.created,
+        state=action.state,
+        detail=action.detail,
+    )
+
+
+def view(action: ActionRow) -> ActionView:
+    """An action as an incident shows it."""
+    return ActionView(
+        key=action.key,
+        kind=action.kind,
+        target=action.target,
+        what=action.what,
+        state=action.state,
+        attempts=action.attempts,
+        created=action.created,
+        finished=action.finished,
+        detail=action.detail,
+    )
