@@ -21,6 +21,7 @@ def client(address: BrokerAddress, **options) -> aiomqtt.Client:
 
 @pytest.fixture
 async def address():
+    """A running broker's address."""
     broker = EmbeddedBroker()
     yield await broker.start()
     await broker.stop()
@@ -82,7 +83,7 @@ async def test_broker_stops_under_a_connected_client_and_can_be_stopped_twice():
         with pytest.raises(aiomqtt.MqttError):
             await anext(reader.messages)
     await broker.stop()
-    with pytest.raises(OSError):
+    with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(address.host, address.port)
 
 
