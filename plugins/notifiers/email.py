@@ -1,0 +1,137 @@
+"""Notices by e-mail, over SMTP."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from hub import Block, Channel, Context, Driver, Notice, NotReady, Receipt, hookimpl
+from plugins.notifiers._wording import body, headline, one_line
+
+if TYPE_CHECKING:
+    import ssl
+
+Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$", max_length=254)]
+LIMIT_S = 30.0
+PORTS = {"starttls": 587, "tls": 465, "plain": 25}
+
+
+class EmailConfig(Block):
+    """The mail server, the sender, and who is always told.
+
+    `security`: `starttls` (upgrade or fail), `tls` from the first byte, or `plain` for a server on
+    this machine. A person's `contact` for this notifier is their address.
+    """
+
+    host: str
+    sender: Address
+    port: Annotated[int | None, Field(ge=1, le=65535)] = None
+    security: Literal["starttls", "tls", "plain"] = "starttls"
+    username: str | None = None
+    password: Annotated[str | None, Field(repr=False)] = None
+    to: tuple[Address, ...] = ()
+    path: Literal["local", "lan", "wan"] = "wan"
+    ca_file: str | None = None
+
+
+class Email:
+    """One message a notice, to everyone at once.
+
+    Its Message-ID comes from the notice's key, but mail programs do not reliably merge by it.
+    """
+
+    channel = Channel(path="wan")
+
+    def __init__(self, config: EmailConfig, context: Context) -> None:
+        self.channel = Channel(path=config.path)
+        self._config = config
+        self._context = context
+        self._tls: ssl.SSLContext | None = None
+
+    async def start(self) -> None:
+        """Read the certificates to trust; the server is reached at the first notice."""
+        if self._config.security != "plain":
+            self._tls = await asyncio.to_thread(self._trust)
+
+    async def send(self, notice: Notice) -> Receipt:
+        """Hand it to the server; that is acceptance, not delivery."""
+        import aiosmtplib
+
+        wanted = {r.contact: None for r in notice.to if r.contact}
+        recipients = list({**wanted, **dict.fromkeys(self._config.to)})
+        if not recipients:
+            return Receipt("failed", detail="no address: neither `to` nor a recipient names one")
+        made = message(notice, self._config.sender, recipients)
+        try:
+            refused, said = await aiosmtplib.send(
+                made, sender=self._config.sender, recipients=recipients, **self._how()
+            )
+        except aiosmtplib.SMTPRecipientsRefused as error:
+            return _answered(max(r.code for r in error.recipients), "every address was refused")
+        except aiosmtplib.SMTPResponseException as error:
+            return _answered(error.code, error.message)
+        except aiosmtplib.SMTPNotSupported as error:
+            return Receipt("failed", detail=one_line(str(error)))
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise NotReady(f"not sent: {one_line(str(error))}") from error
+        left_out = f"refused: {', '.join(refused)}; " if refused else ""
+        return Receipt("accepted", id=made["Message-ID"], detail=left_out + one_line(said))
+
+    async def close(self) -> None:
+        """Nothing is held open between messages."""
+
+    def _trust(self) -> ssl.SSLContext:
+        import ssl
+
+        name = self._config.ca_file
+        return ssl.create_default_context(
+            cafile=self._context.config_folder / name if name else None
+        )
+
+    def _how(self) -> dict[str, Any]:
+        config = self._config
+        return {
+            "hostname": config.host,
+            "port": config.port or PORTS[config.security],
+            "username": config.username,
+            "password": config.password,
+            "use_tls": config.security == "tls",
+            "start_tls": config.security == "starttls",
+            "tls_context": self._tls,
+            "timeout": LIMIT_S,
+        }
+
+
+def message(notice: Notice, sender: str, recipients: list[str]) -> EmailMessage:
+    """The notice as a plain-text message; the same key gives the same Message-ID."""
+    made = EmailMessage()
+    made["Subject"] = headline(notice, deduplicates=False)
+    made["From"] = sender
+    made["To"] = ", ".join(recipients)
+    made["Date"] = format_datetime(notice.time)
+    digest = hashlib.sha256(notice.key.encode()).hexdigest()[:32]
+    made["Message-ID"] = f"<{digest}@{sender.rpartition('@')[2]}>"
+    made["Auto-Submitted"] = "auto-generated"
+    if notice.severity == "severe" and not notice.drill:
+        made["Importance"] = "high"
+    made.set_content(body(notice) + "\n")
+    return made
+
+
+def _answered(code: int, said: str) -> Receipt:
+    detail = f"SMTP {code}: {one_line(said)}"
+    if 400 <= code < 500:
+        raise NotReady(detail)
+    return Receipt("failed", detail=detail)
+
+
+@hookimpl
+def vestibule_notifiers() -> Iterable[Driver]:
+    """Announce the driver."""
+    return [Driver("email", Email, EmailConfig, "E-mail over SMTP, with STARTTLS or TLS")]

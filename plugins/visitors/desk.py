@@ -1,0 +1,283 @@
+"""The front desk: a list of expected visitors, checked in and out by hand.
+
+The list is a CSV file and is read again when it changes. Who is here is kept on disk, so that a
+restart forgets nobody who is still in the building.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from hub import (
+    BadConfig,
+    Block,
+    Context,
+    Driver,
+    Event,
+    NotReady,
+    Refused,
+    Screening,
+    StateError,
+    Visit,
+    from_iso,
+    hookimpl,
+    iso,
+)
+from plugins.visitors._lists import (
+    Expected,
+    Stopped,
+    read_expected,
+    read_stopped,
+    same_name,
+    visits_of,
+)
+
+log = structlog.get_logger("desk")
+
+CHECK_S = 5.0
+KEPT_DAYS = 7
+
+
+class DeskConfig(Block):
+    """The lists, relative to the configuration file.
+
+    `file` has the columns visitor, host, purpose, from, until; times are `HH:MM` for every day or
+    `YYYY-MM-DD HH:MM`, in the site's time zone. `do_not_admit` has name, reason.
+    """
+
+    file: Path
+    do_not_admit: Path | None = None
+
+
+@dataclass
+class _Book:
+    visits: dict[str, Visit] = field(default_factory=dict)
+    overstayed: set[str] = field(default_factory=set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lists:
+    stamp: tuple[int, ...]
+    expected: list[Expected]
+    stopped: list[Stopped]
+
+
+class Desk:
+    """One desk. Publishes visitor.checked_in, visitor.checked_out and visitor.overstayed."""
+
+    def __init__(self, config: DeskConfig, context: Context) -> None:
+        self._context = context
+        self._clock = context.clock
+        self._zone = ZoneInfo(context.timezone)
+        self._files = [context.config_folder / config.file]
+        if config.do_not_admit is not None:
+            self._files.append(context.config_folder / config.do_not_admit)
+        self._file = context.state / "visits.json"
+        self._lists: _Lists | None = None
+        self._book = _Book()
+        self._turn = asyncio.Lock()
+        self._watch: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Read the lists and who is here. Raises `BadConfig` for a bad list."""
+        await self.close()
+        self._lists = await asyncio.to_thread(self._read_lists)
+        self._book = await asyncio.to_thread(_load, self._file)
+        name = f"{self._context.name} overstay watch"
+        self._watch = asyncio.create_task(self._watch_overstays(), name=name)
+
+    async def visits(self) -> list[Visit]:
+        """Today's visits, and any earlier one whose visitor is still here, by expected time."""
+        expected = (await self._fresh()).expected
+        now = self._clock.now()
+        known = {visit.id: visit for visit in visits_of(expected, now, self._zone)}
+        today = now.astimezone(self._zone).date()
+        for visit in self._book.visits.values():
+            seen = visit.left or visit.arrived or visit.expected
+            if visit.state == "here" or seen.astimezone(self._zone).date() == today:
+                known[visit.id] = visit
+        return sorted(known.values(), key=lambda visit: (visit.expected, visit.visitor, visit.id))
+
+    async def screen(self, visitor: str) -> Screening:
+        """Compare a name with the do-not-admit list; a match only asks."""
+        for stopped in (await self._fresh()).stopped:
+            if same_name(stopped.name, visitor):
+                why = stopped.reason or "no reason is given"
+                return Screening(True, f"the name is on the do-not-admit list: {why}")
+        return Screening(False)
+
+    async def check_in(self, visit: str) -> Visit:
+        """The visitor is here. Raises `Refused`."""
+        async with self._turn:
+            found = await self._find(visit)
+            if found.state == "here":
+                raise Refused(f"{found.visitor} is already checked in")
+            if found.state == "left":
+                raise Refused(f"{found.visitor} has already left")
+            here = replace(found, arrived=self._clock.now())
+            await self._keep(here)
+        await self._tell("visitor.checked_in", here)
+        return here
+
+    async def check_out(self, visit: str) -> Visit:
+        """The visitor has left. Raises `Refused`."""
+        async with self._turn:
+            found = await self._find(visit)
+            if found.state != "here":
+                raise Refused(f"{found.visitor} is not here")
+            gone = replace(found, left=self._clock.now())
+            await self._keep(gone)
+        await self._tell("visitor.checked_out", gone)
+        return gone
+
+    async def close(self) -> None:
+        """Stop watching the clock."""
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.cancel()
+            await asyncio.wait({watch})
+
+    async def _find(self, visit: str) -> Visit:
+        for known in await self.visits():
+            if known.id == visit:
+                return known
+        raise Refused("no visit of today has this id")
+
+    async def _keep(self, visit: Visit) -> None:
+        oldest = self._clock.now() - timedelta(days=KEPT_DAYS)
+        kept = {
+            id_: known
+            for id_, known in {**self._book.visits, visit.id: visit}.items()
+            if known.left is None or known.left > oldest
+        }
+        await self._save(_Book(kept, self._book.overstayed & kept.keys()))
+
+    async def _save(self, book: _Book) -> None:
+        try:
+            await asyncio.to_thread(_store, self._file, book)
+        except OSError as error:
+            raise NotReady(f"cannot write {self._file}: {error.strerror}") from error
+        self._book = book
+
+    async def _fresh(self) -> _Lists:
+        lists = self._lists
+        if lists is None:
+            raise NotReady("the desk is not started")
+        stamp = await asyncio.to_thread(_stamp, self._files)
+        if stamp != lists.stamp:
+            try:
+                self._lists = await asyncio.to_thread(self._read_lists)
+            except BadConfig as error:
+                name = self._context.name
+                log.warning("the last good list stays", desk=name, problems=str(error))
+                self._lists = replace(lists, stamp=stamp)
+        return self._lists or lists
+
+    def _read_lists(self) -> _Lists:
+        stamp = _stamp(self._files)
+        stopped = read_stopped(self._files[1]) if len(self._files) > 1 else []
+        return _Lists(stamp, read_expected(self._files[0]), stopped)
+
+    async def _watch_overstays(self) -> None:
+        while True:
+            try:
+                await self._tell_overstays(self._clock.now())
+            except Exception as error:
+                name = self._context.name
+                log.error("could not tell of an overstay", desk=name, reason=repr(error))
+            await self._clock.sleep(CHECK_S)
+
+    async def _tell_overstays(self, now: datetime) -> None:
+        late = [
+            visit
+            for visit in self._book.visits.values()
+            if visit.state == "here" and now > visit.until and visit.id not in self._book.overstayed
+        ]
+        for visit in late:
+            # Told first, noted after: a crash in between tells it twice, under the same id.
+            await self._tell("visitor.overstayed", visit, id_=f"{visit.id:0<32}")
+            async with self._turn:
+                told = self._book.overstayed | {visit.id}
+                await self._save(_Book(self._book.visits, told))
+
+    async def _tell(self, type_: str, visit: Visit, id_: str | None = None) -> None:
+        data = {
+            "desk": self._context.name,
+            "visit": visit.id,
+            "visitor": visit.visitor,
+            "host": visit.host,
+            "purpose": visit.purpose,
+            "until": iso(visit.until),
+        }
+        source = f"visitors/{self._context.name}"
+        event = Event(type_, source, self._clock.now(), visit.id, data)
+        await self._context.publish(event if id_ is None else replace(event, id=id_))
+
+
+def _stamp(files: Iterable[Path]) -> tuple[int, ...]:
+    stamps: list[int] = []
+    for file in files:
+        try:
+            found = file.stat()
+            stamps += [found.st_mtime_ns, found.st_size]
+        except OSError:
+            stamps += [0, 0]
+    return tuple(stamps)
+
+
+def _load(file: Path) -> _Book:
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        visits = {row["id"]: _visit(row) for row in kept["visits"]}
+        return _Book(visits, set(kept["overstayed"]) & visits.keys())
+    except FileNotFoundError:
+        return _Book()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StateError(f"cannot read who is here from {file}: {error}; move it away") from error
+
+
+def _visit(row: dict[str, Any]) -> Visit:
+    times = {
+        name: from_iso(row[name]) if row[name] else None
+        for name in ("expected", "until", "arrived", "left")
+    }
+    return Visit(**{**row, **times})
+
+
+def _store(file: Path, book: _Book) -> None:
+    rows = [
+        {
+            "id": visit.id,
+            "visitor": visit.visitor,
+            "host": visit.host,
+            "purpose": visit.purpose,
+            "expected": iso(visit.expected),
+            "until": iso(visit.until),
+            "arrived": iso(visit.arrived) if visit.arrived else None,
+            "left": iso(visit.left) if visit.left else None,
+        }
+        for visit in book.visits.values()
+    ]
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as out:
+        json.dump({"visits": rows, "overstayed": sorted(book.overstayed)}, out, indent=1)
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(file)
+
+
+@hookimpl
+def vestibule_visitors() -> Iterable[Driver]:
+    """Announce the driver."""
+    return [Driver("desk", Desk, DeskConfig, "A front desk with a pre-registered list from CSV")]

@@ -1,0 +1,206 @@
+import asyncio
+import ssl
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
+from pydantic import ValidationError
+
+from hub import Notifier, NotReady, Recipient
+from plugins.notifiers.email import Email, EmailConfig, vestibule_notifiers
+
+CERTIFICATE = Path(__file__).with_name("localhost.pem")
+
+
+class Sink:
+    """Keeps the mail it is handed; refuses the addresses and messages it is told to."""
+
+    def __init__(self):
+        self.mails = []
+        self.recipients = []
+        self.refuse = {}
+        self.data_answer = "250 kept as 42"
+
+    async def handle_RCPT(self, server, session, envelope, address, options):
+        if address in self.refuse:
+            return self.refuse[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server, session, envelope):
+        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
+        self.recipients.append(list(envelope.rcpt_tos))
+        return self.data_answer
+
+
+def let_in(server, session, envelope, mechanism, auth_data):
+    """Only one name and password are known."""
+    known = (auth_data.login, auth_data.password) == (b"vestibule", b"open sesame")
+    return AuthResult(success=known, handled=False)
+
+
+@pytest.fixture
+def sink():
+    """What the server is handed."""
+    return Sink()
+
+
+@pytest.fixture
+async def smtp(sink):
+    """Starts servers with the given SMTP options and returns the port; stops them at the end."""
+    running = []
+
+    async def start(**options):
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: SMTP(sink, hostname="sink", loop=loop, **options), "127.0.0.1", 0
+        )
+        running.append(server)
+        return server.sockets[0].getsockname()[1]
+
+    yield start
+    for server in running:
+        server.close()
+        await server.wait_closed()
+
+
+def tls():
+    """The server's side of TLS, for the name localhost."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(CERTIFICATE)
+    return made
+
+
+@pytest.fixture
+async def mailer(context):
+    """Builds and starts notifiers."""
+
+    async def made(port, **block):
+        base = {"host": "localhost", "port": port, "sender": "hub@school.example"}
+        one = Email(EmailConfig(**{**base, "security": "plain", **block}), context)
+        await one.start()
+        return one
+
+    return made
+
+
+async def test_a_notice_becomes_a_plain_text_mail(mailer, smtp, sink, notice):
+    """Subject, text, link and sender arrive; the server's word is kept; it is acceptance only."""
+    email = await mailer(await smtp())
+    receipt = await email.send(notice(title="Tür aufgebrochen"))
+    (mail,) = sink.mails
+    assert receipt.state == "accepted"
+    assert "42" in receipt.detail
+    assert mail["Subject"] == "Tür aufgebrochen"
+    assert mail["To"] == "sro@school.example"
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert "http://hub.example/alerts/alert-1" in mail.get_content()
+    assert receipt.id == mail["Message-ID"]
+
+
+async def test_law_6_the_message_id_comes_from_the_key(mailer, smtp, sink, notice):
+    """The same notice sent twice has one Message-ID, and its repeat says that it may be one."""
+    email = await mailer(await smtp())
+    await email.send(notice())
+    await email.send(notice(repeat=True))
+    await email.send(notice(key="another"))
+    ids = [mail["Message-ID"] for mail in sink.mails]
+    assert ids[0] == ids[1] != ids[2]
+    assert ids[0].endswith("@school.example>")
+    assert sink.mails[1]["Subject"].endswith("(may be a repeat)")
+
+
+async def test_starttls_signs_in_and_encrypts(mailer, smtp, sink, notice):
+    """The password goes over TLS only, checked against the trusted certificate."""
+    port = await smtp(
+        tls_context=tls(), require_starttls=True, auth_required=True, authenticator=let_in
+    )
+    email = await mailer(
+        port,
+        security="starttls",
+        ca_file=str(CERTIFICATE),
+        username="vestibule",
+        password="open sesame",
+    )
+    assert (await email.send(notice())).state == "accepted"
+    wrong = await mailer(
+        port, security="starttls", ca_file=str(CERTIFICATE), username="vestibule", password="guess"
+    )
+    assert (await wrong.send(notice())).state == "failed"
+    assert len(sink.mails) == 1
+
+
+async def test_no_mail_goes_in_the_clear_when_tls_was_asked_for(mailer, smtp, sink, notice):
+    """A server without STARTTLS, or with a certificate nobody trusts, gets no mail."""
+    plain = await mailer(await smtp(), security="starttls")
+    with pytest.raises(NotReady, match="STARTTLS"):
+        await plain.send(notice())
+    untrusted = await mailer(await smtp(tls_context=tls()), security="starttls")
+    with pytest.raises(NotReady):
+        await untrusted.send(notice())
+    assert sink.mails == []
+
+
+async def test_refused_addresses_are_named_and_the_others_served(mailer, smtp, sink, notice):
+    """One bad address does not cost the rest; all bad is a failure, or a wait when it may pass."""
+    email = await mailer(await smtp(), to=("it@school.example",))
+    sink.refuse = {"sro@school.example": "550 no such box"}
+    receipt = await email.send(notice())
+    assert receipt.state == "accepted"
+    assert "sro@school.example" in receipt.detail
+    assert sink.recipients == [["it@school.example"]]
+    sink.refuse["it@school.example"] = "550 no such box"
+    assert (await email.send(notice())).state == "failed"
+    sink.refuse = dict.fromkeys(sink.refuse, "451 greylisted")
+    with pytest.raises(NotReady):
+        await email.send(notice())
+
+
+@pytest.mark.parametrize(("answer", "again"), [("554 spam", False), ("452 disk full", True)])
+async def test_what_the_server_says_decides_whether_to_try_again(
+    mailer, smtp, sink, notice, answer, again
+):
+    """A 5xx is final, a 4xx passes."""
+    email = await mailer(await smtp())
+    sink.data_answer = answer
+    if again:
+        with pytest.raises(NotReady, match="452"):
+            await email.send(notice())
+    else:
+        assert (await email.send(notice())).state == "failed"
+
+
+async def test_a_server_that_is_away_is_not_ready(mailer, notice):
+    """A refused connection may be tried again."""
+    email = await mailer(1)
+    with pytest.raises(NotReady):
+        await email.send(notice())
+    await email.close()
+
+
+async def test_a_title_cannot_add_headers_or_recipients(mailer, smtp, sink, notice):
+    """Line breaks in text that came from outside stay text."""
+    email = await mailer(await smtp())
+    await email.send(notice(title="Alert\r\nBcc: everyone@example.com\r\n\r\nforged body"))
+    (mail,) = sink.mails
+    assert mail["Bcc"] is None
+    assert sink.recipients == [["sro@school.example"]]
+
+
+async def test_nobody_to_tell_fails(mailer, notice):
+    """No address anywhere is said at once, without a connection."""
+    email = await mailer(1)
+    assert (await email.send(notice(to=(Recipient("x", "X"),)))).state == "failed"
+
+
+def test_the_block_is_checked_and_hides_its_password(context):
+    """Addresses must be addresses; the password stays out of text."""
+    (driver,) = vestibule_notifiers()
+    config = EmailConfig(host="h", sender="a@b", password="hidden")
+    assert isinstance(driver.factory(config, context), Notifier)
+    assert driver.factory.channel.path == "wan"
+    assert "hidden" not in repr(config)
+    for sender in ("no address", "a@b\r\nBcc: c@d", "a@b,c@d"):
+        with pytest.raises(ValidationError):
+            EmailConfig(host="h", sender=sender)
