@@ -1,0 +1,194 @@
+"""YAML to plain values: what people mean, and where each part of it stands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub.yamlfile import Document, read_yaml
+from hub.yamlsyntax import path_text
+
+
+def read(folder: Path, text: str) -> Document:
+    """The document of a file with this text."""
+    path = folder / "file.yaml"
+    path.write_text(text, encoding="utf-8")
+    return read_yaml(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("on", "on"),
+        ("off", "off"),
+        ("yes", "yes"),
+        ("No", "No"),
+        ("y", "y"),
+        ("true", True),
+        ("False", False),
+        ("08:00", "08:00"),
+        ("12:30", "12:30"),
+        ("1:30:00", "1:30:00"),
+        ("24:00", "24:00"),
+        ("2026-03-02", "2026-03-02"),
+        ("2026-03-02 08:30:00", "2026-03-02 08:30:00"),
+        ("007", "007"),
+        ("0123", "0123"),
+        ("1_000", "1_000"),
+        ("0", 0),
+        ("-5", -5),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("1.5", 1.5),
+        (".5", 0.5),
+        ("1e3", 1000.0),
+        (".inf", ".inf"),
+        (".nan", ".nan"),
+        ("1.2.3", "1.2.3"),
+        ("192.0.2.7", "192.0.2.7"),
+        ("~", None),
+        ("null", None),
+        ("", None),
+        ("'true'", "true"),
+        ('"5"', "5"),
+        ("!!str 5", "5"),
+        ("!!float 5", 5.0),
+        ("<<", "<<"),
+        ("=", "="),
+    ],
+)
+def test_scalars_are_what_people_mean(tmp_path: Path, written: str, meant: Any) -> None:
+    """No word turns into a boolean, no clock into seconds, no date into an object."""
+    document = read(tmp_path, f"key: {written}\n")
+    assert document.problems == []
+    assert document.values == {"key": meant}
+    assert type(document.values["key"]) is type(meant)
+
+
+def test_keys_are_always_text(tmp_path: Path) -> None:
+    """`on`, numbers and null as keys are the words that were written."""
+    document = read(tmp_path, "on: a\n1: b\nnull: c\ntrue: d\n08:00: e\n")
+    assert list(document.values) == ["on", "1", "null", "true", "08:00"]
+
+
+def test_every_part_has_a_place(tmp_path: Path) -> None:
+    """Keys and values of mappings and lists, block and flow, know their line and column."""
+    document = read(tmp_path, "ä: 1\nb:\n  - c: [x, {d: y}]\n  - z\ne: 'q'\n")
+    places = {
+        path_text(path): (marks.key.line, marks.key.column, marks.value.line, marks.value.column)
+        for path, marks in document.marks.items()
+        if path
+    }
+    assert places == {
+        "ä": (1, 1, 1, 4),
+        "b": (2, 1, 3, 3),
+        "b[0]": (3, 5, 3, 5),
+        "b[0].c": (3, 5, 3, 8),
+        "b[0].c[0]": (3, 9, 3, 9),
+        "b[0].c[1]": (3, 12, 3, 12),
+        "b[0].c[1].d": (3, 13, 3, 16),
+        "b[1]": (4, 5, 4, 5),
+        "e": (5, 1, 5, 4),
+    }
+
+
+def test_an_empty_value_stands_at_its_key(tmp_path: Path) -> None:
+    """There is no text to point at, so the key is pointed at."""
+    marks = read(tmp_path, "a:\n  b:\n  c: 1\n").marks["a", "b"]
+    assert (marks.value.line, marks.value.column) == (2, 3)
+
+
+def test_merges_bring_keys_with_their_places(tmp_path: Path) -> None:
+    """Own keys win over merged ones, earlier sources over later; places are those of the text."""
+    document = read(
+        tmp_path,
+        "a: &a {x: 1, y: 2}\nb: &b {y: 3, z: 4}\nc:\n  <<: [*a, *b]\n  x: 9\n",
+    )
+    assert document.problems == []
+    assert document.values["c"] == {"x": 9, "y": 2, "z": 4}
+    assert document.place(("c", "x")).line == 5
+    assert document.place(("c", "y")).line == 1
+    assert document.place(("c", "z")).line == 2
+
+
+def test_a_missing_part_is_placed_at_what_encloses_it(tmp_path: Path) -> None:
+    """Where there is nothing, the nearest enclosing key is the place."""
+    document = read(tmp_path, "a:\n  b: 1\n")
+    assert document.place(("a", "nothing", "here")).line == 1
+    assert document.place(("none",)).column == 1
+
+
+def test_includes_are_confined(tmp_path: Path) -> None:
+    """Neither `..` nor a link leads out of the configuration's folder, and secrets stay secret."""
+    folder = tmp_path / "config"
+    folder.mkdir()
+    (tmp_path / "outside.yaml").write_text("a: 1\n")
+    (folder / "link.yaml").symlink_to(tmp_path / "outside.yaml")
+    (folder / "secrets.yaml").write_text("a: canary\n")
+    document = read(
+        folder,
+        "a: !include ../outside.yaml\nb: !include link.yaml\nc: !include secrets.yaml\n"
+        "d: !include /etc/passwd\n",
+    )
+    assert document.values == {"a": None, "b": None, "c": None, "d": None}
+    assert [problem.line for problem in document.problems] == [1, 2, 3, 4]
+
+
+def test_includes_reach_further_includes(tmp_path: Path) -> None:
+    """A file is included relative to the one that names it; every file read is remembered."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "one.yaml").write_text("x: !include two.yaml\n")
+    (tmp_path / "parts" / "two.yaml").write_text("- 1\n- 2\n")
+    document = read(tmp_path, "a: !include parts/one.yaml\n")
+    assert document.problems == []
+    assert document.values == {"a": {"x": [1, 2]}}
+    assert [file.name for file in document.files] == ["file.yaml", "one.yaml", "two.yaml"]
+    assert document.place(("a", "x", 1)).file.endswith("parts/two.yaml")
+
+
+def test_a_broken_include_names_the_included_file(tmp_path: Path) -> None:
+    """A syntax error in an included file has that file's line and column."""
+    (tmp_path / "part.yaml").write_text("a: 1\nb: [\n")
+    (problem,) = read(tmp_path, "x: !include part.yaml\n").problems
+    assert problem.file.endswith("part.yaml")
+    assert (problem.line, problem.column) == (2, 4)
+
+
+def test_a_broken_secrets_file_gives_nothing_away(tmp_path: Path) -> None:
+    """What is wrong with secrets.yaml is said without what it holds."""
+    (tmp_path / "secrets.yaml").write_text("a: [canary]\nb: canary\n")
+    document = read(tmp_path, "x: !secret b\ny: !secret a\n")
+    assert document.values["x"] == "canary"
+    assert document.problems
+    assert "canary" not in "".join(map(str, document.problems))
+
+
+def test_a_name_cannot_reach_out_of_the_credentials(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A secret's name is a name, never a path."""
+    (tmp_path / "credentials").mkdir()
+    (tmp_path / "other").write_text("canary")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path / "credentials"))
+    document = read(tmp_path, "x: !secret ../other\n")
+    assert document.values["x"] is None
+    assert len(document.problems) == 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=80))
+def test_no_text_brings_the_reader_down(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    """Any text is either values or problems with a line and a column, never a traceback."""
+    path = tmp_path_factory.getbasetemp() / "any.yaml"
+    path.write_bytes(text.encode())
+    document = read_yaml(path)
+    lines = text.count("\n") + text.count("\r") + text.count("\x85") + 3
+    for problem in document.problems:
+        assert 1 <= problem.line <= lines + text.count("\u2028") + text.count("\u2029")
+        assert problem.column >= 1
