@@ -37,6 +37,7 @@ from hub.kinds.notifiers import (
     Severity,
 )
 from hub.kinds.visitors import Screening, Visit, VisitorSystem
+from hub.models import ModelStore
 
 __version__ = "0.1.0"
 
@@ -44,7 +45,8 @@ __all__ = [
     "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS",
     "AccessController", "BadConfig", "Block", "BrokerAddress", "Camera", "Capabilities",
     "Channel", "Clock", "CommandFailed", "Context", "Crop", "Detection", "Detector",
-    "DetectorInfo", "DoorReport", "Driver", "Event", "Kind", "Lock", "ModelError", "NotReady",
+    "DetectorInfo", "DoorReport", "Driver", "Event", "Kind", "Lock", "ModelError", "ModelStore",
+    "NotReady",
     "Notice", "Notifier", "PluginError", "Position", "Problem", "Purpose", "Receipt",
     "Recipient", "Refused", "Screening", "Severity", "StateError", "SystemClock", "Verb",
     "VestibuleError", "VideoSource", "Visit", "VisitorSystem", "from_iso", "hookimpl", "iso",

@@ -144,7 +144,7 @@ class RoleBlock(Block):
 
 
 class Weekly(Block):
-    """Hours on some days of the week; `to` may be 24:00, or earlier than `from` to pass midnight."""
+    """Hours on some days of the week; `to` may be 24:00, or before `from` to pass midnight."""
 
     days: tuple[Day, ...] = DAYS
     start: Annotated[time, Field(alias="from")] = time(0, 0)
@@ -190,7 +190,7 @@ class DoorAction(Block):
 
 
 class NoticeAction(Block):
-    """Tell people (by id or role) through notifiers; nobody named means whoever the channel reaches."""
+    """Tell people (by id or role) through notifiers; nobody named: whoever the channel reaches."""
 
     through: Annotated[tuple[Slug, ...], Field(min_length=1)]
     tell: tuple[Slug, ...] = ()

@@ -83,16 +83,18 @@ class Context:
     `name` is the key of the YAML block. `devices` maps door id to its parsed `device:` block
     (access_control only). `state` and `cache` are folders of the driver's own (made on first use by
     the driver); what is in `cache` may vanish between runs. `config_folder` is where the YAML file
-    lies, for relative paths. `publish` hands an event to the journal and returns once it is
-    committed. `broker` gives the site's MQTT broker, starting the built-in one when the
-    configuration names none. `progress(label, done, total)` shows long work to people.
+    lies, for relative paths. `timezone` is the site's, an IANA name. `publish` hands an event to
+    the journal and returns once it is committed. `broker` gives the site's MQTT broker, starting
+    the built-in one when the configuration names none. `progress(label, done, total)` shows long
+    work to people.
     """
 
     name: str
     clock: Clock = field(default_factory=SystemClock)
     state: Path = Path(".vestibule")
     cache: Path = Path(".vestibule/cache")
-    config_folder: Path = Path(".")
+    config_folder: Path = Path()
+    timezone: str = "UTC"
     devices: Mapping[str, Any] = field(default_factory=dict)
     publish: Callable[[Event], Awaitable[None]] = _nowhere
     broker: Callable[[], Awaitable[BrokerAddress]] = _no_broker

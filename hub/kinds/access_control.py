@@ -27,7 +27,10 @@ class DoorReport:
     `lock` and `position` are None where this report says nothing about them. `online` is false when
     the controller or its device is known to be away. `answers` is true when the report was made
     after, and because of, the latest command or refresh (so it may confirm it): a retained or
-    remembered value must say false.
+    remembered value must say false. `remembered` marks a value kept from before (a retained
+    message, a cache): it is shown, greyed, but is no news and never counts as fresh. `passage` says
+    that somebody was just let through or pushes to leave, so the opening that follows is no
+    break-in.
     """
 
     door: str
@@ -37,17 +40,25 @@ class DoorReport:
     online: bool = True
     answers: bool = False
     detail: str = ""
+    remembered: bool = False
+    passage: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a controller can do: the verbs it takes, and what that means at the door."""
+    """What a controller can do: the verbs it takes, and what that means at the door.
+
+    A report older than `stale_after_s` seconds no longer counts. `without_position` names doors
+    that have no contact, so that the lock alone can conclude that they are secured.
+    """
 
     verbs: frozenset[Verb]
     lockdown_native: bool = False
     badges_still_work: bool = True
     local_siren: bool = False
     has_position: bool = True
+    stale_after_s: float = 30.0
+    without_position: frozenset[str] = frozenset()
 
 
 @runtime_checkable

@@ -47,7 +47,7 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """`accepted` = the provider has it; `delivered` = it reached a device; `failed` = it did not."""
+    """`accepted` = the provider has it; `delivered` = it reached a device; `failed` = not."""
 
     state: Literal["accepted", "delivered", "failed"]
     id: str = ""

@@ -6,6 +6,8 @@ import asyncio
 import heapq
 from datetime import UTC, datetime, timedelta
 
+from hub.testing.running_hub import RunningHub
+
 
 class FakeClock:
     """A clock that moves only when told to; sleepers wake as it passes them."""
@@ -49,4 +51,4 @@ async def _let_others_run() -> None:
         await asyncio.sleep(0)
 
 
-__all__ = ["FakeClock"]
+__all__ = ["FakeClock", "RunningHub"]

@@ -1,0 +1,1 @@
+"""From packets to tracks: decoding, motion, inference, zones, and the workers that run them."""

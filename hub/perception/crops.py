@@ -1,0 +1,154 @@
+"""Which parts of a frame to infer, and how large, so that the fewest pixels tell the most.
+
+A want is a box and the scale at which what is in it should be seen. Each gets context around it and
+the smallest input that keeps the scale; two crops become one where that costs less, and the whole
+frame is taken where crops would cost as much.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+IntBox = tuple[int, int, int, int]
+
+_FIXED = 0.06  # what every run costs beside its pixels, as a share of the largest input's cost
+_STEP = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """Something to look at: `box` in frame pixels, `scale` of the input against the frame."""
+
+    box: tuple[float, float, float, float]
+    scale: float
+    margin: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class CropPlan:
+    """A part of the frame and the input side it is to be seen at."""
+
+    box: IntBox
+    side: int
+
+
+def plan(
+    wants: Sequence[Want], size: tuple[int, int], sides: Sequence[int]
+) -> tuple[CropPlan, ...]:
+    """Crops that hold every want. `size` is the frame's (width, height), `sides` ascending."""
+    crops = [_around(want, size, sides) for want in wants]
+    crops = _merged(crops, size, sides)
+    whole = CropPlan((0, 0, *size), sides[-1])
+    needed = max((want.scale for want in wants), default=0.0)
+    enough = sides[-1] / max(size) >= 0.9 * needed
+    if crops and enough and sum(map(cost_of, crops)) >= cost_of(whole):
+        return (whole,)
+    return tuple(crops)
+
+
+def whole_frame(
+    size: tuple[int, int], sides: Sequence[int], tiled: bool = False
+) -> tuple[CropPlan, ...]:
+    """The whole frame; if `tiled`, also tiles where people might be too small to be found in it."""
+    width, height = size
+    side = sides[-1]
+    crops = [CropPlan((0, 0, width, height), side)]
+    if tiled and max(size) > 2.4 * side:
+        crops += [CropPlan(box, side) for box in tiles((0, 0, width, height), min(width, height))]
+    return tuple(crops)
+
+
+def tiles(box: IntBox, edge: int, overlap: float = 0.2) -> list[IntBox]:
+    """Squares of `edge` pixels that cover a box, neighbours sharing at least `overlap`."""
+    x1, y1, x2, y2 = box
+    return [
+        (x, y, min(x + edge, x2), min(y + edge, y2))
+        for y in _starts(y1, y2, edge, overlap)
+        for x in _starts(x1, x2, edge, overlap)
+    ]
+
+
+def _starts(low: int, high: int, edge: int, overlap: float) -> list[int]:
+    length = high - low
+    if length <= edge:
+        return [low]
+    count = -(-(length - edge) // max(1, int(edge * (1 - overlap)))) + 1
+    return [low + round(i * (length - edge) / (count - 1)) for i in range(count)]
+
+
+def cost_of(crop: CropPlan) -> float:
+    """What a crop costs to infer, where 1 is a full square at 416 (measured: linear in pixels)."""
+    x1, y1, x2, y2 = crop.box
+    scale = crop.side / max(x2 - x1, y2 - y1, 1)
+    across = -(-int((x2 - x1) * scale) // _STEP) * _STEP
+    down = -(-int((y2 - y1) * scale) // _STEP) * _STEP
+    return _FIXED + (1 - _FIXED) * across * down / 416**2
+
+
+def _around(want: Want, size: tuple[int, int], sides: Sequence[int]) -> CropPlan:
+    x1, y1, x2, y2 = want.box
+    width, height = x2 - x1, y2 - y1
+    margin = want.margin * max(width, height)
+    least = sides[0] / max(want.scale, 1e-6)
+    across, down = width + 2 * margin, height + 2 * margin
+    longest = max(across, down, least)
+    across, down = max(across, 0.6 * longest), max(down, 0.6 * longest)
+    if max(across, down) < longest:
+        down = longest
+    box = _placed((x1 + x2) / 2, (y1 + y2) / 2, across, down, size)
+    return CropPlan(box, _side(box, want.scale, sides))
+
+
+def _side(box: IntBox, scale: float, sides: Sequence[int]) -> int:
+    longest = max(box[2] - box[0], box[3] - box[1])
+    return next((side for side in sides if side >= 0.97 * longest * scale), sides[-1])
+
+
+def _placed(x: float, y: float, across: float, down: float, size: tuple[int, int]) -> IntBox:
+    """A box of that size around a point, moved inside the frame rather than cut by it."""
+    x1, x2 = _moved(x, across, size[0])
+    y1, y2 = _moved(y, down, size[1])
+    return x1, y1, x2, y2
+
+
+def _moved(centre: float, length: float, limit: int) -> tuple[int, int]:
+    span = min(round(length), limit)
+    start = min(max(0, round(centre - length / 2)), limit - span)
+    # even corners keep chroma samples whole
+    return start - start % 2, min(limit, start + span + (start + span) % 2)
+
+
+def _merged(crops: list[CropPlan], size: tuple[int, int], sides: Sequence[int]) -> list[CropPlan]:
+    """Join the pair that saves most, again and again, while joining saves anything."""
+    crops = list(crops)
+    while len(crops) > 1:
+        best: tuple[float, int, int, CropPlan] | None = None
+        for i, j in combinations(range(len(crops)), 2):
+            joined = _joined(crops[i], crops[j], sides)
+            saved = cost_of(crops[i]) + cost_of(crops[j]) - cost_of(joined)
+            if _scale(joined) >= 0.9 * max(_scale(crops[i]), _scale(crops[j])) and (
+                best is None or saved > best[0]
+            ):
+                best = (saved, i, j, joined)
+        if best is None or best[0] < 0:
+            return crops
+        _, i, j, joined = best
+        crops = [crop for k, crop in enumerate(crops) if k not in (i, j)] + [joined]
+    return crops
+
+
+def _joined(a: CropPlan, b: CropPlan, sides: Sequence[int]) -> CropPlan:
+    box = bounds([a.box, b.box])
+    return CropPlan(box, _side(box, max(_scale(a), _scale(b)), sides))
+
+
+def _scale(crop: CropPlan) -> float:
+    return crop.side / max(crop.box[2] - crop.box[0], crop.box[3] - crop.box[1], 1)
+
+
+def bounds(boxes: Iterable[IntBox]) -> IntBox:
+    """The smallest box around some."""
+    x1, y1, x2, y2 = zip(*boxes, strict=True)
+    return min(x1), min(y1), max(x2), max(y2)

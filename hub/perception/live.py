@@ -1,0 +1,269 @@
+"""One live camera inside a worker: packets in, looks, crops and events out.
+
+`work()` does everything that costs time, on whichever thread calls it, one at a time per camera:
+decode what has come, look at pictures at the camera's own rate, keep the newest picture.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from hub.clock import Clock
+from hub.events import Event
+from hub.kinds.detectors import Crop, Detection
+from hub.perception.decode import frame_from_av
+from hub.perception.feed import Feed, Packet
+from hub.perception.frames import Frame
+from hub.perception.masks import PaintedMask
+from hub.perception.pictures import Picture, Pictures, Wanted
+from hub.perception.pipeline import CameraPipeline, Look
+from hub.perception.spec import CameraSpec
+from hub.perception.zones import Occurrence
+
+log = logging.getLogger(__name__)
+
+UNDECODABLE_AFTER = 50  # packets without a picture
+NO_KEY_AFTER = 900  # packets without a key frame: cameras may send one only every half minute
+EARLY = 0.2
+
+
+@dataclass(slots=True)
+class Counters:
+    """What became of a camera's pictures so far."""
+
+    decoded: int = 0
+    triggered: int = 0
+    inferred: int = 0
+    dropped: int = 0
+    damaged: int = 0
+    faults: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Crops of one frame for the detector; `frame` and `look` go back into `answer`."""
+
+    frame: Frame
+    look: Look
+    crops: Sequence[Crop]
+    asker: CameraPipeline
+
+
+@dataclass(slots=True)
+class Worked:
+    """What one call of `work()` produced."""
+
+    question: Question | None = None
+    events: list[Event] = field(default_factory=list)
+
+
+class LiveCamera:
+    """A camera, its decoder, its pipeline and its pictures.
+
+    `pipeline(size)` builds the pipeline once the size of the pictures is known, and again when it
+    changes; None means look at nothing.
+    """
+
+    def __init__(
+        self,
+        spec: CameraSpec,
+        feed: Feed,
+        pictures: Pictures,
+        clock: Clock,
+        pipeline: Callable[[tuple[int, int]], CameraPipeline] | None,
+    ) -> None:
+        self.spec = spec
+        self.feed = feed
+        self.pictures = pictures
+        self.counters = Counters()
+        self.picture_at: float | None = None
+        self.fault = ""
+        self.gate = "private" if spec.private else "warming"
+        self.asking = 0
+        self._clock = clock
+        self._pipeline_for = None if spec.private else pipeline
+        self._pipeline: CameraPipeline | None = None
+        self._size = (0, 0)
+        self._mask: PaintedMask | None = None
+        self._session = 0
+        self._synced = False
+        self._undecodable = 0
+        self._next_look = 0.0
+        self._wall = clock.now()
+        self._answers: deque[tuple[Question, list[Detection] | None]] = deque()
+        self._wanted: list[Wanted] = []
+        self._lock = threading.Lock()
+
+    def answer(self, question: Question, detections: list[Detection] | None) -> None:
+        """What the detector found on a question's crops; None when it did not look at them."""
+        self.counters.dropped += detections is None
+        with self._lock:
+            self._answers.append((question, detections))
+
+    def want(self, wanted: Sequence[Wanted]) -> None:
+        """Ask for pictures around a moment, for an incident."""
+        with self._lock:
+            self._wanted.extend(wanted)
+
+    def work(self) -> Worked:
+        """Do all that is due. Never raises: a fault is counted, logged and costs one picture."""
+        worked = Worked()
+        self._wall = self._clock.now() - timedelta(seconds=self._clock.monotonic())
+        with self._lock:
+            answers = list(self._answers)
+            self._answers.clear()
+            self.pictures.want(self._wanted)
+            self._wanted.clear()
+        for question, detections in answers:
+            if question.asker is self._pipeline:
+                self._guarded(self._settle, question.frame, question.look, detections, worked)
+        for packet in self.feed.queue.take():
+            for picture, time in self._decode(packet):
+                self.counters.decoded += 1
+                self.picture_at = self._clock.monotonic()
+                if self._due(time):
+                    self._guarded(self._see, picture, time, worked)
+        self._guarded(self._collect, worked)
+        return worked
+
+    def _guarded(self, step: Callable[..., None], *given: Any) -> None:
+        try:
+            step(*given)
+        except Exception as error:
+            self.counters.faults += 1
+            self.fault = f"{type(error).__name__}: {error}"
+            self._pipeline = None
+            if self.counters.faults.bit_count() == 1:
+                log.exception("camera %s: fault %d", self.spec.id, self.counters.faults)
+
+    # --------------------------------------------------------------- pictures
+
+    def _decode(self, packet: Packet) -> Iterator[tuple[Any, float]]:
+        """Sound pictures with their time on the camera's clock; damaged ones are counted."""
+        import av
+
+        if packet.session.number != self._session:
+            self._session, self._synced = packet.session.number, False
+        self._synced = self._synced or packet.key
+        self._undecodable += 1  # a damaged stream may give neither pictures nor errors
+        pictures = []
+        try:
+            if self._synced:
+                pictures = packet.session.decoder.decode(packet.data)
+        except (av.error.FFmpegError, ValueError):
+            self.counters.damaged += 1
+        for picture in pictures:
+            if picture.is_corrupt:
+                self.counters.damaged += 1
+                continue
+            self._undecodable = 0
+            stamp = picture.pts
+            own = None if stamp is None else float(stamp * picture.time_base)
+            yield picture, packet.time if own is None else own + packet.base
+        if self._undecodable >= (UNDECODABLE_AFTER if self._synced else NO_KEY_AFTER):
+            self._undecodable = 0
+            self.feed.reopen("its pictures cannot be decoded")
+
+    def _due(self, time: float) -> bool:
+        """Whether to look at this picture, at the camera's own rate by the stream's own time."""
+        period = 1.0 / self.spec.fps
+        if time < self._next_look - EARLY * period:
+            return False
+        late = time - self._next_look
+        self._next_look = time + period if late > period else self._next_look + period
+        return True
+
+    def _see(self, picture: Any, time: float, worked: Worked) -> None:
+        size = (int(picture.width), int(picture.height))
+        if size != self._size:
+            self._adopt(size)
+        if self._mask is not None:
+            picture = self._mask.paint(picture)
+        frame = frame_from_av(picture, time, self.counters.decoded - 1)
+        if self._pipeline is None and self._pipeline_for is not None:
+            self._pipeline = self._pipeline_for(size)
+        if self._pipeline is not None:
+            self._look(frame, worked)
+        moment = self._wall + timedelta(seconds=time)
+        if self.pictures.due(moment):
+            self.pictures.show(Picture(moment, frame.jpeg()))
+
+    def _adopt(self, size: tuple[int, int]) -> None:
+        self._size = size
+        self._pipeline = None
+        self._mask = PaintedMask(self.spec.masks, size) if self.spec.masks else None
+
+    # --------------------------------------------------------------- analysis
+
+    def _look(self, frame: Frame, worked: Worked) -> None:
+        assert self._pipeline is not None
+        look = self._pipeline.look(frame)
+        self.gate = look.gate.state
+        self.counters.triggered += bool(look.gate.triggered)
+        if not look.crops:
+            self._settle(frame, look, None, worked)
+            return
+        if worked.question is not None:
+            self.counters.dropped += 1
+            self._settle(worked.question.frame, worked.question.look, None, worked)
+        crops = self._pipeline.cut(frame, look)
+        worked.question = Question(frame, look, crops, self._pipeline)
+
+    def _settle(
+        self, frame: Frame, look: Look, detections: list[Detection] | None, worked: Worked
+    ) -> None:
+        assert self._pipeline is not None
+        self.counters.inferred += detections is not None
+        self._pipeline.settle(frame, look, detections)
+        happened = self._pipeline.occurrences()
+        if happened:
+            name = self.pictures.store(frame.jpeg())
+            worked.events += [self._event(one, frame, name) for one in happened]
+
+    def _event(self, happened: Occurrence, frame: Frame, picture: str) -> Event:
+        return Event(
+            "zone.entered" if happened.kind == "entered" else "zone.left",
+            f"camera/{self.spec.id}",
+            self._wall + timedelta(seconds=happened.time),
+            self.spec.id,
+            {
+                "camera": self.spec.id,
+                "place": happened.place,
+                "zone": happened.zone,
+                "track": happened.track,
+                "label": happened.label,
+                "score": round(float(happened.score), 4),
+                "box": [round(float(edge), 1) for edge in happened.box],
+                "frame": list(frame.size),
+                "picture": picture,
+                "guessing": bool(happened.guessing),
+            },
+        )
+
+    def _collect(self, worked: Worked) -> None:
+        for kept in self.pictures.collect(self._clock.now()):
+            worked.events.append(
+                Event(
+                    "picture.saved",
+                    f"camera/{self.spec.id}",
+                    kept.time,
+                    self.spec.id,
+                    {
+                        "camera": self.spec.id,
+                        "incident": kept.incident,
+                        "picture": kept.name,
+                        "offset_s": kept.offset_s,
+                    },
+                )
+            )
+
+    @property
+    def dropped(self) -> int:
+        """Pictures nobody looked at for want of time: packets shed and questions superseded."""
+        return self.counters.dropped + self.feed.queue.dropped

@@ -1,0 +1,317 @@
+"""A perception worker: `python -m hub.perception.worker --fd N`, started by the hub only.
+
+It reads cameras, finds what moves, asks the detector and sends events. It runs at lower priority
+than the hub, and ends at once when the hub is gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import ctypes
+import faulthandler
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any, NoReturn
+
+from hub.clock import Clock, SystemClock, from_iso
+from hub.perception.activity import ASKING, WORKING, Activity
+from hub.perception.detectors import Detectors
+from hub.perception.feed import Feed
+from hub.perception.link import Link, Message, Outbox
+from hub.perception.live import LiveCamera, Question, Worked
+from hub.perception.pictures import Pictures, Wanted
+from hub.perception.pipeline import CameraPipeline
+from hub.perception.spec import CameraSpec, WorkerSpec
+from hub.perception.zones import WHOLE, ZoneArea
+
+log = logging.getLogger(__name__)
+
+NICE = 5
+START_WITHIN_S = 15.0
+HEALTH_EVERY_S = 0.5
+FLUSH_WITHIN_S = 0.8
+EASY = 0.3
+
+
+class Worker:
+    """The cameras of one process and what they share."""
+
+    def __init__(self, link: Link, spec: WorkerSpec, clock: Clock) -> None:
+        self._link = link
+        self._spec = spec
+        self._clock = clock
+        self._outbox = Outbox(link, clock)
+        self._activity = Activity(spec.activity)
+        self._pool = ThreadPoolExecutor(spec.threads, thread_name_prefix="look")
+        self._cameras: dict[str, LiveCamera] = {}
+        self._due: dict[str, float] = {}
+        self._early = {camera.id: camera for camera in spec.cameras}
+        self._detectors: Detectors | None = None
+        self._wake = asyncio.Event()
+        self._tick_began: float | None = None
+        self._tick_took = 0.0
+
+    async def run(self) -> None:
+        """Work until told to stop."""
+        loop = asyncio.get_running_loop()
+        stopped = asyncio.Event()
+        loop.add_signal_handler(signal.SIGTERM, stopped.set)
+        tasks = [
+            asyncio.create_task(self._obey(stopped), name="obey the hub"),
+            asyncio.create_task(self._work(), name="work"),
+            asyncio.create_task(self._report(), name="report"),
+        ]
+        waiting = asyncio.create_task(stopped.wait(), name="wait for the end")
+        done, _ = await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {waiting}:
+            if error := task.exception():
+                raise error
+        for camera in self._cameras.values():
+            camera.feed.stop()
+        tasks[1].cancel()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FLUSH_WITHIN_S):
+                await self._outbox.empty()
+
+    # ------------------------------------------------------------ from the hub
+
+    async def _obey(self, stopped: asyncio.Event) -> None:
+        while True:
+            message = await self._link.receive()
+            if message is None:
+                leave(1)
+            match message["t"]:
+                case "ack":
+                    self._outbox.acknowledged(int(message["seq"]))
+                case "camera":
+                    self._add(CameraSpec.model_validate(message["camera"]))
+                case "keep":
+                    self._keep(message)
+                case "stop":
+                    stopped.set()
+                case other:
+                    log.warning("the hub sent a message of unknown kind %r", other)
+
+    def _add(self, spec: CameraSpec) -> None:
+        """Start a camera, or start it afresh with a changed specification."""
+        if self._detectors is None:  # nothing could be made of its packets yet
+            self._early[spec.id] = spec
+            return
+        if spec.id in self._cameras:
+            self._cameras[spec.id].feed.stop()
+        pictures = Pictures(
+            self._spec.state / "run" / "snapshots" / f"{spec.id}.jpg", self._spec.state / "media"
+        )
+        feed = Feed(spec.id, spec.source, self._clock)
+        self._cameras[spec.id] = LiveCamera(
+            spec, feed, pictures, self._clock, lambda size: self._pipeline(spec, size)
+        )
+        self._due[spec.id] = self._clock.monotonic()
+        feed.start()
+        self._wake.set()
+
+    def _pipeline(self, spec: CameraSpec, size: tuple[int, int]) -> CameraPipeline:
+        assert self._detectors is not None
+        zones = [ZoneArea(zone.place, zone.polygon, zone.name) for zone in spec.zones]
+        return CameraPipeline(
+            spec.id,
+            size,
+            spec.fps,
+            self._detectors.info(spec.detector),
+            zones or [ZoneArea(spec.place, WHOLE)],
+            spec.masks,
+        )
+
+    def _keep(self, message: Message) -> None:
+        camera = self._cameras.get(str(message["camera"]))
+        if camera is None or camera.spec.private:
+            return
+        at = from_iso(str(message["at"]))
+        offsets = [float(offset) for offset in message["offsets"]]
+        incident = str(message["incident"])
+        camera.want([Wanted(incident, off, at + timedelta(seconds=off)) for off in offsets])
+
+    # ------------------------------------------------------------------ working
+
+    async def _work(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._detectors = await loop.run_in_executor(self._pool, Detectors, self._spec, self._clock)
+        for spec in self._early.values():
+            self._add(spec)
+        while True:
+            began = self._tick_began = self._clock.monotonic()
+            due = [camera for name, camera in self._cameras.items() if self._due[name] <= began]
+            for camera in due:
+                self._due[camera.spec.id] = began + 1.0 / camera.spec.fps
+            for camera, worked in await self._spread(due):
+                self._pass_on(camera, worked)
+            now = self._clock.monotonic()
+            self._tick_began, self._tick_took = None, now - began
+            self._wake.clear()
+            next_due = min(self._due.values(), default=now + 1.0)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.001, next_due - now)):
+                    await self._wake.wait()
+
+    async def _spread(self, due: Sequence[LiveCamera]) -> list[tuple[LiveCamera, Worked]]:
+        """Work on all that are due, on one thread while that is easy, else on all of them."""
+        if not due:
+            return []
+        loop = asyncio.get_running_loop()
+        period = min(1.0 / camera.spec.fps for camera in due)
+        threads = 1 if self._tick_took < EASY * period else min(self._spec.threads, len(due))
+        shares = [due[start::threads] for start in range(threads)]
+        done = await asyncio.gather(
+            *(loop.run_in_executor(self._pool, self._work_on, share) for share in shares)
+        )
+        return [each for share in done for each in share]
+
+    def _work_on(self, cameras: Sequence[LiveCamera]) -> list[tuple[LiveCamera, Worked]]:
+        worked = []
+        for camera in cameras:
+            with self._activity.marked(camera.spec.slot, WORKING):
+                worked.append((camera, camera.work()))
+        return worked
+
+    def _pass_on(self, camera: LiveCamera, worked: Worked) -> None:
+        for event in worked.events:
+            self._outbox.put(event)
+        if worked.question is not None:
+            self._ask(camera, worked.question)
+
+    def _ask(self, camera: LiveCamera, question: Question) -> None:
+        assert self._detectors is not None
+        loop = asyncio.get_running_loop()
+        camera.asking += 1
+        self._activity.mark(camera.spec.slot, ASKING)
+
+        def answered(found: list[Any] | None) -> None:
+            """On the loop, whatever came of it."""
+            camera.asking -= 1
+            if not camera.asking:
+                self._activity.unmark(camera.spec.slot, ASKING)
+            camera.answer(question, found)
+            self._due[camera.spec.id] = self._clock.monotonic()
+            self._wake.set()
+
+        self._detectors.ask(
+            camera.spec,
+            question.crops,
+            lambda found: _to_loop(loop, answered, found),
+        )
+
+    # --------------------------------------------------------------- to the hub
+
+    async def _report(self) -> None:
+        while True:
+            self._outbox.resend_late()
+            self._link.offer(self._health())
+            await self._clock.sleep(HEALTH_EVERY_S)
+
+    def _health(self) -> Message:
+        now = self._clock.monotonic()
+        detectors = self._detectors
+        return {
+            "t": "health",
+            "busy_s": 0.0 if self._tick_began is None else round(now - self._tick_began, 2),
+            "asking_s": 0.0 if detectors is None else round(detectors.busy_s(), 2),
+            "events_waiting": self._outbox.unacknowledged,
+            "events_lost": self._outbox.lost,
+            "refused": self._link.refused,
+            "detectors": {} if detectors is None else detectors.report(),
+            "cameras": {name: self._camera_health(c, now) for name, c in self._cameras.items()},
+        }
+
+    @staticmethod
+    def _camera_health(camera: LiveCamera, now: float) -> Message:
+        counters = camera.counters
+        return {
+            "decoded": counters.decoded,
+            "triggered": counters.triggered,
+            "inferred": counters.inferred,
+            "dropped": camera.dropped,
+            "damaged": counters.damaged,
+            "faults": counters.faults,
+            "missed": camera.pictures.missed,
+            "gate": camera.gate,
+            "reason": camera.feed.trouble or camera.fault,
+            "age_s": None if camera.picture_at is None else round(now - camera.picture_at, 3),
+        }
+
+
+class LinkLog(logging.Handler):
+    """Sends log lines to the hub, from whichever thread they come."""
+
+    def __init__(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(logging.INFO)
+        self._link = link
+        self._loop = loop
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)[:4000]
+        message = {"t": "log", "level": record.levelno, "name": record.name, "text": text}
+        _to_loop(self._loop, self._link.offer, message)
+
+
+def _to_loop(loop: asyncio.AbstractEventLoop, call: Any, *given: Any) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell
+        loop.call_soon_threadsafe(call, *given)
+
+
+async def serve(descriptor: int) -> None:
+    """Take over the socket, wait for the start message, work."""
+    link = await Link.over(socket.socket(fileno=descriptor))
+    root = logging.getLogger()
+    root.setLevel(logging.INFO)
+    root.addHandler(LinkLog(link, asyncio.get_running_loop()))
+    async with asyncio.timeout(START_WITHIN_S):
+        message = await link.receive()
+    if message is None or message["t"] != "start":
+        leave(1)
+    worker = Worker(link, WorkerSpec.model_validate(message["spec"]), SystemClock())
+    await worker.run()
+    await link.close()
+
+
+def leave(code: int) -> NoReturn:
+    """End at once: reading threads may sit in a read that nothing can interrupt."""
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when the hub dies (prctl(2), PR_SET_PDEATHSIG = 1)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The process."""
+    parser = argparse.ArgumentParser(prog="hub.perception.worker")
+    parser.add_argument("--fd", type=int, required=True, help="the socket to the hub")
+    descriptor = parser.parse_args(arguments).fd
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    die_with_parent()
+    faulthandler.enable()
+    faulthandler.register(signal.SIGUSR1)
+    with contextlib.suppress(OSError):
+        os.nice(NICE)
+    try:
+        asyncio.run(serve(descriptor))
+    except BaseException:
+        logging.getLogger().handlers.clear()
+        log.exception("the worker ended by a fault")
+        leave(1)
+    leave(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,146 @@
+"""Zones: who came into a part of the picture and who left it, said once each.
+
+A thing is where it stands: the middle of its box's lower edge. It has entered after it stood inside
+for a while and left after it was outside, or lost, for longer; so a box that trembles on the line
+says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from hub.config import CameraBlock
+from hub.perception.tracking import Box, TrackState
+
+Polygon = Sequence[tuple[float, float]]
+
+WHOLE: Polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneArea:
+    """A polygon in a camera's picture, corners as fractions of its width and height."""
+
+    place: str
+    polygon: Polygon = WHOLE
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """Something entered or left a zone. `box` is in source pixels, `time` on the camera's clock."""
+
+    kind: Literal["entered", "left"]
+    camera: str
+    place: str
+    zone: str
+    track: int
+    label: str
+    score: float
+    box: Box
+    time: float
+    guessing: bool = False
+
+
+def areas_of(camera: CameraBlock) -> tuple[ZoneArea, ...]:
+    """A camera's zones; one that names none watches its own place with the whole picture."""
+    if not camera.zones:
+        return (ZoneArea(camera.place),)
+    return tuple(ZoneArea(zone.place, zone.polygon, zone.name) for zone in camera.zones)
+
+
+def contains(polygon: Polygon, x: float, y: float) -> bool:
+    """Whether a point is inside, by the even-odd rule; points on a lower or left edge are."""
+    inside = False
+    before_x, before_y = polygon[-1]
+    for corner_x, corner_y in polygon:
+        if (corner_y > y) != (before_y > y):
+            crossing = corner_x + (y - corner_y) / (before_y - corner_y) * (before_x - corner_x)
+            if x < crossing:
+                inside = not inside
+        before_x, before_y = corner_x, corner_y
+    return inside
+
+
+@dataclass(slots=True)
+class _Stay:
+    """One track and one zone: whether it is inside, since when the opposite has been seen."""
+
+    inside: bool = False
+    changing: float | None = None
+    last: TrackState | None = None
+
+
+class ZoneWatch:
+    """Watches the zones of one camera of `size` (width, height) pixels."""
+
+    def __init__(
+        self,
+        camera: str,
+        zones: Iterable[ZoneArea],
+        size: tuple[int, int],
+        guessing: bool = False,
+        enter_after: float = 0.35,
+        leave_after: float = 1.5,
+    ) -> None:
+        self._camera = camera
+        self._zones = tuple(zones)
+        self._size = size
+        self._guessing = guessing
+        self._enter_after = enter_after
+        self._leave_after = leave_after
+        self._stays: dict[tuple[int, int], _Stay] = {}
+
+    def watch(self, time: float, tracks: Sequence[TrackState]) -> list[Occurrence]:
+        """What happened by `time`, given every track of the frame; frames come in order."""
+        happened: list[Occurrence] = []
+        seen = {track.id: track for track in tracks}
+        for track in tracks:
+            for number in range(len(self._zones)):
+                stay = self._stays.setdefault((track.id, number), _Stay())
+                if track.state == "confirmed":
+                    stay.last = track
+                    inside = self._stands_in(track, self._zones[number])
+                    happened += self._change(number, stay, inside, time)
+        for (track_id, number), stay in list(self._stays.items()):
+            if track_id in seen:
+                continue
+            happened += self._change(number, stay, False, time)
+            if not stay.inside:
+                del self._stays[track_id, number]
+        return happened
+
+    def _change(self, number: int, stay: _Stay, inside: bool, time: float) -> list[Occurrence]:
+        if inside == stay.inside:
+            stay.changing = None
+            return []
+        if stay.changing is None:
+            stay.changing = time
+        wait = self._enter_after if inside else self._leave_after
+        if time - stay.changing < wait or stay.last is None:
+            return []
+        stay.inside, stay.changing = inside, None
+        zone, track = self._zones[number], stay.last
+        return [
+            Occurrence(
+                kind="entered" if inside else "left",
+                camera=self._camera,
+                place=zone.place,
+                zone=zone.name,
+                track=track.id,
+                label=track.label,
+                score=track.score,
+                box=track.box,
+                time=time,
+                guessing=self._guessing,
+            )
+        ]
+
+    def _stands_in(self, track: TrackState, zone: ZoneArea) -> bool:
+        x1, _, x2, y2 = track.box
+        width, height = self._size
+        # a box that reaches the lower edge of the picture still stands inside it
+        foot = min(y2 / height, 0.999)
+        return contains(zone.polygon, min((x1 + x2) / 2 / width, 0.999), foot)

@@ -1,0 +1,1 @@
+"""Built-in drivers of the kind `cameras`."""

@@ -1,0 +1,78 @@
+"""Camera driver `rtsp`: a camera or recorder that speaks RTSP, over TCP or UDP."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import unquote, urlsplit, urlunsplit
+
+from pydantic import Field, field_validator
+
+from hub import Block, Context, Driver, Purpose, VideoSource, hookimpl
+
+
+class RtspConfig(Block):
+    """Where the stream is. Credentials may stand in the address but are better beside it."""
+
+    url: Annotated[str, Field(repr=False)]
+    username: str | None = None
+    password: Annotated[str | None, Field(repr=False)] = None
+    transport: Literal["tcp", "udp"] = "tcp"
+
+    @field_validator("url")
+    @classmethod
+    def an_rtsp_address(cls, url: str) -> str:
+        """`rtsp://host[:port]/path` (or rtsps); the message never repeats what was given."""
+        try:
+            parts = urlsplit(url)
+            sound = parts.scheme in ("rtsp", "rtsps") and bool(parts.hostname)
+            sound = sound and (parts.port is None or parts.port > 0)
+        except ValueError:
+            sound = False
+        if not sound:
+            raise ValueError("expected an address such as rtsp://192.0.2.7:554/stream2")
+        return url
+
+
+class RtspCamera:
+    """One stream of one camera."""
+
+    def __init__(self, config: RtspConfig, context: Context) -> None:
+        self._source = split_credentials(config)
+
+    async def start(self) -> None:
+        """Nothing to prepare: the worker connects, and keeps trying."""
+
+    async def source(self, purpose: Purpose) -> VideoSource:
+        """The same stream for every purpose; give the camera's small sub-stream."""
+        return self._source
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def split_credentials(config: RtspConfig) -> VideoSource:
+    """The source with any name and password taken out of the address; the keys beside it win."""
+    parts = urlsplit(config.url)
+    person, _, host = parts.netloc.rpartition("@")
+    name, colon, password = person.partition(":")
+    username = config.username if config.username is not None else unquote(name) or None
+    in_address = unquote(password) if colon else None
+    return VideoSource(
+        url=urlunsplit(parts._replace(netloc=host)),
+        transport=config.transport,
+        username=username,
+        password=config.password if config.password is not None else in_address,
+    )
+
+
+@hookimpl
+def vestibule_cameras() -> list[Driver]:
+    """Announce the driver."""
+    return [
+        Driver(
+            name="rtsp",
+            factory=RtspCamera,
+            config=RtspConfig,
+            summary="An RTSP camera, over TCP or UDP, with or without a password",
+        )
+    ]
