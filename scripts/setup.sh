@@ -73,5 +73,8 @@ if ! .venv/bin/python -m pip install --quiet --progress-bar on --compile --only-
 fi
 .venv/bin/python -m pip install --quiet --no-deps --no-build-isolation --editable . >&2
 .venv/bin/python -m compileall -q hub plugins
+say "Compiling the motion gate (once, some 20 seconds)."
+.venv/bin/python -c 'import hub.perception.motion_kernels' ||
+	say "It does not compile here; the gate will run on NumPy, more slowly."
 fingerprint "$lock" >".venv/ready-$lock"
 say "Ready."

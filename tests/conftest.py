@@ -1,4 +1,4 @@
-"""Which parts this machine has. A test that needs a missing one is skipped and says how to get it."""
+"""Which parts this machine has. A test that needs a missing one says how to get it."""
 
 from __future__ import annotations
 
@@ -63,3 +63,10 @@ def material() -> Path:
     if cure := missing("material"):
         pytest.skip(cure)
     return Path(os.environ["VESTIBULE_MATERIAL"])
+
+
+@pytest.fixture(scope="session")
+def drawn_cameras(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder that all hubs of the run share, so that cameras are drawn once."""
+    kept = os.environ.get("VESTIBULE_TEST_CACHE")
+    return Path(kept) if kept else tmp_path_factory.mktemp("cache")

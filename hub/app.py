@@ -1,0 +1,272 @@
+"""Hub: the composition root, and the only file that knows every part."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import structlog
+from aiohttp import web
+
+from hub.broker import EmbeddedBroker
+from hub.bus import Bus
+from hub.campus import Campus
+from hub.clock import Clock, SystemClock, from_iso
+from hub.config import Config
+from hub.drivers import Drivers
+from hub.errors import NotReady
+from hub.events import Event
+from hub.house import House, Parts
+from hub.identity.accounts import count_users, create_setup_link
+from hub.kinds import BrokerAddress, Context, Kind
+from hub.perception.pictures import tidy
+from hub.perception.workers import Perception
+from hub.plugins import Registry
+from hub.safety.actions import Performer
+from hub.safety.doors import Doors
+from hub.safety.intake import Intake
+from hub.storage.folder import StateFolder
+from hub.storage.journal import Journal
+from hub.storage.media import needed_pictures
+from hub.summary import Milestones, summarise
+from hub.supervisor import Supervisor
+from hub.views import AlertView
+from hub.web.server import create_app
+
+log = structlog.get_logger("hub")
+
+SETUP_LINK_LIVES = timedelta(hours=1)
+PICTURES_AROUND_S = (-4.0, -2.0, 2.0, 4.0)
+TIDY_EVERY_S = 600.0
+LOOSE_PICTURES = 2000
+PAGES_CLOSE_WITHIN_S = 0.5
+FAREWELL_WITHIN_S = 0.5
+
+
+class Hub:
+    """One running hub. Use it as an async context manager; it stops within three seconds."""
+
+    def __init__(
+        self,
+        config: Config,
+        registry: Registry,
+        folder: StateFolder,
+        config_path: Path,
+        clock: Clock | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.campus = Campus(config.places)
+        self.folder = folder
+        self._config_folder = config_path.resolve().parent
+        self._exits = AsyncExitStack()
+        self._broker: BrokerAddress | None = None
+        self._broker_lock = asyncio.Lock()
+        self.bus = Bus()
+        self.milestones = Milestones(self.clock)
+        self.journal = Journal(folder.journal)
+        self.supervisor = Supervisor(self.clock, self._accept)
+        self.drivers = Drivers(registry, self._context, self.clock, self._accept)
+        self.doors = Doors(config, self.campus, self.clock, self._accept)
+        self.perception = Perception(
+            config,
+            registry,
+            folder.path,
+            self.clock,
+            self._accept,
+            self.supervisor,
+            config_folder=self._config_folder,
+        )
+        self.house: House
+        self.intake: Intake
+        self.performer: Performer
+
+    # ------------------------------------------------------------ start, stop
+
+    async def __aenter__(self) -> Hub:
+        try:
+            await self._start()
+        except BaseException:
+            await self._exits.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._exits.aclose()
+
+    async def _start(self) -> None:
+        """Bring the parts up in the order data walks; whatever is up comes down in reverse."""
+        await self.journal.open()
+        self._exits.push_async_callback(self.journal.close)
+        self._exits.push_async_callback(self._farewell)
+        self.supervisor.run("milestones", partial(self.milestones.follow, self.bus))
+        notifiers = self.drivers.build("notifiers", self.config.notifiers)
+        self.intake = Intake(
+            self.config,
+            self.campus,
+            self.journal,
+            self.bus,
+            self.clock,
+            public=lambda name: name in notifiers and notifiers[name].channel.public,
+            on_incident=self._keep_pictures,
+            on_request=self.doors.requested,
+        )
+        self.performer = Performer(self.intake, self.doors, notifiers)
+        for door, request in (await self.intake.requests()).items():
+            self.doors.requested(door, request)
+        self._exits.push_async_callback(self._stop_broker)
+        self._exits.push_async_callback(self.drivers.close)
+        self._exits.push_async_callback(self.supervisor.stop)
+        await self._accept(Event("hub.started", "hub", self.clock.now()))
+        self._start_drivers()
+        await self.perception.start({})
+        self._exits.push_async_callback(self.perception.stop)
+        self._start_cameras()
+        self.supervisor.run("actions", self.performer.run)
+        self.supervisor.run("tidy pictures", self._tidy_pictures)
+
+    def _start_drivers(self) -> None:
+        for id_ in self.config.notifiers:
+            self._keep("notifiers", id_)
+        for id_, controller in self.drivers.build(
+            "access_control", self.config.access_control
+        ).items():
+            self.doors.attach(id_, controller)
+            self._keep("access_control", id_, partial(self._watch_doors, id_))
+        self.supervisor.run("doors", self.doors.keep_fresh)
+        desks = self.drivers.build("visitors", self.config.visitors)
+        for id_ in desks:
+            self._keep("visitors", id_)
+        self.house = House(self._parts(), desks)
+
+    def _start_cameras(self) -> None:
+        for id_ in self.drivers.build("cameras", self.config.cameras):
+            self._keep("cameras", id_, partial(self._show, id_))
+
+    def _keep(self, kind: Kind, id_: str, serve: Any = None) -> None:
+        self.supervisor.run(f"{kind}/{id_}", partial(self.drivers.keep, kind, id_, serve))
+
+    async def _watch_doors(self, controller: str, _: Any) -> None:
+        await self.doors.watch(controller)
+        raise NotReady("the controller ended its reports")
+
+    async def _show(self, camera: str, driver: Any) -> None:
+        await self.perception.add(camera, await driver.source("analysis"))
+
+    async def _farewell(self) -> None:
+        """The last event, and the end of every subscription."""
+        try:
+            async with asyncio.timeout(FAREWELL_WITHIN_S):
+                await self._accept(Event("hub.stopped", "hub", self.clock.now()))
+        except Exception as error:
+            log.warning("the stop could not be recorded", reason=str(error))
+        self.bus.close()
+
+    # ----------------------------------------------------------- for drivers
+
+    def _context(self, kind: Kind, id_: str) -> Context:
+        service_cache = os.environ.get("CACHE_DIRECTORY")
+        cache = Path(service_cache.split(":")[0]) if service_cache else self.folder.cache
+        devices = {
+            door: block.device
+            for door, block in self.config.doors.items()
+            if kind == "access_control" and block.controller == id_
+        }
+        return Context(
+            name=id_,
+            clock=self.clock,
+            timezone=self.config.hub.timezone,
+            state=self.folder.path / kind / id_,
+            cache=cache / kind,
+            config_folder=self._config_folder,
+            devices=devices,
+            publish=self._accept,
+            broker=self._site_broker,
+            progress=self.milestones.progress,
+        )
+
+    async def _accept(self, *events: Event) -> None:
+        await self.intake.accept(*events)
+
+    async def _site_broker(self) -> BrokerAddress:
+        """The broker of the configuration, or our own, started on first use."""
+        if self.config.hub.mqtt is not None:
+            site = self.config.hub.mqtt
+            return BrokerAddress(site.host, site.port, site.username, site.password)
+        async with self._broker_lock:
+            if self._broker is None:
+                self._embedded = EmbeddedBroker()
+                self._broker = await self._embedded.start()
+        return self._broker
+
+    async def _stop_broker(self) -> None:
+        if self._broker is not None:
+            await self._embedded.stop()
+
+    async def _keep_pictures(self, alert: AlertView) -> None:
+        """An incident has opened: keep what its camera saw before, and what it sees next."""
+        if alert["camera"]:
+            await self.perception.keep(
+                alert["camera"],
+                alert["incident"],
+                from_iso(alert["opened"]),
+                PICTURES_AROUND_S,
+            )
+
+    async def _tidy_pictures(self) -> None:
+        """Let go of the oldest pictures that no alert and no incident shows."""
+        while True:
+            await self.clock.sleep(TIDY_EVERY_S)
+            needed = await self.journal.read(needed_pictures)
+            await asyncio.to_thread(tidy, self.folder.media, LOOSE_PICTURES, needed.intersection)
+
+    # ---------------------------------------------------------------- outside
+
+    def _parts(self) -> Parts:
+        return Parts(
+            config=self.config,
+            campus=self.campus,
+            clock=self.clock,
+            state=self.folder,
+            journal=self.journal,
+            bus=self.bus,
+            supervisor=self.supervisor,
+            drivers=self.drivers,
+            intake=self.intake,
+            performer=self.performer,
+            doors=self.doors,
+            perception=self.perception,
+        )
+
+    async def open_pages(self, listener: socket.socket) -> None:
+        """Serve pages and API on a listening socket until the hub stops."""
+        runner = web.AppRunner(
+            create_app(self.house), access_log=None, shutdown_timeout=PAGES_CLOSE_WITHIN_S
+        )
+        await runner.setup()
+        self._exits.push_async_callback(runner.cleanup)
+        await web.SockSite(runner, listener).start()
+
+    async def setup_link(self) -> str | None:
+        """A one-time link that makes the first account; None once there is one."""
+        if await self.journal.read(count_users):
+            return None
+        return await self.journal.write(
+            lambda connection: create_setup_link(connection, self.clock.now(), SETUP_LINK_LIVES)
+        )
+
+    async def summary(self) -> dict[str, Any]:
+        """What happened since the start, as `run --summary` writes it."""
+        return await summarise(self.house, self.milestones, self.perception)

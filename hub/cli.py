@@ -1,0 +1,285 @@
+"""The `vestibule` command: thin verbs over the rooms that do the work.
+
+Exit status: 0 done · 1 the answer is no (an invalid configuration, a refusal) · 2 it could not be
+looked at (a file is missing or unreadable) · 3 the hub could not start · 64 the command line itself
+is wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer import exceptions
+
+from hub.errors import BadConfig, VestibuleError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+USAGE = 64
+
+app = typer.Typer(
+    name="vestibule",
+    help="A safety hub for schools: cameras, doors, visitors and alerts from one YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+users = typer.Typer(help="Accounts of people who sign in.", no_args_is_help=True)
+tokens = typer.Typer(help="Tokens for scripts.", no_args_is_help=True)
+models = typer.Typer(help="Detector models: what is known, installed, and how to get one.")
+app.add_typer(users, name="users")
+app.add_typer(tokens, name="token")
+app.add_typer(models, name="models")
+
+
+class Format(StrEnum):
+    """How `check` prints."""
+
+    text = "text"
+    json = "json"
+
+
+State = Annotated[
+    Path | None,
+    typer.Option(help="The hub's state folder.", show_default=".vestibule", metavar="DIR"),
+]
+
+
+def state_folder(state: Path | None, beside: Path | None = None) -> Path:
+    """The folder named, else the service's own, else `.vestibule` beside the configuration."""
+    if state is not None:
+        return state
+    if service := os.environ.get("STATE_DIRECTORY"):
+        return Path(service.split(":")[0])
+    return (beside.parent if beside is not None else Path.cwd()) / ".vestibule"
+
+
+def fail(message: str, code: int) -> typer.Exit:
+    """Say what is wrong on stderr and end with this code."""
+    print(f"vestibule: {message}", file=sys.stderr)
+    return typer.Exit(code)
+
+
+@app.command()
+def run(
+    config: Annotated[Path, typer.Argument(help="The YAML file.")],
+    state: State = None,
+    listen: Annotated[str, typer.Option(help="Address the pages listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(help="Port of the pages; 0 picks one.", min=0, max=65535)
+    ] = 8480,
+    for_: Annotated[
+        float | None, typer.Option("--for", help="Stop by itself after so many seconds.", min=0.1)
+    ] = None,
+    summary: Annotated[
+        Path | None, typer.Option(help="Write what happened to this JSON file at the end.")
+    ] = None,
+) -> None:
+    """Run the hub until it is told to stop (Ctrl-C)."""
+    from hub.start import Options, start
+
+    options = Options(
+        config=config,
+        state=state_folder(state, beside=config),
+        listen=listen,
+        port=port,
+        seconds=for_,
+        summary=summary,
+    )
+    raise typer.Exit(start(options))
+
+
+@app.command()
+def check(
+    config: Annotated[Path, typer.Argument(help="The YAML file.")],
+    format_: Annotated[
+        Format, typer.Option("--format", help="Lines, or one JSON array.")
+    ] = Format.text,
+) -> None:
+    """Say everything that is wrong with a configuration, with line and column."""
+    import json
+
+    from hub.check import CannotCheck
+    from hub.check import check as problems_of
+
+    try:
+        problems = problems_of(str(config))
+    except CannotCheck as error:
+        raise fail(str(error), 2) from None
+    if format_ is Format.json:
+        print(json.dumps([problem.as_dict() for problem in problems], indent=2, ensure_ascii=False))
+    else:
+        for problem in problems:
+            print(problem)
+        if not problems:
+            print(f"{config}: valid", file=sys.stderr)
+    raise typer.Exit(1 if problems else 0)
+
+
+@app.command()
+def perceive(
+    clips: Annotated[list[Path], typer.Argument(help="Video files.")],
+    model: Annotated[str, typer.Option(help="A model by name or file, or auto.")] = "auto",
+    fps: Annotated[
+        float | None, typer.Option(help="Look at so many frames a second.", min=0.01)
+    ] = None,
+    json_: Annotated[
+        str | None, typer.Option("--json", help="Write a JSON line per frame here; - for stdout.")
+    ] = None,
+    annotate: Annotated[
+        Path | None, typer.Option(help="Write the clip with what was seen drawn in.")
+    ] = None,
+    state: State = None,
+) -> None:
+    """Run the cameras' own pipeline over clips, every frame, repeatably."""
+    from hub.perception.perceive import perceive as look
+
+    raise typer.Exit(
+        look(clips, model, fps, json_, annotate, models=state_folder(state) / "models")
+    )
+
+
+@app.command()
+def plugins(
+    plugins_dir: Annotated[Path | None, typer.Option(help="A folder with plugin files.")] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """List every plugin, what it offers, and why it is broken if it is."""
+    import json
+
+    from rich.console import Console
+    from rich.table import Table
+
+    from hub.plugins import load_registry
+
+    providers = load_registry(plugins_dir).providers
+    if json_:
+        print(json.dumps([provider.as_dict() for provider in providers], indent=2))
+        return
+    table = Table("plugin", "source", "version", "kinds", "drivers", "state", "reason")
+    for provider in providers:
+        table.add_row(
+            provider.name,
+            provider.source,
+            provider.version,
+            ", ".join(provider.kinds),
+            ", ".join(name for names in provider.drivers.values() for name in names),
+            provider.state,
+            provider.reason,
+        )
+    Console().print(table)
+
+
+def with_accounts(state: Path | None, work: Any) -> Any:
+    """Run `work(connection)` on the journal's accounts, also while a hub runs."""
+    from hub.storage.folder import StateFolder
+    from hub.storage.journal import open_engine
+
+    def tell(connection: Connection) -> Any:
+        return work(connection)
+
+    folder = StateFolder(state_folder(state))
+    folder.open()
+    engine = open_engine(folder.journal)
+    try:
+        with engine.begin() as connection:
+            return tell(connection)
+    finally:
+        engine.dispose()
+
+
+@users.command("add")
+def users_add(
+    name: Annotated[str, typer.Argument(help="What the person signs in with.")],
+    role: Annotated[str, typer.Option(help="What they may do, such as sro or front_office.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
+    ] = False,
+    state: State = None,
+) -> None:
+    """Make an account, or give an existing one a new password and role."""
+    from hub.identity.accounts import add_user
+
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    else:
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    with_accounts(state, lambda connection: add_user(connection, name, role, password))
+    print(f"{name} may now sign in as {role}.")
+
+
+@tokens.command("create")
+def token_create(
+    name: Annotated[str, typer.Argument(help="What the token is for.")],
+    role: Annotated[str, typer.Option(help="What its bearer may do.")],
+    state: State = None,
+) -> None:
+    """Make a token and print it, once and alone."""
+    from hub.identity.accounts import create_token
+
+    print(with_accounts(state, lambda connection: create_token(connection, name, role)))
+
+
+@models.command("list")
+def models_list(state: State = None) -> None:
+    """Show the known models and which are installed."""
+    from hub.models_cli import list_models
+
+    list_models(state_folder(state) / "models")
+
+
+@models.command("show")
+def models_show(name: str, state: State = None) -> None:
+    """Show licence, source, input, labels and SHA-256 of a model."""
+    from hub.models_cli import show_model
+
+    show_model(state_folder(state) / "models", name)
+
+
+@models.command("add")
+def models_add(file: Path, state: State = None) -> None:
+    """Install a model file, from a USB stick for instance."""
+    from hub.models_cli import add_model
+
+    add_model(state_folder(state) / "models", file)
+
+
+@models.command("fetch")
+def models_fetch(
+    name: str,
+    url: Annotated[str | None, typer.Option(help="Fetch it from here instead.")] = None,
+    state: State = None,
+) -> None:
+    """Download a model of the catalogue, going on where an earlier try stopped."""
+    from hub.models_cli import fetch_model
+
+    fetch_model(state_folder(state) / "models", name, url)
+
+
+def main() -> None:
+    """Run the command line; every error we know ends in one clear line, never a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except exceptions.TyperException as error:
+        error.show()  # type: ignore[attr-defined]
+        code = USAGE
+    except (exceptions.Abort, KeyboardInterrupt):
+        code = 130
+    except exceptions.Exit as error:
+        code = error.exit_code
+    except BadConfig as error:
+        print(error)
+        code = 1
+    except VestibuleError as error:
+        print(f"vestibule: {error}", file=sys.stderr)
+        code = 1
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
+        code = 0
+    raise SystemExit(code if isinstance(code, int) else 0)

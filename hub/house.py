@@ -1,0 +1,295 @@
+"""The house as its pages see it: one facade over the running parts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection
+
+import hub
+from hub.bus import Bus, Subscription
+from hub.campus import Campus
+from hub.clock import Clock, iso
+from hub.config import CameraBlock, Config
+from hub.drivers import Drivers
+from hub.errors import NotReady
+from hub.events import Event
+from hub.kinds.access_control import Verb
+from hub.kinds.visitors import Visit, VisitorSystem
+from hub.perception.workers import CameraCounters, Perception
+from hub.safety.actions import Performer
+from hub.safety.doors import Doors
+from hub.safety.intake import Intake
+from hub.storage.folder import StateFolder
+from hub.storage.journal import Journal
+from hub.supervisor import Supervisor
+from hub.views import (
+    AlertView,
+    CameraView,
+    DoorView,
+    HealthView,
+    IncidentView,
+    Verdict,
+    VisitView,
+)
+
+MEDIA_NAME = re.compile(r"[0-9a-f]{32}\.jpg\Z")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the hub is made of, once it stands."""
+
+    config: Config
+    campus: Campus
+    clock: Clock
+    state: StateFolder
+    journal: Journal
+    bus: Bus
+    supervisor: Supervisor
+    drivers: Drivers
+    intake: Intake
+    performer: Performer
+    doors: Doors
+    perception: Perception
+
+
+class House:
+    """Answers pages and API; satisfies `hub.ports.HouseFacade`."""
+
+    def __init__(self, parts: Parts, desks: dict[str, VisitorSystem]) -> None:
+        self.config = parts.config
+        self.campus = parts.campus
+        self.clock = parts.clock
+        self._parts = parts
+        self._desks = desks
+        self._started = parts.clock.now()
+        self._started_monotonic = parts.clock.monotonic()
+
+    # ---------------------------------------------------------------- cameras
+
+    def cameras(self) -> list[CameraView]:
+        """Every configured camera, in file order."""
+        counters = self._parts.perception.cameras()
+        return [
+            self._camera(id_, block, counters.get(id_))
+            for id_, block in self.config.cameras.items()
+        ]
+
+    def _camera(self, id_: str, block: CameraBlock, seen: CameraCounters | None) -> CameraView:
+        view = CameraView(
+            id=id_,
+            name=block.name or self.campus.name(block.place),
+            place=block.place,
+            place_words=self.campus.words(block.place),
+            state="starting" if block.enabled else "disabled",
+            reason="" if block.enabled else "switched off in the configuration",
+            picture_time=None,
+            picture_age_s=None,
+            gate="",
+            fps=block.fps,
+            decoded=0,
+            triggered=0,
+            inferred=0,
+            dropped=0,
+            detector="",
+            guessing=False,
+            private=self.campus.private(block.place),
+        )
+        if seen is None:
+            if block.enabled:
+                view["reason"] = self._parts.drivers.get("cameras", id_).reason
+            return view
+        view["state"], view["reason"] = seen.state, seen.reason
+        view["picture_time"] = iso(seen.picture_time) if seen.picture_time else None
+        if seen.picture_time is not None:
+            view["picture_age_s"] = round(
+                max(0.0, (self.clock.now() - seen.picture_time).total_seconds()), 3
+            )
+        view["gate"], view["detector"], view["guessing"] = seen.gate, seen.detector, seen.guessing
+        view["decoded"], view["triggered"] = seen.decoded, seen.triggered
+        view["inferred"], view["dropped"] = seen.inferred, seen.dropped
+        return view
+
+    def snapshot(self, camera: str) -> Path | None:
+        """The file of the newest picture; None when there is none."""
+        found = self._parts.perception.snapshot(camera)
+        return found[0] if found else None
+
+    def media(self, name: str) -> Path | None:
+        """The file of a kept picture; None for a name that is unknown or not a plain name."""
+        path = self._parts.state.media / name
+        return path if MEDIA_NAME.match(name) and path.is_file() else None
+
+    # ------------------------------------------------------------------ doors
+
+    def doors(self) -> list[DoorView]:
+        """Every configured door, in file order."""
+        return self._parts.doors.views()
+
+    async def command_door(self, door: str, verb: Verb, by: str, reason: str) -> str:
+        """Write the intention; returns its key. Raises `KeyError` or `Refused`."""
+        return await self._parts.intake.command_door(door, verb, by, reason)
+
+    # --------------------------------------------------- alerts and incidents
+
+    async def alerts(self, open_only: bool = False) -> list[AlertView]:
+        """Alerts, most severe first, then oldest; decided ones after open ones."""
+        return await self._parts.intake.alerts(open_only)
+
+    async def alert(self, alert: str) -> AlertView:
+        """One alert. Raises `KeyError`."""
+        return await self._parts.intake.alert(alert)
+
+    async def verdict(self, alert: str, verdict: Verdict, by: str, note: str = "") -> AlertView:
+        """Give a verdict. Raises `KeyError`, or `Refused` when another verdict already stands."""
+        return await self._parts.intake.verdict(alert, verdict, by, note)
+
+    async def incidents(self) -> list[IncidentView]:
+        """Incidents, newest first, without their entries."""
+        return await self._parts.intake.incidents()
+
+    async def incident(self, incident: str) -> IncidentView:
+        """One incident with its story. Raises `KeyError`."""
+        return await self._parts.intake.incident(incident)
+
+    # --------------------------------------------------------------- visitors
+
+    async def visits(self) -> list[VisitView]:
+        """Today's visits at every desk; a desk that is not running has none."""
+        found: list[VisitView] = []
+        for desk, system in self._desks.items():
+            try:
+                visits = await system.visits()
+            except NotReady:
+                continue
+            found.extend(self._visit(desk, visit) for visit in visits)
+        return found
+
+    async def check_in(self, desk: str, visit: str, by: str) -> VisitView:
+        """Raises `KeyError` or `Refused`."""
+        return self._visit(desk, await self._desks[desk].check_in(visit))
+
+    async def check_out(self, desk: str, visit: str, by: str) -> VisitView:
+        """Raises `KeyError` or `Refused`."""
+        return self._visit(desk, await self._desks[desk].check_out(visit))
+
+    def _visit(self, desk: str, visit: Visit) -> VisitView:
+        return VisitView(
+            id=visit.id,
+            desk=desk,
+            visitor=visit.visitor,
+            host=visit.host,
+            purpose=visit.purpose,
+            expected=iso(visit.expected),
+            until=iso(visit.until),
+            arrived=_iso_or_none(visit.arrived),
+            left=_iso_or_none(visit.left),
+            state=visit.state,
+            overstayed=visit.state == "here" and self.clock.now() > visit.until,
+        )
+
+    # ----------------------------------------------------------------- health
+
+    async def health(self) -> HealthView:
+        """How the house is."""
+        counts = await self._parts.intake.counts()
+        detectors = self._parts.perception.detectors()
+        problems = self._problems(detectors)
+        return HealthView(
+            state="degraded" if problems else "ok",
+            problems=problems,
+            version=hub.__version__,
+            started=iso(self._started),
+            uptime_s=round(self.clock.monotonic() - self._started_monotonic, 1),
+            detecting=_detecting(detectors),
+            guessing=any(bool(report.get("guessing")) for report in detectors.values()),
+            processes=self._parts.supervisor.views(),
+            drivers=self._parts.drivers.views(),
+            queues=self._queues(),
+            events=counts["events"],
+            alerts_open=counts["alerts_open"],
+            actions=counts["actions"],
+        )
+
+    def _problems(self, detectors: dict[str, dict[str, Any]]) -> list[str]:
+        problems = [
+            f"{view['kind']} {view['id']}: {view['reason'] or view['state']}"
+            for view in self._parts.drivers.views()
+            if view["state"] in ("retrying", "failed")
+        ]
+        problems += [
+            f"camera {camera['id']} is offline: {camera['reason']}"
+            for camera in self.cameras()
+            if camera["state"] == "offline"
+        ]
+        problems += [
+            f"door {door['id']}: its controller does not answer"
+            for door in self.doors()
+            if not door["online"]
+        ]
+        problems += [
+            f"{task.name}: {task.reason}"
+            for task in self._parts.supervisor.tasks()
+            if task.state in ("retrying", "failed")
+        ]
+        problems += [
+            f"process {process['name']} is being started again"
+            for process in self._parts.supervisor.views()
+            if process["state"] == "restarting" and process["restarts"]
+        ]
+        problems += [
+            f"detector {name}: {report['reason']}"
+            for name, report in detectors.items()
+            if report.get("reason") and not report.get("guessing")
+        ]
+        return problems
+
+    def _queues(self) -> dict[str, dict[str, int]]:
+        return {
+            "journal": self._parts.journal.queue(),
+            "intake": self._parts.intake.queue(),
+            "bus": self._parts.bus.queue(),
+            "doors": self._parts.doors.counts(),
+            "actions": self._parts.performer.queue(),
+            **self._parts.perception.queues(),
+        }
+
+    # ----------------------------------------------------------------- events
+
+    def events(self) -> AbstractContextManager[Subscription]:
+        """Subscribe to events as they are committed."""
+        return self._parts.bus.subscribe()
+
+    async def past_events(self, after: int, limit: int = 500) -> Sequence[tuple[int, Event]]:
+        """Committed events with a sequence number above `after`, oldest first."""
+        return await self._parts.intake.past_events(after, limit)
+
+    async def journal_write(self, work: Callable[[Connection], Any]) -> Any:
+        """Run a function of a database connection in a write transaction."""
+        return await self._parts.journal.write(work)
+
+    async def journal_read(self, work: Callable[[Connection], Any]) -> Any:
+        """Run a function of a database connection that only reads."""
+        return await self._parts.journal.read(work)
+
+
+def _iso_or_none(moment: datetime | None) -> str | None:
+    return iso(moment) if moment is not None else None
+
+
+def _detecting(detectors: dict[str, dict[str, Any]]) -> str:
+    """What looks at the pictures, in words."""
+    if not detectors:
+        return "nothing: no detector is running"
+    return "; ".join(
+        f"{report.get('name') or name}"
+        + (" (guessing from motion: no model is installed)" if report.get("guessing") else "")
+        for name, report in detectors.items()
+    )

@@ -1,0 +1,161 @@
+"""Starting and stopping one hub from the command line: the process around `hub.app.Hub`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from hub.app import Hub
+from hub.check import CannotCheck, examine
+from hub.config import Config
+from hub.errors import StateError, VestibuleError
+from hub.plugins import Registry
+from hub.storage.folder import StateFolder
+
+CANNOT_START = 3
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line said. `seconds` None runs until told to stop."""
+
+    config: Path
+    state: Path
+    listen: str = "127.0.0.1"
+    port: int = 8480
+    seconds: float | None = None
+    summary: Path | None = None
+
+
+def start(options: Options) -> int:
+    """Run a hub to its end and return the exit status. Prints every failure in plain words."""
+    configure_logging()
+    try:
+        examined = examine(options.config)
+    except CannotCheck as error:
+        return _say(error, 2)
+    if examined.config is None:
+        for problem in examined.problems:
+            print(problem)
+        return 1
+    try:
+        folder = StateFolder(options.state)
+        with folder.lock():
+            return asyncio.run(_serve(examined.config, examined.registry, options, folder))
+    except StateError as error:
+        return _say(error, CANNOT_START)
+    except KeyboardInterrupt:
+        return 130
+
+
+def _say(error: VestibuleError | str, code: int) -> int:
+    print(f"vestibule: {error}", file=sys.stderr)
+    return code
+
+
+async def _serve(config: Config, registry: Registry, options: Options, folder: StateFolder) -> int:
+    try:
+        listener = listen(options.listen, options.port)
+    except OSError as error:
+        return _say(_port_trouble(options, error), CANNOT_START)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stop.set)
+    hub = Hub(config, registry, folder, config_path=options.config)
+    async with hub:
+        await hub.open_pages(listener)
+        await announce(hub, options.listen, listener.getsockname()[1])
+        tell_systemd("READY=1")
+        try:
+            async with asyncio.timeout(options.seconds):
+                await stop.wait()
+        except TimeoutError:
+            pass
+        tell_systemd("STOPPING=1")
+        if options.summary is not None:
+            text = json.dumps(await hub.summary(), indent=2, ensure_ascii=False)
+            await asyncio.to_thread(_write, options.summary, text)
+    return 0
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def listen(address: str, port: int) -> socket.socket:
+    """A listening TCP socket; port 0 picks a free one. Raises `OSError`."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    return socket.create_server((address, port), family=family, backlog=128)
+
+
+def _port_trouble(options: Options, error: OSError) -> str:
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    return (
+        f"cannot listen on {options.listen}:{options.port}: {reason}. "
+        f"To see who holds the port: ss -ltnp 'sport = :{options.port}'. "
+        "Another one can be chosen with --port (0 picks a free one)."
+    )
+
+
+async def announce(hub: Hub, address: str, port: int) -> None:
+    """Say where the pages are and, before anyone has an account, the link that makes the first."""
+    host = f"[{address}]" if ":" in address else address
+    base = f"http://{host}:{port}"
+    hub.performer.base_url = base
+    config = hub.config
+    print(
+        f"Vestibule: {config.hub.name}, {len(config.cameras)} cameras, {len(config.doors)} doors, "
+        f"{len(config.rules)} rules. Console: {base}"
+    )
+    if link := await hub.setup_link():
+        print(f"First account (works once, for an hour): {base}/setup/{link}")
+        print(f"On another computer first: ssh -N -L {port}:{host}:{port} USER@THIS_MACHINE")
+    sys.stdout.flush()
+
+
+def tell_systemd(state: str) -> None:
+    """Notify a systemd service manager, where one listens (sd_notify(3))."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+        notify.connect("\0" + address[1:] if address.startswith("@") else address)
+        notify.sendall(state.encode())
+
+
+def configure_logging() -> None:
+    """Plain coloured lines on a terminal, JSON lines under a service manager; always on stderr."""
+    service = "JOURNAL_STREAM" in os.environ or "NOTIFY_SOCKET" in os.environ
+    renderer: Any = (
+        structlog.processors.JSONRenderer()
+        if service
+        else structlog.dev.ConsoleRenderer(
+            colors=sys.stderr.isatty(),
+            pad_event_to=28,
+            exception_formatter=structlog.dev.plain_traceback,
+        )
+    )
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S" if not service else "iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
