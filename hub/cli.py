@@ -204,13 +204,16 @@ def users_add(
     state: State = None,
 ) -> None:
     """Make an account, or give an existing one a new password and role."""
-    from hub.identity.accounts import add_user
+    from hub.identity.accounts import set_user
+    from hub.identity.passwords import check_strength, hash_password
 
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    with_accounts(state, lambda connection: add_user(connection, name, role, password))
+    check_strength(password)
+    hashed = hash_password(password)
+    with_accounts(state, lambda connection: set_user(connection, name, role, hashed))
     print(f"{name} may now sign in as {role}.")
 
 

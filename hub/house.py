@@ -289,7 +289,8 @@ def _detecting(detectors: dict[str, dict[str, Any]]) -> str:
     if not detectors:
         return "nothing: no detector is running"
     return "; ".join(
-        f"{report.get('name') or name}"
-        + (" (guessing from motion: no model is installed)" if report.get("guessing") else "")
+        str(report.get("reason") or report.get("name") or name)
+        if report.get("guessing")
+        else str(report.get("name") or name)
         for name, report in detectors.items()
     )

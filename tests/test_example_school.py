@@ -65,8 +65,9 @@ def test_the_walk_from_a_pixel_to_a_locked_door(house: RunningHub) -> None:
     )
     types = [entry["type"] for entry in incident["entries"]]
     assert types.index("alert.raised") < types.index("alert.verified")
-    assert types.index("alert.verified") < types.index("action.confirmed")
-    assert "action.failed" in types
+    after = types[types.index("alert.verified") :]
+    assert "action.confirmed" in after
+    assert "action.failed" in after
     told_of = " ".join(entry["text"] for entry in incident["entries"])
     assert refused[0]["name"] in told_of
     times = [entry["time"] for entry in incident["entries"]]
@@ -153,6 +154,7 @@ def test_strangers_are_refused(house: RunningHub) -> None:
 
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(f"{house.address}/api/v1/cameras", timeout=5)
+    refused.value.close()
     assert refused.value.code == 401
 
 

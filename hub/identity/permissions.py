@@ -1,0 +1,100 @@
+"""Who may: one function, the permissions there are, and the roles that come with the hub."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+PERMISSIONS: Mapping[str, str] = {
+    "see.cameras": "Watch live pictures of cameras outside private places.",
+    "see.doors": "See what was asked of each door, what it reports and what its contact says.",
+    "see.alerts": "See alerts with their pictures.",
+    "see.incidents": "Read incidents and their timelines.",
+    "see.health": "See processes, drivers, queues and every camera's reason.",
+    "see.visitors": "See who is expected, here, overdue or gone.",
+    "see.events": "Follow the stream of all events through the API.",
+    "give.verdict": "Verify or dismiss an alert, or say that one is not sure.",
+    "command.doors": "Ask doors to lock or unlock. Leaving is never affected.",
+    "work.visitors": "Check visitors in and out.",
+    "manage.accounts": "Add people, tokens and roles.",
+}
+
+_SEE_ALL = frozenset(name for name in PERMISSIONS if name.startswith("see."))
+
+ROLES: Mapping[str, frozenset[str]] = {
+    "admin": frozenset(PERMISSIONS),
+    "principal": _SEE_ALL | {"give.verdict", "command.doors", "work.visitors"},
+    "sro": _SEE_ALL | {"give.verdict", "command.doors"},
+    "front_office": frozenset(
+        {
+            "see.cameras",
+            "see.doors",
+            "see.alerts",
+            "see.incidents",
+            "see.visitors",
+            "give.verdict",
+            "command.doors",
+            "work.visitors",
+        }
+    ),
+    "nurse": frozenset({"see.alerts", "see.incidents", "see.visitors", "give.verdict"}),
+    "it": frozenset({"see.cameras", "see.doors", "see.health", "see.events", "manage.accounts"}),
+    "auditor": frozenset(
+        {"see.doors", "see.alerts", "see.incidents", "see.health", "see.visitors", "see.events"}
+    ),
+    "responder": frozenset({"see.cameras", "see.doors", "see.alerts", "see.incidents"}),
+    "viewer": frozenset({"see.cameras", "see.doors", "see.alerts", "see.health"}),
+}
+
+ROLE_NAMES: Mapping[str, str] = {
+    "admin": "Administrator",
+    "principal": "Principal",
+    "sro": "School resource officer",
+    "front_office": "Front office",
+    "nurse": "Nurse",
+    "it": "School IT",
+    "auditor": "Auditor",
+    "responder": "Responder",
+    "viewer": "Viewer",
+}
+
+
+class RoleSettings(Protocol):
+    """What a `roles:` entry of the configuration says."""
+
+    @property
+    def name(self) -> str:
+        """What people call the role; empty for the built-in name."""
+        ...
+
+    @property
+    def may(self) -> tuple[str, ...]:
+        """The permissions of the role; empty leaves a built-in role as it is."""
+        ...
+
+
+def may(role: str, permission: str, roles: Mapping[str, RoleSettings] | None = None) -> bool:
+    """Whether holders of `role` may do `permission`; anything unknown may nothing.
+
+    A `may:` list in the configuration takes the place of a built-in role's list, so that it can
+    take away as well as give.
+    """
+    if permission not in PERMISSIONS:
+        return False
+    settings = roles.get(role) if roles else None
+    if settings is not None and settings.may:
+        return permission in settings.may
+    return permission in ROLES.get(role, frozenset())
+
+
+def known_role(role: str, roles: Mapping[str, RoleSettings] | None = None) -> bool:
+    """Whether the role is built in or in the configuration."""
+    return role in ROLES or bool(roles and role in roles)
+
+
+def role_name(role: str, roles: Mapping[str, RoleSettings] | None = None) -> str:
+    """What people call the role."""
+    settings = roles.get(role) if roles else None
+    if settings is not None and settings.name:
+        return settings.name
+    return ROLE_NAMES.get(role, role)

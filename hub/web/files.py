@@ -1,0 +1,117 @@
+"""Pictures, kept media and the console's own static files."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from aiohttp import web
+
+from hub.web.security import HOUSE
+
+STATIC_FOLDER = Path(__file__).parent / "static"
+PICTURE_AGE_HEADER = "X-Picture-Age"
+
+_MEDIA_NAME = re.compile(r"[0-9a-f]{32}\.jpg\Z")
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+}
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFile:
+    """A file of the console, as it is sent."""
+
+    body: bytes
+    packed: bytes | None
+    content_type: str
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class StaticFiles:
+    """All of the console's own files, read once; `version` changes when any of them does."""
+
+    files: dict[str, StaticFile]
+    version: str
+
+
+STATIC: web.AppKey[StaticFiles] = web.AppKey("static", StaticFiles)
+
+
+@cache
+def load_static(folder: Path = STATIC_FOLDER) -> StaticFiles:
+    """Read and compress the static files; once a process, they do not change under it."""
+    files: dict[str, StaticFile] = {}
+    whole = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix not in _TYPES:
+            continue
+        body = path.read_bytes()
+        whole.update(path.name.encode() + body)
+        packed = None if path.suffix == ".woff2" else gzip.compress(body, 9, mtime=0)
+        tag = hashlib.sha256(body).hexdigest()[:16]
+        files[path.name] = StaticFile(body, packed, _TYPES[path.suffix], f'"{tag}"')
+    return StaticFiles(files, whole.hexdigest()[:10])
+
+
+async def static(request: web.Request) -> web.StreamResponse:
+    """One of the console's own files; kept for long by browsers when asked for by version."""
+    loaded = request.app[STATIC]
+    found = loaded.files.get(request.match_info["name"])
+    if found is None:
+        raise web.HTTPNotFound
+    current = request.query.get("v") == loaded.version
+    headers = {
+        "Content-Type": found.content_type,
+        "ETag": found.etag,
+        "Vary": "Accept-Encoding",
+        "Cache-Control": "public, max-age=31536000, immutable" if current else "no-cache",
+    }
+    if request.headers.get("If-None-Match") == found.etag:
+        return web.Response(status=304, headers=headers)
+    if found.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):
+        return web.Response(body=found.packed, headers={**headers, "Content-Encoding": "gzip"})
+    return web.Response(body=found.body, headers=headers)
+
+
+async def picture(request: web.Request) -> web.StreamResponse:
+    """The newest picture of a camera, with its age; never of a private place.
+
+    Honours `If-None-Match`, so that asking twice a second costs little.
+    """
+    house, camera = request.app[HOUSE], request.match_info["id"]
+    block = house.config.cameras.get(camera)
+    if block is None or house.campus.private(block.place):
+        raise web.HTTPNotFound
+    file = house.snapshot(camera)
+    if file is None:
+        raise web.HTTPNotFound
+    try:
+        written = file.stat().st_mtime
+    except OSError:
+        raise web.HTTPNotFound from None
+    age = max(0.0, house.clock.now().timestamp() - written)
+    headers = {**_NO_STORE, PICTURE_AGE_HEADER: f"{age:.3f}", "Content-Type": "image/jpeg"}
+    return web.FileResponse(file, headers=headers)
+
+
+async def media(request: web.Request) -> web.StreamResponse:
+    """A picture that was kept with an alert or incident."""
+    name = request.match_info["name"]
+    if not _MEDIA_NAME.match(name):
+        raise web.HTTPNotFound
+    file = request.app[HOUSE].media(name)
+    if file is None:
+        raise web.HTTPNotFound
+    return web.FileResponse(file, headers={**_NO_STORE, "Content-Type": "image/jpeg"})

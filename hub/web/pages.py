@@ -1,0 +1,329 @@
+"""The pages: now, an alert, a camera, doors, incidents, visitors and health.
+
+They work without a script: forms post and the answer leads back. With the script the same pages are
+fetched again when something changed, and only what differs is replaced.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard, cast, get_args
+
+from aiohttp import web
+
+from hub.errors import Refused
+from hub.kinds.access_control import VERBS, Verb
+from hub.kinds.notifiers import SEVERITIES
+from hub.views import AlertView, CameraView, DoorView, IncidentView, Verdict
+from hub.web.recent import RECENT
+from hub.web.render import WORDS, error_page, page
+from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
+from hub.web.stream import STREAMS
+from hub.web.words import needs_a_look, offset, sentence
+
+_LONGEST_NOTE = 2000
+_CALM = {"running": 1, "disabled": 2}
+
+
+async def now(request: web.Request) -> web.Response:
+    """What needs somebody, what is live beside it, and what is watching."""
+    house = request.app[HOUSE]
+    health = await house.health()
+    queue = await _queue(request) if allowed(request, "see.alerts") else []
+    cameras = house.cameras() if allowed(request, "see.cameras") else []
+    doors = house.doors() if allowed(request, "see.doors") else []
+    waiting = [each for each in queue if each["verdict"] is None or each["state"] == "unsure"]
+    beside = _camera(cameras, next((each["camera"] for each in waiting if each["camera"]), ""))
+    return await page(
+        request,
+        "now.html",
+        health=health,
+        queue=queue,
+        waiting=waiting,
+        cameras=cameras,
+        doors=doors,
+        beside=beside,
+        view_of=lambda camera: _camera(cameras, camera),
+        watching=[each for each in cameras if _watches(each)],
+        blind=[each for each in cameras if not _watches(each)],
+        open_alerts=len(waiting) if allowed(request, "see.alerts") else 0,
+    )
+
+
+async def _queue(request: web.Request) -> list[AlertView]:
+    """Open alerts, and for ten seconds those just decided, most severe and then oldest first."""
+    house = request.app[HOUSE]
+    found = {each["id"]: each for each in await house.alerts(open_only=True)}
+    for alert_id in request.app[RECENT].ids():
+        if alert_id not in found:
+            found[alert_id] = await house.alert(alert_id)
+    return sorted(
+        found.values(), key=lambda each: (SEVERITIES.index(each["severity"]), each["opened"])
+    )
+
+
+def _watches(camera: CameraView) -> bool:
+    return camera["state"] == "online" and not camera["private"] and camera["gate"] != "blind"
+
+
+def _camera(cameras: list[CameraView], camera: str) -> CameraView | None:
+    return next((each for each in cameras if each["id"] == camera), None)
+
+
+async def alert(request: web.Request) -> web.Response:
+    """One alert with its verdict under the thumb."""
+    return await _alert_page(request, request.match_info["id"])
+
+
+async def _alert_page(
+    request: web.Request, alert_id: str, status: int = 200, problem: str = ""
+) -> web.Response:
+    house = request.app[HOUSE]
+    try:
+        view = await house.alert(alert_id)
+    except KeyError:
+        raise web.HTTPNotFound from None
+    pictures = []
+    if view["incident"] and allowed(request, "see.incidents"):
+        try:
+            story = await house.incident(view["incident"])
+        except KeyError:
+            pass
+        else:
+            pictures = [
+                each for each in story["entries"] if each["picture"] and each["type"] != "zone.left"
+            ]
+    cameras = house.cameras() if allowed(request, "see.cameras") else []
+    return await page(
+        request,
+        "alert.html",
+        status=status,
+        alert=view,
+        pictures=pictures[:8],
+        beside=_camera(cameras, view["camera"]),
+        problem=problem,
+    )
+
+
+async def give_verdict(request: web.Request) -> web.Response:
+    """A verdict by form; a late one is answered with who decided, not applied."""
+    house, alert_id = request.app[HOUSE], request.match_info["id"]
+    fields = await request.post()
+    verdict, note = str(fields.get("verdict", "")), str(fields.get("note", "")).strip()
+    if not _is_verdict(verdict):
+        return await error_page(
+            request, 422, "That is not a verdict.", "Choose Verify, Dismiss or Not sure."
+        )
+    try:
+        await house.verdict(alert_id, verdict, who_is(request).by, note[:_LONGEST_NOTE])
+    except KeyError:
+        raise web.HTTPNotFound from None
+    except Refused as refusal:
+        return await _alert_page(request, alert_id, status=409, problem=sentence(str(refusal)))
+    request.app[RECENT].add(alert_id)
+    return see_other(local_path(str(fields.get("back", "/"))))
+
+
+async def camera(request: web.Request) -> web.Response:
+    """One camera, large, with how it is doing."""
+    view = _camera(request.app[HOUSE].cameras(), request.match_info["id"])
+    if view is None:
+        raise web.HTTPNotFound
+    return await page(request, "camera.html", camera=view)
+
+
+async def doors(request: web.Request) -> web.Response:
+    """The board: every door's three facts and one conclusion."""
+    every = request.app[HOUSE].doors()
+    return await page(
+        request,
+        "doors.html",
+        look=sorted(
+            (each for each in every if needs_a_look(each)),
+            key=lambda each: each["conclusion"] == "unknown",
+        ),
+        fine=[each for each in every if not needs_a_look(each)],
+        total=len(every),
+        secured=sum(each["conclusion"] == "secured" for each in every),
+    )
+
+
+async def door(request: web.Request) -> web.Response:
+    """One door, the cameras beside it, and what may be asked of it."""
+    return await _door_page(request, request.match_info["id"])
+
+
+async def _door_page(
+    request: web.Request, door_id: str, status: int = 200, problem: str = ""
+) -> web.Response:
+    house = request.app[HOUSE]
+    view = _door(house.doors(), door_id)
+    if view is None:
+        raise web.HTTPNotFound
+    block = house.config.doors.get(door_id)
+    near = {view["place"], block.leads_to if block else None}
+    cameras = house.cameras() if allowed(request, "see.cameras") else []
+    return await page(
+        request,
+        "door.html",
+        status=status,
+        door=view,
+        cameras=[each for each in cameras if each["place"] in near][:3],
+        problem=problem,
+        verbs=[verb for verb in VERBS if verb in view["verbs"]],
+    )
+
+
+def _door(doors: list[DoorView], door_id: str) -> DoorView | None:
+    return next((each for each in doors if each["id"] == door_id), None)
+
+
+def _is_verb(word: str) -> TypeGuard[Verb]:
+    return word in VERBS
+
+
+def _is_verdict(word: str) -> TypeGuard[Verdict]:
+    return word in get_args(Verdict)
+
+
+async def command_door(request: web.Request) -> web.Response:
+    """Ask a door for something by form; the board then says what became of it."""
+    house, door_id = request.app[HOUSE], request.match_info["id"]
+    fields = await request.post()
+    verb = str(fields.get("verb", ""))
+    reason = str(fields.get("reason", "")).strip()[:_LONGEST_NOTE]
+    if not _is_verb(verb):
+        return await error_page(request, 422, "Doors do not know that word.", "Choose a button.")
+    try:
+        await house.command_door(door_id, verb, who_is(request).by, reason)
+    except KeyError:
+        raise web.HTTPNotFound from None
+    except Refused as refusal:
+        return await _door_page(request, door_id, status=409, problem=sentence(str(refusal)))
+    return see_other(local_path(str(fields.get("back", "/doors"))))
+
+
+async def incidents(request: web.Request) -> web.Response:
+    """Every incident, newest first."""
+    return await page(request, "incidents.html", incidents=await request.app[HOUSE].incidents())
+
+
+_SHOWS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "doors": ("Doors", ("door.", "action.")),
+    "people": ("Decisions", ("alert.verified", "alert.dismissed", "alert.unsure", "visitor.")),
+    "pictures": ("Pictures", ()),
+}
+
+
+async def incident(request: web.Request) -> web.Response:
+    """The story of an incident, in order."""
+    try:
+        view = await request.app[HOUSE].incident(request.match_info["id"])
+    except KeyError:
+        raise web.HTTPNotFound from None
+    show = request.query.get("show", "")
+    every = view["entries"]
+    chosen = {key: [e for e in every if _shown(key, cast(dict[str, Any], e))] for key in _SHOWS}
+    return await page(
+        request,
+        "incident.html",
+        incident=view,
+        show=show if show in _SHOWS else "",
+        entries=chosen.get(show, every),
+        chips=[(key, name, len(chosen[key])) for key, (name, _) in _SHOWS.items()],
+        total=len(every),
+        times=_times(view, request),
+    )
+
+
+def _shown(key: str, entry: dict[str, Any]) -> bool:
+    if key == "pictures":
+        return bool(entry["picture"])
+    return str(entry["type"]).startswith(_SHOWS[key][1])
+
+
+def _times(view: IncidentView, request: web.Request) -> list[tuple[str, str, str]]:
+    """When it began, and how long after that the turning points came: name, time, detail."""
+    start = min([view["opened"], *(each["opened"] for each in view["alerts"])])
+    rows = [("Began", request.app[WORDS].clock(start), "")]
+    decided = [each["verdict"] for each in view["alerts"] if each["verdict"]]
+    if decided:
+        first = min(decided, key=lambda each: each["time"])
+        rows.append(("Decided", offset(first["time"], start), f"by {first['by']}"))
+    done = [each for each in view["actions"] if each["state"] == "confirmed"]
+    told = [each["finished"] for each in done if each["kind"] == "notice" and each["finished"]]
+    moved = [each["finished"] for each in done if each["kind"] == "door" and each["finished"]]
+    if told:
+        rows.insert(1, ("First told", offset(min(told), start), ""))
+    if moved:
+        rows.append(("First door done", offset(min(moved), start), ""))
+        rows.append(("Last door done", offset(max(moved), start), ""))
+    not_done = sum(each["state"] in ("failed", "timed_out") for each in view["actions"])
+    if not_done:
+        rows.append(("Not done", str(not_done), "see what was done"))
+    if view["entries"]:
+        rows.append(("Last entry", offset(view["entries"][-1]["time"], start), ""))
+    return rows
+
+
+async def visitors(request: web.Request) -> web.Response:
+    """Who is here, who is expected, who is overdue."""
+    return await _visitors_page(request)
+
+
+async def _visitors_page(
+    request: web.Request, status: int = 200, problem: str = ""
+) -> web.Response:
+    visits = await request.app[HOUSE].visits()
+    here = [each for each in visits if each["state"] == "here"]
+    here.sort(key=lambda each: (not each["overstayed"], each["until"]))
+    return await page(
+        request,
+        "visitors.html",
+        status=status,
+        problem=problem,
+        here=here,
+        expected=[each for each in visits if each["state"] == "expected"],
+        gone=[each for each in visits if each["state"] == "left"],
+        overdue=sum(each["overstayed"] for each in here),
+    )
+
+
+async def check_in(request: web.Request) -> web.Response:
+    """A visitor has come."""
+    return await _visit(request, arrives=True)
+
+
+async def check_out(request: web.Request) -> web.Response:
+    """A visitor has gone."""
+    return await _visit(request, arrives=False)
+
+
+async def _visit(request: web.Request, *, arrives: bool) -> web.Response:
+    house, at = request.app[HOUSE], request.match_info
+    act = house.check_in if arrives else house.check_out
+    try:
+        await act(at["desk"], at["id"], who_is(request).by)
+    except KeyError:
+        raise web.HTTPNotFound from None
+    except Refused as refusal:
+        return await _visitors_page(request, status=409, problem=sentence(str(refusal)))
+    return see_other("/visitors")
+
+
+async def health(request: web.Request) -> web.Response:
+    """Every camera's reason, every driver, process and queue."""
+    house = request.app[HOUSE]
+    view = await house.health()
+    cameras = house.cameras()
+    cameras.sort(key=lambda each: each["private"] * 1 + _watches(each) * 2)
+    return await page(
+        request,
+        "health.html",
+        health=view,
+        cameras=cameras,
+        watching=sum(_watches(each) for each in cameras),
+        able=sum(not each["private"] for each in cameras),
+        doors=house.doors(),
+        drivers=sorted(view["drivers"], key=lambda each: _CALM.get(each["state"], 0)),
+        streams=request.app[STREAMS],
+    )

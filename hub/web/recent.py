@@ -1,0 +1,37 @@
+"""Verdicts of the last seconds, so that a card does not vanish under the eyes of others."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+from aiohttp import web
+
+from hub.clock import Clock
+
+KEPT_S = 10.0
+_MOST = 64
+
+
+class RecentVerdicts:
+    """The alerts that were decided here in the last ten seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._given: OrderedDict[str, float] = OrderedDict()
+
+    def add(self, alert: str) -> None:
+        """A verdict was given just now."""
+        self._given[alert] = self._clock.monotonic()
+        self._given.move_to_end(alert)
+        while len(self._given) > _MOST:
+            self._given.popitem(last=False)
+
+    def ids(self) -> list[str]:
+        """The alerts to keep on the page."""
+        past = self._clock.monotonic() - KEPT_S
+        for alert in [each for each, given in self._given.items() if given < past]:
+            del self._given[alert]
+        return list(self._given)
+
+
+RECENT: web.AppKey[RecentVerdicts] = web.AppKey("recent", RecentVerdicts)

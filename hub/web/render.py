@@ -1,0 +1,91 @@
+"""Turning what the house knows into pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from jinja2 import Environment
+
+from hub.clock import iso
+from hub.identity.accounts import Identity
+from hub.identity.permissions import role_name
+from hub.web.security import DOORKEEPER, HOUSE, WHO
+from hub.web.words import Words
+
+TEMPLATES: web.AppKey[Environment] = web.AppKey("templates", Environment)
+WORDS: web.AppKey[Words] = web.AppKey("words", Words)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """An entry of the main navigation."""
+
+    path: str
+    icon: str
+    name: str
+    permission: str
+    key: str
+
+
+NAVIGATION = (
+    Place("/", "bell", "Now", "", "n"),
+    Place("/doors", "door-closed", "Doors", "see.doors", "d"),
+    Place("/incidents", "clipboard-list", "Incidents", "see.incidents", "i"),
+    Place("/visitors", "id-card", "Visitors", "see.visitors", "v"),
+    Place("/health", "heart-pulse", "Health", "see.health", "h"),
+)
+
+
+def may_of(request: web.Request, who: Identity | None) -> Any:
+    """A template's way to ask what the reader may do."""
+    keeper = request.app[DOORKEEPER]
+    return lambda permission: who is not None and keeper.may(who, permission)
+
+
+async def page(
+    request: web.Request, template: str, *, status: int = 200, **values: Any
+) -> web.Response:
+    """A page for somebody signed in, with the navigation and the state of the house around it."""
+    house, who = request.app[HOUSE], request[WHO]
+    may = may_of(request, who)
+    doors = house.config.doors
+    health = values.pop("health", None) or await house.health()
+    values.setdefault("open_alerts", health["alerts_open"] if may("see.alerts") else 0)
+    return html(
+        request,
+        template,
+        status=status,
+        who=who,
+        role=role_name(who.role, house.config.roles),
+        may=may,
+        door_name=lambda door: doors[door].name if door in doors else door,
+        health=health,
+        navigation=[each for each in NAVIGATION if not each.permission or may(each.permission)],
+        **values,
+    )
+
+
+def html(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
+    """Any page, also for strangers."""
+    house = request.app[HOUSE]
+    now = house.clock.now()
+    text = (
+        request.app[TEMPLATES]
+        .get_template(template)
+        .render(
+            site=house.config.hub.name,
+            zone=house.config.hub.timezone,
+            now=now,
+            now_iso=iso(now),
+            path=request.path,
+            **values,
+        )
+    )
+    return web.Response(text=text, status=status, content_type="text/html")
+
+
+async def error_page(request: web.Request, status: int, error: str, hint: str) -> web.Response:
+    """What went wrong, what to do; works for strangers and when the house is in trouble."""
+    return html(request, "error.html", status=status, error=error, hint=hint)

@@ -1,0 +1,224 @@
+"""Who is at the door of the web: sessions, tokens, forged requests and response headers.
+
+Everything is denied unless the route table says otherwise. A stranger gets 401 from the API and is
+sent to the sign-in page elsewhere, for paths that exist and for paths that do not.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from urllib.parse import quote, urlsplit
+
+from aiohttp import web
+
+from hub.identity import accounts
+from hub.identity.accounts import Identity
+from hub.identity.passwords import PasswordThreads
+from hub.identity.permissions import may
+from hub.identity.throttle import Throttle
+from hub.ports import HouseFacade
+
+SESSION_COOKIE = "vestibule_session"
+FORM_COOKIE = "vestibule_form"
+PUBLIC = "public"
+SIGNED_IN = "signed_in"
+CSRF_FIELD = "csrf"
+CSRF_HEADER = "X-CSRF-Token"
+SAFE_METHODS = frozenset({"GET", "HEAD"})
+
+HEADERS: Mapping[str, str] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; font-src 'self'; manifest-src 'self'; form-action 'self'; "
+        "base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), interest-cohort=()",
+    "Server": "Vestibule",
+}
+
+_REMEMBER_S = 2.0
+_REMEMBERED = 1024
+
+
+class Doorkeeper:
+    """Knows who sends a request. Good answers are remembered for two seconds.
+
+    A page asks for several pictures a second; remembering spares the database. It also bounds how
+    long a token or session that was revoked by another process still works.
+    """
+
+    def __init__(self, house: HouseFacade) -> None:
+        self._house = house
+        self._remembered: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self.passwords = PasswordThreads()
+        self.by_name = Throttle(house.clock)
+        self.by_address = Throttle(house.clock, free=30)
+
+    def forget(self) -> None:
+        """Look everybody up afresh; called whenever a session ends."""
+        self._remembered.clear()
+
+    def may(self, who: Identity, permission: str) -> bool:
+        """Whether this person or program may do it, by the roles in force."""
+        return may(who.role, permission, self._house.config.roles)
+
+    async def recognise(self, request: web.Request, afresh: bool = False) -> Identity | None:
+        """Who sends the request, by token or else by session cookie; None for a stranger."""
+        token = bearer(request)
+        if token is not None:
+            return await self._look_up("token", token, afresh)
+        secret = request.cookies.get(SESSION_COOKIE, "")
+        return await self._look_up("session", secret, afresh) if secret else None
+
+    async def _look_up(self, kind: str, secret: str, afresh: bool) -> Identity | None:
+        key = f"{kind}:{accounts.digest(secret)}"
+        known = self._remembered.get(key)
+        now = time.monotonic()
+        if known is not None and not afresh and now - known[0] < _REMEMBER_S:
+            return known[1]
+        self._remembered.pop(key, None)
+        if kind == "token":
+            who = await self._house.journal_read(lambda c: accounts.identify_token(c, secret))
+        else:
+            moment = self._house.clock.now()
+            who = await self._house.journal_read(
+                lambda c: accounts.identify_session(c, secret, moment)
+            )
+        if not isinstance(who, Identity):
+            return None
+        self._remembered[key] = (now, who)
+        while len(self._remembered) > _REMEMBERED:
+            self._remembered.popitem(last=False)
+        return who
+
+
+HOUSE: web.AppKey[HouseFacade] = web.AppKey("house", HouseFacade)
+DOORKEEPER: web.AppKey[Doorkeeper] = web.AppKey("doorkeeper", Doorkeeper)
+WHO: web.RequestKey[Identity] = web.RequestKey("who", Identity)
+
+
+def bearer(request: web.Request) -> str | None:
+    """The token a program sends; None when there is none. Other schemes are a proxy's business."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def who_is(request: web.Request) -> Identity:
+    """The person or program a handler works for; the gate has made sure there is one."""
+    return request[WHO]
+
+
+def allowed(request: web.Request, permission: str) -> bool:
+    """Whether the sender of this request may also do something else."""
+    return request.app[DOORKEEPER].may(who_is(request), permission)
+
+
+def is_api(request: web.Request) -> bool:
+    """Whether the answer is for a program rather than a person."""
+    return request.path.startswith("/api/")
+
+
+def denial(status: int, error: str, hint: str) -> web.Response:
+    """The one shape of an API error."""
+    return web.json_response({"error": error, "hint": hint}, status=status)
+
+
+def same_origin(request: web.Request) -> bool:
+    """Whether the browser says that the request comes from our own pages.
+
+    Programs send neither header; for them the token in the request decides.
+    """
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None and site not in ("same-origin", "none"):
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+
+
+async def form_is_ours(request: web.Request, expected: str) -> bool:
+    """Whether a form or script carries the secret that only our pages know."""
+    given = request.headers.get(CSRF_HEADER)
+    if given is None and request.content_type in (
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    ):
+        field = (await request.post()).get(CSRF_FIELD)
+        given = field if isinstance(field, str) else None
+    return bool(given and expected) and hmac.compare_digest(str(given).encode(), expected.encode())
+
+
+def local_path(path: str) -> str:
+    """The path if it leads to a page of ours, else the first page; nobody is sent elsewhere."""
+    plain = path.isprintable() and "\\" not in path and len(path) <= 500
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/"
+
+
+def stranger(request: web.Request) -> web.Response:
+    """What somebody unknown gets: 401 for programs, the sign-in page for people."""
+    if is_api(request):
+        answer = denial(
+            401,
+            "Sign in or send a token.",
+            "Send the header 'Authorization: Bearer TOKEN'; make one with "
+            "'vestibule token create NAME --role ROLE'.",
+        )
+        answer.headers["WWW-Authenticate"] = 'Bearer realm="vestibule"'
+        return answer
+    if request.path.startswith(("/pictures/", "/media/", "/live")):
+        return web.Response(status=401, text="Sign in to see this.")
+    if request.method in SAFE_METHODS and request.path != "/":
+        return see_other(f"/signin?next={quote(request.path_qs, safe='')}")
+    return see_other("/signin")
+
+
+def see_other(path: str) -> web.Response:
+    """Go on to another page of ours."""
+    return web.Response(status=303, headers={"Location": path})
+
+
+def set_session(response: web.StreamResponse, request: web.Request, secret: str) -> None:
+    """Hand over the session; the cookie ends with the session."""
+    response.set_cookie(
+        SESSION_COOKIE,
+        secret,
+        max_age=int(accounts.SESSION_LIFE.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="Lax",
+        secure=request.secure,
+    )
+
+
+def form_secret(request: web.Request) -> str:
+    """The secret that ties a form shown to a stranger to their browser; new when there is none."""
+    known = request.cookies.get(FORM_COOKIE, "")
+    return known if 20 <= len(known) <= 100 and known.isascii() else secrets.token_urlsafe(24)
+
+
+def set_form_secret(response: web.StreamResponse, request: web.Request, secret: str) -> None:
+    """Leave the form's secret with the browser."""
+    response.set_cookie(
+        FORM_COOKIE,
+        secret,
+        max_age=3600,
+        path="/",
+        httponly=True,
+        samesite="Strict",
+        secure=request.secure,
+    )
+
+
+async def harden(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the security headers on every answer, streams and errors included."""
+    for name, value in HEADERS.items():
+        response.headers[name] = value
+    response.headers.setdefault("Cache-Control", "no-store")

@@ -1,0 +1,154 @@
+"""The web application: the gate every request passes, and the pieces put together."""
+
+from __future__ import annotations
+
+import traceback
+from functools import cache
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from hub.ports import HouseFacade
+from hub.web import files, routes, words
+from hub.web.recent import RECENT, RecentVerdicts
+from hub.web.render import TEMPLATES, WORDS, error_page
+from hub.web.security import (
+    DOORKEEPER,
+    HOUSE,
+    PUBLIC,
+    SAFE_METHODS,
+    SIGNED_IN,
+    WHO,
+    Doorkeeper,
+    bearer,
+    denial,
+    form_is_ours,
+    harden,
+    is_api,
+    same_origin,
+    stranger,
+)
+from hub.web.stream import STREAMS, Streams
+
+MAX_BODY = 64 * 1024
+
+log = structlog.get_logger("web")
+
+
+def create_app(hub: HouseFacade, streams: Streams | None = None) -> web.Application:
+    """The pages and the API over a house. Needs nothing but the facade; serves nothing by itself.
+
+    Whoever runs it should give the runner a short `shutdown_timeout`: open streams end by
+    themselves when the application shuts down.
+    """
+    app = web.Application(middlewares=[_errors, _gate], client_max_size=MAX_BODY)
+    app[HOUSE] = hub
+    app[DOORKEEPER] = Doorkeeper(hub)
+    app[STREAMS] = streams or Streams()
+    app[RECENT] = RecentVerdicts(hub.clock)
+    app[files.STATIC] = files.load_static()
+    app[WORDS] = words.Words(hub.config.hub.timezone)
+    app[TEMPLATES] = _templates(hub.config.hub.timezone, app[files.STATIC].version)
+    routes.install(app)
+    app.on_response_prepare.append(harden)
+    app.on_startup.append(routes.refuse_undeclared)
+    app.on_shutdown.append(_end_streams)
+    return app
+
+
+@cache
+def _templates(timezone: str, version: str) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    words.install(environment, words.Words(timezone), version)
+    return environment
+
+
+async def _end_streams(app: web.Application) -> None:
+    app[STREAMS].stopping.set()
+
+
+@web.middleware
+async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Deny by default: who is it, may they, and does the request come from our own pages?"""
+    permission = request.app[routes.PERMISSION_OF].get(request.match_info.route)
+    keeper = request.app[DOORKEEPER]
+    acts = request.method not in SAFE_METHODS
+    by_token = bearer(request) is not None
+    if acts and not by_token and not same_origin(request):
+        return await _denied(
+            request, 403, "This request came from another site.", "Use the hub's own pages."
+        )
+    if permission == PUBLIC:
+        return await handler(request)
+    who = await keeper.recognise(request)
+    if who is None:
+        return stranger(request)
+    request[WHO] = who
+    if permission is None:
+        return await handler(request)  # no such page, or not with this method
+    if permission != SIGNED_IN and not keeper.may(who, permission):
+        return await _denied(
+            request, 403, "Your role may not do this.", f"It needs the permission {permission}."
+        )
+    if acts and who.kind == "session" and not await form_is_ours(request, who.csrf):
+        return await _denied(
+            request,
+            403,
+            "The form was out of date.",
+            "Load the page again and repeat what you did. Programs send a token instead.",
+        )
+    return await handler(request)
+
+
+async def _denied(request: web.Request, status: int, error: str, hint: str) -> web.Response:
+    if is_api(request):
+        return denial(status, error, hint)
+    return await error_page(request, status, error, hint)
+
+
+_SAID: dict[int, tuple[str, str]] = {
+    404: ("There is nothing here.", "The address may be old, or the record was removed."),
+    405: ("This address does not take that.", "See docs/reference/api.md."),
+    413: ("That was too much at once.", "Send less than 64 KiB."),
+}
+
+
+@web.middleware
+async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every failure leaves in the shape its receiver reads, and none without a line in the log."""
+    try:
+        return await handler(request)
+    except web.HTTPException as problem:
+        if problem.status < 400:
+            raise
+        error, hint = _SAID.get(problem.status, (problem.reason, ""))
+        answer = await _denied(request, problem.status, error, hint)
+        if "Allow" in problem.headers:
+            answer.headers["Allow"] = problem.headers["Allow"]
+        return answer
+    except ConnectionError:
+        raise
+    except Exception:
+        # Plain text on purpose: a traceback with local variables could show a password.
+        log.error(
+            "a request failed",
+            method=request.method,
+            path=request.path,
+            trace=traceback.format_exc(),
+        )
+        return await _denied(
+            request,
+            500,
+            "The hub could not answer this.",
+            "Doors, alerts and cameras work on. The log of the hub says more.",
+        )

@@ -1,0 +1,309 @@
+// The console's only script. Pages work without it; with it they stay current by fetching themselves
+// again and replacing what differs, never what is under a finger.
+"use strict";
+(() => {
+  const body = document.body;
+  const at = (id) => document.getElementById(id);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const OLD_S = 2, SILENT_MS = 12000, EVERY_MS = 10000, PICTURE_MS = 500;
+
+  // Time: the hub's clock, whatever this device believes.
+  let skew = Date.parse(body.dataset.now) - Date.now();
+  const hubNow = () => Date.now() + skew;
+  const zone = { timeZone: body.dataset.zone };
+  const clockOf = new Intl.DateTimeFormat("en-GB", { ...zone, timeStyle: "medium" });
+  const dayOf = new Intl.DateTimeFormat("en-GB", { ...zone, weekday: "short", day: "numeric", month: "short" });
+
+  function span(seconds) {
+    const s = Math.max(0, seconds), w = Math.floor(s), m = Math.floor(w / 60), h = Math.floor(m / 60);
+    if (s < 1) return `${s.toFixed(1)} s`;
+    if (w < 60) return `${w} s`;
+    if (m < 10) return `${m} min ${String(w % 60).padStart(2, "0")} s`;
+    if (m < 60) return `${m} min`;
+    if (h < 24) return `${h} h ${String(m % 60).padStart(2, "0")} min`;
+    return `${Math.floor(h / 24)} d ${h % 24} h`;
+  }
+
+  function put(node, text) { if (node && node.textContent !== text) node.textContent = text; }
+
+  function tick() {
+    const now = hubNow();
+    put(at("clock"), `${dayOf.format(now).replace(",", "")}, ${clockOf.format(now)}`);
+    for (const each of all("[data-since]")) put(each, span((now - Date.parse(each.dataset.since)) / 1000));
+    checkLink();
+  }
+
+  // Saying things: the loud region at once, the quiet one at most every five seconds.
+  let quiet = [], spoke = 0;
+  function shout(text) { put(at("shout"), text); }
+  function say(text) {
+    quiet.push(text);
+    const wait = Math.max(0, spoke + 5000 - Date.now());
+    if (quiet.length === 1) setTimeout(() => { put(at("say"), quiet.join(". ")); quiet = []; spoke = Date.now(); }, wait);
+  }
+
+  // Replacing only what differs. `data-keep` guards what the script itself draws.
+  const kept = (node) => (node.dataset ? node.dataset.keep || "" : "");
+  const alike = (a, b) => a.nodeType === b.nodeType && a.nodeName === b.nodeName && (a.id || "") === (b.id || "") && kept(a) === kept(b);
+
+  function morph(old, fresh) {
+    if (old.nodeType !== 1) { if (old.data !== fresh.data) old.data = fresh.data; return; }
+    if (kept(old)) return;
+    for (const { name, value } of [...fresh.attributes]) if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    for (const { name } of [...old.attributes]) if (!fresh.hasAttribute(name)) old.removeAttribute(name);
+    const byId = new Map([...old.children].filter((c) => c.id).map((c) => [c.id, c]));
+    let here = old.firstChild;
+    for (const next of [...fresh.childNodes]) {
+      const match = next.id && byId.get(next.id);
+      if (match && alike(match, next)) {
+        if (match === here) here = here.nextSibling; else old.insertBefore(match, here);
+        morph(match, next);
+      } else if (here && !next.id && alike(here, next)) {
+        morph(here, next); here = here.nextSibling;
+      } else old.insertBefore(document.importNode(next, true), here);
+    }
+    while (here) { const gone = here; here = here.nextSibling; gone.remove(); }
+  }
+
+  // While a pointer is down or a verdict has focus the queue neither reorders nor shifts.
+  let pressed = false;
+  addEventListener("pointerdown", () => { pressed = true; }, { passive: true, capture: true });
+  for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, () => { pressed = false; setTimeout(refreshIfWaiting, 50); }, { passive: true, capture: true });
+  document.addEventListener("focusout", () => setTimeout(refreshIfWaiting, 50));
+  const queue = () => document.querySelector("[data-queue]");
+  const held = () => pressed || Boolean(queue() && document.activeElement && document.activeElement.closest(".verdict"));
+
+  let waiting = false;
+  function refreshIfWaiting() { if (waiting && !held()) { waiting = false; refresh(); } }
+
+  const cards = (root) => all("article.alert:not(.done)", root);
+  function announce(before, after) {
+    const fresh = after.filter((c) => !before.has(c.id));
+    const severe = fresh.filter((c) => c.dataset.severity === "severe");
+    if (severe.length) shout(`Severe alert. ${severe[0].dataset.title}`);
+    else if (fresh.length) say(`${fresh.length} new: ${fresh[0].dataset.title}`);
+    return severe.length;
+  }
+
+  let known = new Set(cards(document).map((c) => c.id));
+  function show(page) {
+    skew = Date.parse(page.body.dataset.now) - Date.now();
+    const before = queue(), after = page.querySelector("[data-queue]");
+    if (before && after && held()) {
+      waiting = true;
+      for (const card of [...after.children]) { const mine = card.id && at(card.id); if (mine && !pressed) morphStill(mine, card); }
+      const severe = announce(known, cards(after)), fresh = cards(after).filter((c) => !at(c.id)).length;
+      known = new Set([...known, ...cards(after).map((c) => c.id)]);
+      if (fresh) bar(`${fresh} new${severe || cards(after).some((c) => !at(c.id) && c.dataset.severity === "severe") ? ", severe" : ""}`);
+      return;
+    }
+    if (pressed) { waiting = true; return; }
+    waiting = false;
+    bar("");
+    if (after) { announce(known, cards(after)); known = new Set(cards(after).map((c) => c.id)); }
+    for (const part of all("[data-live]")) { const fresh = page.getElementById(part.id); if (fresh) morph(part, fresh); }
+    document.title = page.title;
+    body.className = page.body.className;
+    if (body.dataset.lost) lock(true);
+    tick();
+  }
+
+  // A card whose verdict has focus keeps its buttons unless somebody else has decided.
+  function morphStill(mine, card) { if (card.classList.contains("done")) { morph(mine, card); say(card.textContent.includes("Verified") ? "Already verified" : "Already decided"); } }
+
+  function bar(text) {
+    const place = at("fresh");
+    if (!text) { place.hidden = true; place.replaceChildren(); return; }
+    const button = document.createElement("button");
+    button.type = "button"; button.className = "btn"; button.textContent = `${text}: show`;
+    button.addEventListener("click", () => { if (document.activeElement) document.activeElement.blur(); pressed = false; refresh(); scrollTo({ top: 0 }); });
+    place.replaceChildren(button); place.hidden = false;
+  }
+
+  // Fetching this page again: at most once a second, one at a time.
+  let fetching = false, again = false, fetched = Date.now(), planned = 0;
+  function soon(delay = 150) {
+    if (planned) return;
+    planned = setTimeout(() => { planned = 0; refresh(); }, Math.max(delay, fetched + 1000 - Date.now()));
+  }
+  async function refresh() {
+    if (fetching) { again = true; return; }
+    fetching = true;
+    try {
+      const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
+      if (new URL(answer.url).pathname === "/signin") { location.assign(answer.url); return; }
+      if (answer.ok) { show(new DOMParser().parseFromString(await answer.text(), "text/html")); fetched = Date.now(); connected(); }
+    } catch { /* the link says so */ } finally {
+      fetching = false;
+      if (again) { again = false; soon(); }
+    }
+  }
+  setInterval(() => { if (!document.hidden) refresh(); }, EVERY_MS);
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { listen(); refresh(); } });
+
+  // The link: named topics arrive; silence is loss.
+  let source = null, heard = Date.now(), lostSince = 0, failing = 0;
+  function connected() { heard = Date.now(); failing = 0; if (lostSince) { lostSince = 0; delete body.dataset.lost; at("lost").hidden = true; lock(false); say("Connected again"); soon(0); } }
+  function listen() {
+    if (source && source.readyState !== 2) return;
+    source = new EventSource("/live");
+    const topics = new Set([...(body.dataset.topics || "").split(" "), "alerts"]);
+    for (const kind of ["hello", "beat"]) source.addEventListener(kind, connected);
+    source.addEventListener("changed", (e) => { connected(); if (e.data.split(" ").some((t) => topics.has(t))) soon(); });
+    source.addEventListener("error", () => { if (!failing) failing = Date.now(); if (source.readyState === 2) setTimeout(listen, 3000); });
+  }
+  function checkLink() {
+    const lost = (failing && Date.now() - failing > 3000) || Date.now() - heard > SILENT_MS;
+    const pill = at("pill");
+    if (!document.hidden && lost) {
+      if (!lostSince) { lostSince = Math.min(heard, failing || heard); body.dataset.lost = "1"; lock(true); }
+      at("lost").hidden = false;
+      const text = `Not connected since ${clockOf.format(lostSince + skew)}. What you see is ${span((Date.now() - fetched) / 1000)} old. Verdicts and doors are off here until it is back; nothing is kept to act later.`;
+      if (at("lost").dataset.since !== String(lostSince)) { at("lost").dataset.since = String(lostSince); at("lost").textContent = text; shout(text); } else if (Math.floor(Date.now() / 1000) % 5 === 0) put(at("lost"), text);
+      put(pill.lastElementChild, "Not connected"); pill.firstElementChild.className = "dot off";
+      if (Math.floor(Date.now() / 1000) % 4 === 0) refresh();
+    } else if (!lost) { put(pill.lastElementChild, "Live"); pill.firstElementChild.className = "dot live"; }
+  }
+  function lock(on) { for (const each of all("[data-acts] button")) each.disabled = on; }
+  addEventListener("pagehide", () => { if (source) source.close(); });
+  addEventListener("pageshow", (e) => { if (e.persisted) { listen(); refresh(); } });
+
+  // Forms: sent once, answered in place; the words come from the hub.
+  document.addEventListener("submit", async (e) => {
+    const form = e.target;
+    if (!form.matches("[data-enhance]")) return;
+    e.preventDefault();
+    if (form.dataset.sent || body.dataset.lost) return;
+    form.dataset.sent = "1";
+    const fields = new URLSearchParams(new FormData(form));
+    if (e.submitter && e.submitter.name) fields.set(e.submitter.name, e.submitter.value);
+    const slow = setTimeout(() => say("Sent. Waiting for the hub's answer."), 400);
+    const card = form.closest("article");
+    try {
+      const answer = await fetch(form.action, { method: "POST", body: fields });
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      const where = new URL(answer.url);
+      if (answer.ok && answer.redirected && where.pathname !== location.pathname) { location.assign(answer.url); return; }
+      if (document.activeElement && form.contains(document.activeElement)) document.activeElement.blur();
+      pressed = false;
+      if (answer.ok) {
+        show(page);
+        const mine = card && at(card.id);
+        if (mine) mine.focus({ preventScroll: true });
+        const note = mine && mine.querySelector(".note");
+        say(note ? note.textContent.trim() : "Done");
+      } else { trouble(page); refresh(); }
+    } catch { trouble(null); } finally { clearTimeout(slow); delete form.dataset.sent; }
+  });
+  function trouble(page) {
+    const words = page && page.querySelector("[data-problem]");
+    const place = at("trouble");
+    put(place, words ? words.textContent.trim() : "Not confirmed by the hub. Look at what stands here, then try again.");
+    place.hidden = false;
+    shout(place.textContent);
+    setTimeout(() => { place.hidden = true; place.textContent = ""; }, 15000);
+  }
+
+  // Keys.
+  const letters = () => { try { return localStorage.getItem("letters") !== "off"; } catch { return true; } };
+  let leader = 0;
+  const steps = () => all("article.alert, [data-row]");
+  function current() {
+    const focus = document.activeElement && document.activeElement.closest("article.alert");
+    if (focus && focus.querySelector(".verdict")) return focus;
+    return document.querySelector("article.alert:has(.verdict)") || (document.querySelector(".actbar .verdict") ? document : null);
+  }
+  function arm(key) {
+    const card = current(), button = card && card.querySelector(`.verdict [data-key="${key}"]`);
+    if (!button || button.disabled) return false;
+    button.focus();
+    const title = card.dataset ? card.dataset.title : (document.querySelector("h1") || {}).textContent;
+    say(`${button.textContent.trim()}: ${title}. Enter gives it, Escape lets it go.`);
+    return true;
+  }
+  function step(by) {
+    const every = steps();
+    if (!every.length) return;
+    const here = every.findIndex((c) => c.contains(document.activeElement));
+    const next = every[Math.max(0, Math.min(every.length - 1, here < 0 ? 0 : here + by))];
+    const target = next.querySelector("h2 a, h3 a, b a") || next.querySelector("button, a") || next;
+    target.focus({ preventScroll: true });
+    next.scrollIntoView({ block: "nearest" });
+  }
+  document.addEventListener("keydown", (e) => {
+    if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
+    const field = e.target.closest && e.target.closest("input, textarea, select, dialog");
+    if (e.key === "Escape" && !field) {
+      const armed = document.activeElement && document.activeElement.closest(".verdict");
+      const back = document.querySelector("[data-back]");
+      if (armed) { document.activeElement.blur(); say("Let go"); } else if (back) location.assign(back.href);
+      return;
+    }
+    if (field || !letters()) { if (e.key === "?" && !field) at("keys").showModal(); return; }
+    const key = e.key.toLowerCase();
+    if (leader && Date.now() - leader < 1500) {
+      leader = 0;
+      const link = at(`nav-${key}`);
+      if (link) { e.preventDefault(); link.click(); }
+      return;
+    }
+    if (key === "g") { leader = Date.now(); return; }
+    if (e.key === "?") { e.preventDefault(); at("keys").showModal(); return; }
+    if ("vdn".includes(key) && arm(key)) e.preventDefault();
+    else if (key === "j" || e.key === "ArrowDown" && e.target.closest("article.alert h2")) { e.preventDefault(); step(1); }
+    else if (key === "k" || e.key === "ArrowUp" && e.target.closest("article.alert h2")) { e.preventDefault(); step(-1); }
+  });
+  at("letters").checked = letters();
+  at("letters").addEventListener("change", (e) => { try { localStorage.setItem("letters", e.target.checked ? "on" : "off"); } catch { /* not kept */ } });
+
+  // Pictures: one fetch a camera, drawn on every canvas of it; greyed and dated past two seconds.
+  const seen = new Map();
+  const visible = (node) => { const r = node.getBoundingClientRect(); return r.bottom > 0 && r.top < innerHeight && r.width > 0; };
+  function canvasOf(pic) {
+    let canvas = pic.querySelector("canvas");
+    if (!canvas) { canvas = document.createElement("canvas"); canvas.setAttribute("aria-hidden", "true"); pic.querySelector("img").after(canvas); }
+    return canvas;
+  }
+  async function look(camera, pics) {
+    const one = seen.get(camera) || { tag: "", age: null, got: 0, busy: false, next: 0, wait: 0 };
+    seen.set(camera, one);
+    if (one.busy || Date.now() < one.next) return;
+    one.busy = true;
+    const fresh = pics.some((p) => !p.querySelector("canvas"));
+    try {
+      const answer = await fetch(`/pictures/cameras/${camera}.jpg`, {
+        cache: "no-store", headers: one.tag && !fresh ? { "If-None-Match": one.tag } : {},
+        signal: AbortSignal.timeout ? AbortSignal.timeout(4000) : undefined });
+      if (answer.ok || answer.status === 304) { one.age = Number(answer.headers.get("X-Picture-Age")); one.got = performance.now(); one.wait = 0; }
+      else throw new Error(String(answer.status));
+      if (answer.ok) {
+        const picture = await createImageBitmap(await answer.blob());
+        one.tag = answer.headers.get("ETag") || "";
+        for (const pic of pics) { const c = canvasOf(pic); if (c.width !== picture.width) { c.width = picture.width; c.height = picture.height; } c.getContext("2d").drawImage(picture, 0, 0); }
+        picture.close();
+      }
+    } catch { one.wait = Math.min(10000, Math.max(1000, one.wait * 2)); one.next = Date.now() + one.wait; } finally { one.busy = false; }
+  }
+  function stamp(pic, one) {
+    if (one.age === null) return;
+    const age = one.age + (performance.now() - one.got) / 1000, old = age > OLD_S, text = pic.querySelector(".age");
+    pic.classList.toggle("old", old);
+    if (old) put(text, `${clockOf.format(hubNow() - age * 1000)}, ${span(age)} ago`);
+    else put(text, text.dataset.short === "1" ? `${age.toFixed(1)} s` : `Live, ${age.toFixed(1)} s behind`);
+  }
+  function lookAround() {
+    if (document.hidden) return;
+    const groups = new Map();
+    for (const pic of all(".pic[data-camera]")) if (visible(pic)) groups.set(pic.dataset.camera, [...(groups.get(pic.dataset.camera) || []), pic]);
+    for (const [camera, pics] of groups) {
+      if (window.createImageBitmap) look(camera, pics);
+      for (const pic of pics) if (seen.has(camera)) stamp(pic, seen.get(camera));
+    }
+  }
+
+  listen();
+  tick();
+  setInterval(tick, 1000);
+  lookAround();
+  setInterval(lookAround, PICTURE_MS);
+})();

@@ -1,0 +1,233 @@
+"""Server-sent events: all events for programs, and for pages only the word that something changed.
+
+Every stream is bounded twice: in the house's subscription, and by a deadline on each write. A
+client that cannot keep up is cut and counted; with `Last-Event-ID` it comes back missing nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from aiohttp import web
+
+from hub.events import Event
+from hub.ports import EventStream
+from hub.web.security import DOORKEEPER, HOUSE, allowed, denial
+
+API_BEAT_S = 15.0
+PAGE_BEAT_S = 5.0
+WRITE_DEADLINE_S = 10.0
+GATHER_S = 0.2
+MOST_STREAMS = 256
+REPLAY_BATCH = 500
+
+_TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("alert.", ("alerts", "incidents")),
+    ("incident.", ("incidents",)),
+    ("picture.", ("incidents",)),
+    ("action.", ("doors", "incidents")),
+    ("door.", ("doors", "incidents")),
+    ("camera.", ("cameras", "health")),
+    ("visitor.", ("visitors",)),
+    ("plugin.", ("health",)),
+    ("process.", ("health",)),
+    ("hub.", ("health",)),
+)
+TOPICS = ("alerts", "incidents", "doors", "cameras", "visitors", "health")
+
+
+@dataclass(slots=True)
+class Streams:
+    """The streams in the air, and what became of those that were cut or refused."""
+
+    beat_s: float = API_BEAT_S
+    page_beat_s: float = PAGE_BEAT_S
+    write_deadline_s: float = WRITE_DEADLINE_S
+    open: int = 0
+    cut: int = 0
+    refused: int = 0
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
+
+
+class _Cut(Exception):
+    """This client missed something; it has to come back."""
+
+
+def topics_of(event_type: str) -> tuple[str, ...]:
+    """What on the pages may look different after an event of this type."""
+    for prefix, topics in _TOPICS:
+        if event_type.startswith(prefix):
+            return topics
+    return ()
+
+
+class _Line:
+    """One client's stream: what arrives, what is sent, and when it has to end."""
+
+    def __init__(
+        self, request: web.Request, response: web.StreamResponse, subscription: EventStream
+    ) -> None:
+        self.request = request
+        self.streams = request.app[STREAMS]
+        self.subscription = subscription
+        self._response = response
+        self._arriving: asyncio.Task[tuple[int, Event]] | None = None
+        self._ending = asyncio.create_task(self.streams.stopping.wait(), name="web-stream-end")
+
+    async def send(self, text: str) -> None:
+        """Write, or raise `TimeoutError` when the client does not read."""
+        await asyncio.wait_for(
+            self._response.write(text.encode()), timeout=self.streams.write_deadline_s
+        )
+
+    async def arrival(self, within_s: float) -> tuple[int, Event] | None:
+        """The next event, or None when none came in time. Ends with `StopAsyncIteration`."""
+        if self._arriving is None:
+            self._arriving = asyncio.create_task(_next(self.subscription), name="web-stream-next")
+        await asyncio.wait(
+            {self._arriving, self._ending},
+            timeout=within_s,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        if self._ending.done():
+            raise StopAsyncIteration
+        if not self._arriving.done():
+            return None
+        done, self._arriving = self._arriving, None
+        return done.result()
+
+    async def still_welcome(self) -> bool:
+        """Whether the session or token still stands; asked at every beat."""
+        who = await self.request.app[DOORKEEPER].recognise(self.request, afresh=True)
+        return who is not None
+
+    async def close(self) -> None:
+        """Let go of what was being waited for."""
+        for task in (self._arriving, self._ending):
+            if task is not None:
+                task.cancel()
+                with suppress(asyncio.CancelledError, StopAsyncIteration, _Over):
+                    await task
+
+
+class _Over(Exception):
+    """The house closed the subscription."""
+
+
+async def _next(subscription: EventStream) -> tuple[int, Event]:
+    try:
+        return await subscription.__anext__()
+    except StopAsyncIteration:
+        # A task cannot end with StopAsyncIteration's cousin StopIteration; be explicit for both.
+        raise _Over from None
+
+
+async def events(request: web.Request) -> web.StreamResponse:
+    """Every event as it is committed; `Last-Event-ID` or `?after=` resumes after that number."""
+    after = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+    if after and not (after.isascii() and after.isdigit() and len(after) < 19):
+        return denial(422, "Last-Event-ID is not a number.", "Send the last `id:` you received.")
+    last = int(after) if after else None
+
+    async def feed(line: _Line) -> None:
+        await _feed(line, last)
+
+    return await _stream(request, feed)
+
+
+async def live(request: web.Request) -> web.StreamResponse:
+    """For pages: names what changed, so that the page can ask for its parts again."""
+    return await _stream(request, _bell)
+
+
+async def _stream(
+    request: web.Request, run: Callable[[_Line], Awaitable[None]]
+) -> web.StreamResponse:
+    streams = request.app[STREAMS]
+    if streams.open >= MOST_STREAMS or streams.stopping.is_set():
+        streams.refused += 1
+        return denial(503, "Too many streams are open.", "Close some and try again.")
+    response = web.StreamResponse(
+        headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+    )
+    streams.open += 1
+    try:
+        with request.app[HOUSE].events() as subscription:
+            await response.prepare(request)
+            line = _Line(request, response, subscription)
+            try:
+                await run(line)
+            finally:
+                await line.close()
+    except _Cut:
+        streams.cut += 1
+    except TimeoutError:
+        streams.cut += 1
+        if request.transport is not None:
+            request.transport.abort()
+    except (ConnectionError, StopAsyncIteration, _Over):
+        pass
+    finally:
+        streams.open -= 1
+    return response
+
+
+def _frame(seq: int, event: Event) -> str:
+    body = json.dumps(event.to_cloudevent(), ensure_ascii=False, separators=(",", ":"))
+    return f"id: {seq}\nevent: {event.type}\ndata: {body}\n\n"
+
+
+async def _feed(line: _Line, after: int | None) -> None:
+    await line.send("retry: 2000\n\n")
+    last = -1
+    if after is not None:
+        last = after
+        while batch := await line.request.app[HOUSE].past_events(last, REPLAY_BATCH):
+            for seq, event in batch:
+                await line.send(_frame(seq, event))
+                last = seq
+    while True:
+        arrived = await line.arrival(line.streams.beat_s)
+        if line.subscription.dropped:
+            raise _Cut
+        if arrived is None:
+            if not await line.still_welcome():
+                return
+            await line.send(": still here\n\n")
+        elif arrived[0] > last:
+            last = arrived[0]
+            await line.send(_frame(*arrived))
+
+
+async def _bell(line: _Line) -> None:
+    loop = asyncio.get_running_loop()
+    seen = {topic for topic in TOPICS if allowed(line.request, f"see.{topic}")}
+    changed: set[str] = set()
+    missed = 0
+    ring_at = 0.0
+    await line.send("retry: 2000\nevent: hello\ndata: .\n\n")
+    while True:
+        wait = max(0.0, ring_at - loop.time()) if changed else line.streams.page_beat_s
+        arrived = await line.arrival(wait)
+        if line.subscription.dropped > missed:
+            missed = line.subscription.dropped
+            fresh = set(seen)
+        else:
+            fresh = seen.intersection(topics_of(arrived[1].type)) if arrived else set()
+        if fresh and not changed:
+            ring_at = loop.time() + GATHER_S
+        changed |= fresh
+        if changed and loop.time() >= ring_at:
+            await line.send(f"event: changed\ndata: {' '.join(sorted(changed))}\n\n")
+            changed = set()
+        elif arrived is None and not changed:
+            if not await line.still_welcome():
+                return
+            await line.send("event: beat\ndata: .\n\n")

@@ -1,0 +1,267 @@
+"""How pages say things: times, ages, states. The filters and globals of the templates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from jinja2 import Environment
+from markupsafe import Markup
+
+from hub.clock import from_iso
+from hub.events import EVENT_TYPES
+from hub.kinds.access_control import LOCK_VERBS
+from hub.views import AlertView, DoorView
+
+_LABEL = re.compile(r"label (\S.*?)(?: [01]\.\d\d)?")
+
+SEVERITY_WORDS = {"severe": "Severe", "high": "High", "check": "Check on", "note": "Note"}
+VERDICT_WORDS = {"verified": "Verified", "dismissed": "Dismissed", "unsure": "Not sure"}
+VERB_WORDS = {
+    "lock": "Lock",
+    "unlock": "Unlock",
+    "momentary": "Open once",
+    "hold_open": "Hold open",
+    "lockdown": "Lock down",
+    "lockdown_release": "Release lockdown",
+}
+VERB_MEANS = {
+    "lock": "A key or badge is needed to enter.",
+    "unlock": "Anyone may enter until somebody locks it.",
+    "momentary": "One person may enter, then as before.",
+    "hold_open": "Stays unlocked, whatever the timetable says.",
+    "lockdown": "Ordinary badges no longer open it.",
+    "lockdown_release": "Badges work again as before.",
+}
+VERB_ICONS = {
+    "lock": "lock",
+    "unlock": "lock-open",
+    "momentary": "key-round",
+    "hold_open": "door-open",
+    "lockdown": "shield-alert",
+    "lockdown_release": "lock-open",
+}
+LOCK_TAGS: Mapping[str, tuple[str, str, str]] = {
+    "locked": ("", "lock", "Locked"),
+    "unlocked": ("", "lock-open", "Unlocked"),
+    "jammed": ("bad", "door-jam", "Jammed"),
+    "moving": ("stale", "refresh-cw", "Moving"),
+    "unknown": ("unknown", "unknown", "Unknown"),
+}
+POSITION_TAGS: Mapping[str, tuple[str, str, str]] = {
+    "open": ("warn", "door-open", "Open"),
+    "closed": ("", "door-closed", "Closed"),
+    "unknown": ("unknown", "unknown", "Unknown"),
+}
+CONCLUSION_TAGS: Mapping[str, tuple[str, str, str]] = {
+    "secured": ("ok", "shield-check", "Secured"),
+    "not_secured": ("severe", "sev-severe", "Not secured"),
+    "open": ("warn", "door-open", "Open"),
+    "unlocked": ("", "lock-open", "Unlocked"),
+    "unknown": ("unknown", "unknown", "Unknown"),
+}
+ACTION_TAGS: Mapping[str, tuple[str, str, str]] = {
+    "pending": ("stale", "clock", "Waiting"),
+    "confirmed": ("ok", "check", "Confirmed"),
+    "failed": ("bad", "x", "Failed"),
+    "timed_out": ("unknown", "clock", "No answer"),
+    "cancelled": ("", "ban", "Cancelled"),
+}
+
+
+def needs_a_look(door: DoorView) -> bool:
+    """Whether a door is not as somebody asked, or nobody can say how it is."""
+    asked = door["requested"]
+    wanted_locked = asked is not None and asked["verb"] in LOCK_VERBS
+    return door["conclusion"] in ("not_secured", "unknown") or (
+        wanted_locked and door["conclusion"] != "secured"
+    )
+
+
+def door_tag(door: DoorView) -> tuple[str, str, str]:
+    """A door's conclusion as kind, icon and word; a lock asked for and not there shows."""
+    kind, icon, word = CONCLUSION_TAGS[door["conclusion"]]
+    asked = door["requested"]
+    if not needs_a_look(door) or asked is None or door["conclusion"] in ("not_secured", "unknown"):
+        return kind, icon, word
+    if asked["state"] == "pending":
+        return "stale", "clock", f"{word}, lock asked"
+    return "high", "sev-high", "Not secured"
+
+
+def door_row(door: DoorView) -> str:
+    """How loud a door's row is on the board."""
+    if door["conclusion"] == "not_secured":
+        return "attn"
+    if door["conclusion"] == "unknown":
+        return "gone"
+    return "attn soft" if door_tag(door)[0] == "high" else ""
+
+
+def span(seconds: float) -> str:
+    """A duration in words: `0.4 s`, `42 s`, `4 min 05 s`, `12 min`, `2 h 05 min`, `3 d 4 h`."""
+    seconds = max(0.0, seconds)
+    if seconds < 1:
+        return f"{seconds:.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 10:
+        return f"{minutes} min {rest:02d} s"
+    if minutes < 60:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return f"{hours} h {minutes:02d} min"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h"
+
+
+class Words:
+    """The filters that need the school's time zone and the present moment."""
+
+    def __init__(self, timezone: str) -> None:
+        self._zone = ZoneInfo(timezone)
+
+    def local(self, moment: str | datetime) -> datetime:
+        """The school's own time."""
+        known = from_iso(moment) if isinstance(moment, str) else moment
+        return known.astimezone(self._zone)
+
+    def clock(self, moment: str | datetime) -> str:
+        """`10:41:14` at the school."""
+        return self.local(moment).strftime("%H:%M:%S")
+
+    def tenth(self, moment: str | datetime) -> str:
+        """`10:41:14.3` at the school."""
+        local = self.local(moment)
+        return f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
+
+    def minute(self, moment: str | datetime) -> str:
+        """`10:41` at the school."""
+        return self.local(moment).strftime("%H:%M")
+
+    def day(self, moment: str | datetime) -> str:
+        """`Mon 2 Mar`."""
+        local = self.local(moment)
+        return f"{local:%a} {local.day} {local:%b}"
+
+    def when(self, moment: str | datetime, now: datetime) -> str:
+        """The time, with the day before it unless that is today."""
+        same = self.local(moment).date() == self.local(now).date()
+        return self.clock(moment) if same else f"{self.day(moment)}, {self.minute(moment)}"
+
+    def since(self, moment: str | datetime, now: datetime) -> float:
+        """Seconds from that moment until now."""
+        known = from_iso(moment) if isinstance(moment, str) else moment
+        return max(0.0, (now - known).total_seconds())
+
+
+def delay(received: str, source: str) -> str:
+    """How much later the hub had it: `+0.3 s`; empty below a tenth of a second."""
+    late = (from_iso(received) - from_iso(source)).total_seconds()
+    return f"+{span(late) if late >= 10 else f'{late:.1f} s'}" if late >= 0.1 else ""
+
+
+def offset(moment: str, start: str) -> str:
+    """How long after the start: `+8.8 s`, `+1 min 25 s`."""
+    gap = max(0.0, (from_iso(moment) - from_iso(start)).total_seconds())
+    return f"+{gap:.1f} s" if gap < 60 else f"+{span(gap)}"
+
+
+def listed(words: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def sentence(text: str) -> str:
+    """The text with a capital first letter and a full stop."""
+    clean = text.strip()
+    if not clean:
+        return ""
+    return clean[0].upper() + clean[1:] + ("" if clean[-1] in ".!?" else ".")
+
+
+def matched(alert: AlertView) -> str:
+    """Why the alert was raised, in one sentence, from what the rule says that it matched."""
+    parts: list[str] = []
+    for line in alert["matched"]:
+        label = _LABEL.fullmatch(line)
+        if label is not None:
+            sized = "-sized mover" if alert["guessing"] else ""
+            parts.append(f"{label[1]}{sized} seen")
+        elif line.startswith("place "):
+            parts.append(f"in {line.removeprefix('place ')}")
+        elif line in EVENT_TYPES:
+            if not line.startswith("zone.") or len(alert["matched"]) == 1:
+                parts.append(EVENT_TYPES[line].rstrip("."))
+        else:
+            parts.append(line)
+    return sentence(", ".join(parts) or alert["title"])
+
+
+def queue_words(queue: Mapping[str, int]) -> str:
+    """A queue's counters in words: `2 of 10000 waiting, 0 dropped`."""
+    waiting, limit = queue.get("waiting", 0), queue.get("limit", 0)
+    said = [f"{waiting} of {limit} waiting" if limit else f"{waiting} waiting"]
+    said += [
+        f"{count} {name.replace('_', ' ')}"
+        for name, count in queue.items()
+        if name not in ("waiting", "limit") and (count or name == "dropped")
+    ]
+    return ", ".join(said)
+
+
+def install(environment: Environment, words: Words, static_version: str) -> None:
+    """Give the templates their vocabulary."""
+
+    def icon(name: str) -> Markup:
+        return Markup(
+            '<svg class="i" aria-hidden="true"><use href="/static/icons.svg?v={v}#i-{name}"/></svg>'
+        ).format(v=static_version, name=name)
+
+    def tag(entry: tuple[str, str, str]) -> Markup:
+        kind, name, word = entry
+        return Markup('<span class="tag {kind}">{icon}{word}</span>').format(
+            kind=kind, icon=icon(name), word=word
+        )
+
+    filters: dict[str, Any] = {
+        "span": span,
+        "clock": words.clock,
+        "tenth": words.tenth,
+        "minute": words.minute,
+        "day": words.day,
+        "when": words.when,
+        "since": words.since,
+        "delay": delay,
+        "offset": offset,
+        "listed": listed,
+        "sentence": sentence,
+        "matched": matched,
+        "door_tag": door_tag,
+        "door_row": door_row,
+    }
+    environment.tests["needs_a_look"] = needs_a_look
+    environment.filters.update(filters)
+    environment.globals.update(
+        icon=icon,
+        tag=tag,
+        v=static_version,
+        queue_words=queue_words,
+        SEVERITY=SEVERITY_WORDS,
+        VERDICT=VERDICT_WORDS,
+        VERB=VERB_WORDS,
+        VERB_MEANS=VERB_MEANS,
+        VERB_ICON=VERB_ICONS,
+        LOCK=LOCK_TAGS,
+        POSITION=POSITION_TAGS,
+        CONCLUSION=CONCLUSION_TAGS,
+        ACTION=ACTION_TAGS,
+    )

@@ -1,0 +1,67 @@
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from scripted_house import ScriptedHouse
+
+from hub.identity import accounts
+from hub.identity.accounts import OpenedSession
+from hub.web.security import SESSION_COOKIE
+from hub.web.server import create_app
+from hub.web.stream import Streams
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[ScriptedHouse]:
+    """A furnished house whose journal is open."""
+    made = ScriptedHouse(tmp_path)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def client(house: ScriptedHouse) -> AsyncIterator[TestClient]:
+    """A browser without scripts that has not signed in; it does not follow redirects by itself."""
+    app = create_app(house, Streams(beat_s=0.2, page_beat_s=0.2, write_deadline_s=0.5))
+    async with TestClient(TestServer(app)) as browser:
+        yield browser
+        await asyncio.sleep(0)
+
+
+SignIn = Callable[[str], Awaitable[OpenedSession]]
+
+
+@pytest.fixture
+def sign_in(house: ScriptedHouse, client: TestClient) -> SignIn:
+    """Open a session for an account of that role, without the cost of a password."""
+
+    async def enter(role: str) -> OpenedSession:
+        def make(conn: object) -> OpenedSession:
+            name = accounts.add_user_with_hash(
+                conn, f"The {role}", role, "no password", roles=house.config.roles
+            )
+            return accounts.open_session(conn, name, house.clock.now())
+
+        opened: OpenedSession = await house.journal_write(make)
+        client.session.cookie_jar.update_cookies(
+            {SESSION_COOKIE: opened.secret}, client.make_url("/")
+        )
+        return opened
+
+    return enter
+
+
+@pytest.fixture
+def token(house: ScriptedHouse) -> Callable[[str], Awaitable[dict[str, str]]]:
+    """Make a token of a role; the header that carries it."""
+
+    async def make(role: str) -> dict[str, str]:
+        made: str = await house.journal_write(
+            lambda c: accounts.create_token(c, f"{role} script", role, roles=house.config.roles)
+        )
+        return {"Authorization": f"Bearer {made}"}
+
+    return make

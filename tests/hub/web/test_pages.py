@@ -1,0 +1,338 @@
+"""The pages as plain documents: what they say, without a script."""
+
+import re
+
+import pytest
+from aiohttp.test_utils import TestClient
+from scripted_house import ScriptedHouse
+
+from hub.testing import FakeClock
+from hub.web.recent import RecentVerdicts
+
+PAGES = (
+    "/",
+    "/alerts/a1",
+    "/alerts/a2",
+    "/cameras/lobby",
+    "/cameras/gym",
+    "/doors",
+    "/doors/main",
+    "/doors/office",
+    "/incidents",
+    "/incidents/i1",
+    "/incidents/i1?show=doors",
+    "/visitors",
+    "/health",
+    "/me",
+)
+
+
+def text_of(page: str) -> str:
+    """What a reader sees, in one line."""
+    bare = re.sub(r"<(script|style|title)[^>]*>.*?</\1>|<[^>]+>", " ", page, flags=re.S)
+    return " ".join(bare.replace("&#39;", "'").split())
+
+
+async def see(client: TestClient, path: str) -> str:
+    """The text of a page."""
+    answer = await client.get(path)
+    assert answer.status == 200, path
+    return text_of(await answer.text())
+
+
+@pytest.mark.parametrize("path", PAGES)
+async def test_every_page_keeps_to_the_policy_and_the_budget(
+    client: TestClient, sign_in: object, path: str
+) -> None:
+    """No inline script or style, nothing from elsewhere, one h1, a skip link, under 40 KB."""
+    await sign_in("admin")  # type: ignore[operator]
+    page = await (await client.get(path)).text()
+    assert "style=" not in page
+    assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+    assert not re.search(r"\bon\w+=", page)
+    assert not re.search(r'(?:src|href|action)="(?:https?:)?//', page)
+    assert page.count("<h1") == 1
+    assert page.count('role="alert"') == 1
+    assert 'class="skip"' in page
+    assert len(page.encode()) < 40_000
+    for form in re.findall(r'<form[^>]*method="post".*?</form>', page, re.S):
+        assert 'name="csrf"' in form
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids))
+
+
+async def test_the_queue_shows_the_most_severe_first_with_what_a_verdict_needs(
+    client: TestClient, sign_in: object
+) -> None:
+    """Title, place in words, running time, what matched, how sure, what else, what Verify does."""
+    await sign_in("sro")  # type: ignore[operator]
+    page = await see(client, "/")
+    first = page.index("Person in the closed science wing")
+    assert first < page.index("Door forced")
+    for part in (
+        "2 open, most severe first",
+        "Science wing, First floor",
+        "1 min 1",
+        "person 0.86",
+        "Staff with a key, cleaning.",
+        "Locks Science East, Science West, Stair B.",
+        "Tells SRO through Console.",
+        "Not watching: Gym North (No answer since 10:30), Nurse (private)",
+    ):
+        assert part in page, part
+
+
+async def test_the_box_of_the_match_lies_over_the_picture(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """The overlay is in frame pixels, beside the picture's own file."""
+    await sign_in("sro")  # type: ignore[operator]
+    page = await (await client.get("/")).text()
+    assert f'src="/media/{house.alert_views["a1"]["picture"]}"' in page
+    assert 'viewBox="0 0 640 360"' in page
+    assert re.search(r'<rect x="372.0" y="142.0" width="76.0" height="188.0"', page)
+
+
+async def test_guessing_is_said_plainly(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Without a model every page says so, and no score makes a guess look like a detection."""
+    house.health_view.update(guessing=True, detecting="motion")
+    house.alert_views["a1"]["guessing"] = True
+    await sign_in("sro")  # type: ignore[operator]
+    for path in ("/", "/doors", "/health", "/alerts/a1"):
+        assert "Guessing from motion" in await see(client, path)
+    page = await see(client, "/")
+    assert "Guessing: something moved, the size of a person." in page
+    assert "0.86" not in page
+
+
+async def test_an_empty_queue_says_who_watches_and_who_does_not(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Never just a tick: how many cameras watch, and which places nobody would see."""
+    house.alert_views.clear()
+    await sign_in("sro")  # type: ignore[operator]
+    page = await see(client, "/")
+    assert "Nothing needs you" in page
+    assert "3 of 5 cameras are watching" in page
+    assert "Not watched: Gym North (No answer since 10:30)" in page
+
+
+async def test_a_verdict_by_form_leads_back_and_stays_in_sight(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """After Dismiss the card stays ten seconds with who and when, and no buttons."""
+    opened = await sign_in("sro")  # type: ignore[operator]
+    body = {"verdict": "dismissed", "note": "a cleaner", "csrf": opened.identity.csrf, "back": "/"}
+    answer = await client.post("/alerts/a1/verdict", data=body, allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (303, "/")
+    page = await (await client.get("/")).text()
+    assert "by The sro" in text_of(page)
+    assert "a cleaner" in text_of(page)
+    assert 'id="verdict-a1"' not in page
+    assert 'id="verdict-a2"' in page
+
+
+async def test_a_late_verdict_is_answered_not_applied(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Somebody who presses too late reads whose verdict stands."""
+    opened = await sign_in("sro")  # type: ignore[operator]
+    await house.verdict("a1", "verified", "The principal")
+    body = {"verdict": "dismissed", "csrf": opened.identity.csrf}
+    answer = await client.post("/alerts/a1/verdict", data=body, allow_redirects=False)
+    assert answer.status == 409
+    assert "Already verified by The principal" in text_of(await answer.text())
+    assert house.alert_views["a1"]["state"] == "verified"
+
+
+async def test_not_sure_leaves_the_alert_open_for_another(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """The card says who could not tell, and still has its buttons."""
+    opened = await sign_in("sro")  # type: ignore[operator]
+    body = {"verdict": "unsure", "csrf": opened.identity.csrf, "back": "//evil.example"}
+    answer = await client.post("/alerts/a1/verdict", data=body, allow_redirects=False)
+    assert answer.headers["Location"] == "/"
+    page = await (await client.get("/")).text()
+    assert "Somebody else has to decide" in text_of(page)
+    assert 'id="verdict-a1"' in page
+    wrong = {"verdict": "perhaps", "csrf": opened.identity.csrf}
+    assert (await client.post("/alerts/a1/verdict", data=wrong)).status == 422
+
+
+async def test_what_others_write_is_text_and_never_markup(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """A note, a name or a camera's reason cannot bring a script along."""
+    evil = "<script>alert(1)</script><img src=x onerror=alert(1)>"
+    house.alert_views["a1"].update(title=evil, could_be=evil, matched=[evil], will=[evil])
+    house.camera_views[3]["reason"] = evil
+    house.door_views[1]["detail"] = evil
+    house.visit_views[0].update(visitor=evil, host=evil)
+    house.incident_views["i1"]["entries"][0]["text"] = evil
+    house.health_view["problems"] = [evil]
+    await sign_in("admin")  # type: ignore[operator]
+    for path in PAGES:
+        page = await (await client.get(path)).text()
+        assert "<script>alert" not in page, path
+        assert "<img src=x" not in page, path
+
+
+async def test_doors_that_need_a_look_come_first_and_say_why(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Not secured and unknown before the rest; a door open though asked to lock is not fine."""
+    await sign_in("sro")  # type: ignore[operator]
+    page = await see(client, "/doors")
+    assert page.index("Science East") < page.index("Gym East") < page.index("Main entrance")
+    assert "Not secured" in page
+    assert "The bolt is stuck, 6 tries, trying again every 5 s." in page
+    assert "The controller does not answer." in page
+    assert "2 need a look" in page
+    house.door_views[0]["conclusion"] = "open"
+    page = await see(client, "/doors")
+    assert "3 need a look" in page
+    assert page.index("Main entrance") < page.index("Stair B")
+
+
+async def test_a_door_that_takes_no_lock_offers_none(client: TestClient, sign_in: object) -> None:
+    """Egress is never ours: a door without attested free egress has no button to lock it."""
+    opened = await sign_in("sro")  # type: ignore[operator]
+    page = await (await client.get("/doors/office")).text()
+    assert 'value="lock"' not in page
+    assert "does not attest that people can always leave" in text_of(page)
+    body = {"verb": "lock", "csrf": opened.identity.csrf}
+    answer = await client.post("/doors/office/commands", data=body)
+    assert answer.status == 409
+    assert "was not asked" in text_of(await answer.text())
+
+
+async def test_a_waiting_door_says_asked_and_never_locked(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Asking is not having: after the button the board says what is awaited, and no more."""
+    opened = await sign_in("sro")  # type: ignore[operator]
+    body = {"verb": "lock", "csrf": opened.identity.csrf, "back": "/doors"}
+    await client.post("/doors/stair_b/commands", data=body)
+    page = await (await client.get("/doors")).text()
+    row = re.search(r'<li id="door-stair_b".*?</li>', page, re.S)
+    assert row
+    said = text_of(row[0])
+    assert "Unlocked, lock asked" in said
+    assert "waiting for the door's own report" in said
+    assert "Secured" not in said
+
+
+async def test_an_incident_tells_its_story_with_both_times(
+    client: TestClient, sign_in: object
+) -> None:
+    """In order, with the source's time, how late the hub had it, pictures and what was done."""
+    await sign_in("sro")  # type: ignore[operator]
+    page = await see(client, "/incidents/i1")
+    steps = ["Picture 8 s before", "Verified by SRO", "Stair B locked", "Science East not secured"]
+    places = [page.index(step) for step in steps]
+    assert places == sorted(places)
+    assert "+0.3 s to hub" in page
+    assert "1 of 2 confirmed" in page
+    assert "The bolt is stuck." in page
+    only = await see(client, "/incidents/i1?show=doors")
+    assert "Verified by SRO" not in only
+    assert (await client.get("/incidents/none")).status == 404
+
+
+async def test_visitors_come_and_go(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Check in and out by form; who is overdue stands first; what cannot be is said."""
+    opened = await sign_in("front_office")  # type: ignore[operator]
+    page = await see(client, "/visitors")
+    assert "2 on site, 1 expected, 1 overdue" in page
+    assert "27 min over" in page
+    csrf = {"csrf": opened.identity.csrf}
+    await client.post("/visitors/front/v3/in", data=csrf)
+    await client.post("/visitors/front/v1/out", data=csrf)
+    assert "2 on site, 0 expected" in await see(client, "/visitors")
+    late = await client.post("/visitors/front/v1/out", data=csrf)
+    assert late.status == 409
+    assert "is not here" in text_of(await late.text())
+    assert (await client.post("/visitors/front/none/in", data=csrf)).status == 404
+
+
+async def test_health_names_every_camera_driver_process_and_queue(
+    client: TestClient, sign_in: object
+) -> None:
+    """Faults first, each with its reason."""
+    await sign_in("it")  # type: ignore[operator]
+    page = await see(client, "/health")
+    for part in (
+        "2 things to fix",
+        "Camera Gym North is offline.",
+        "No answer since 10:30.",
+        "Private place: no analytics, no pictures.",
+        "gym_relay",
+        "No answer for 6 min, next try in 20 s.",
+        "perception",
+        "restarted once",
+        "2 of 2048 waiting",
+        "4 dropped",
+    ):
+        assert part in page, part
+
+
+async def test_a_failure_inside_is_an_honest_page(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """No traceback for readers; programs get JSON."""
+    await sign_in("admin")  # type: ignore[operator]
+    house.alert_views["a1"]["severity"] = "no such severity"
+    answer = await client.get("/")
+    assert answer.status == 500
+    page = await answer.text()
+    assert "The hub could not answer this." in text_of(page)
+    assert "Traceback" not in page
+    problem = await client.get("/api/v1/alerts")
+    assert problem.status == 500
+    assert set(await problem.json()) == {"error", "hint"}
+
+
+async def test_a_decided_card_is_kept_ten_seconds() -> None:
+    """Recent verdicts are forgotten in time and never grow past their bound."""
+    clock = FakeClock()
+    recent = RecentVerdicts(clock)
+    recent.add("a")
+    await clock.advance(6)
+    recent.add("b")
+    assert recent.ids() == ["a", "b"]
+    await clock.advance(6)
+    assert recent.ids() == ["b"]
+    for number in range(1000):
+        recent.add(str(number))
+    assert len(recent.ids()) == 64
+
+
+async def test_pages_read_the_same_in_every_time_zone_of_the_server(
+    client: TestClient, sign_in: object
+) -> None:
+    """Times are the school's, taken from the configuration."""
+    await sign_in("admin")  # type: ignore[operator]
+    assert 'data-zone="Europe/Berlin"' in await (await client.get("/")).text()
+
+
+async def test_why_an_alert_was_raised_reads_as_a_sentence(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """The rule's own words for a match become one plain sentence, without types or labels."""
+    house.alert_views["a1"]["matched"] = [
+        "zone.entered",
+        "label person 0.91",
+        "place Science wing",
+        'outside "Science wing open" (it was Sun 10:36)',
+    ]
+    house.alert_views["a2"]["matched"] = ["door.forced"]
+    await sign_in("sro")  # type: ignore[operator]
+    page = (await see(client, "/")).replace("&#34;", '"')
+    sentence = 'Person seen, in Science wing, outside "Science wing open" (it was Sun 10:36).'
+    assert sentence in page
+    assert "A door opened while it was reported locked and nobody was let through." in page
