@@ -205,13 +205,12 @@ def users_add(
 ) -> None:
     """Make an account, or give an existing one a new password and role."""
     from hub.identity.accounts import set_user
-    from hub.identity.passwords import check_strength, hash_password
+    from hub.identity.passwords import hash_password
 
     if password_stdin:
         password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    check_strength(password)
     hashed = hash_password(password)
     with_accounts(state, lambda connection: set_user(connection, name, role, hashed))
     print(f"{name} may now sign in as {role}.")

@@ -55,7 +55,7 @@ class Logbook:
             self._written[notice.key] = None
             if len(self._written) > REMEMBERED_KEYS:
                 self._written.popitem(last=False)
-        return Receipt("delivered", id=notice.key, detail=str(self.file))
+        return Receipt("delivered", id=notice.key, detail="written down")
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -80,7 +80,7 @@ class SimulatedSiren:
         )
         self._last_key = notice.key
         self._sounds_for = notice.alert if on else None
-        sounds = f"sounds until {iso(until)}" if on else "is silent"
+        sounds = f"sound for {self._config.sound_for_s:g} s" if on else "are silent"
         return Receipt("delivered", id=notice.key, detail=f"simulated siren and strobe {sounds}")
 
     async def _show(self, state: dict[str, Any]) -> None:
