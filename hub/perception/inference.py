@@ -37,10 +37,11 @@ class CameraShare:
 
 @dataclass(slots=True)
 class _Lane:
-    """One camera's waiting place and its position in virtual time."""
+    """One camera's waiting place and its position in virtual time; `cost` is its latest call's."""
 
     weight: float = 1.0
     start: float = 0.0
+    cost: float = 0.0
     crops: Sequence[Crop] | None = None
     answer: Answer | None = None
     share: CameraShare = field(default_factory=CameraShare)
@@ -85,7 +86,9 @@ class Inference:
                 displaced = lane.answer
                 lane.share.dropped += displaced is not None
                 if displaced is None:
-                    lane.start = max(lane.start, self._virtual)
+                    # A camera asks again only once it has its answer, when the next call is
+                    # already under way: one call's worth of lateness costs it nothing.
+                    lane.start = max(lane.start, self._virtual - lane.cost)
                 lane.crops, lane.answer = crops, answer
                 self._free.notify()
             else:
@@ -161,6 +164,7 @@ class Inference:
             self._busy_since[number] = None
             with self._free:
                 lane.start += spent / lane.weight
+                lane.cost = spent
                 lane.share.seconds += spent
                 lane.share.crops += len(crops)
                 lane.share.inferred += found is not None
