@@ -111,7 +111,9 @@ def _port_trouble(options: Options, error: OSError) -> str:
 
 async def announce(hub: Hub, address: str, port: int) -> None:
     """Say where the pages are and, before anyone has an account, the link that makes the first."""
-    host = f"[{address}]" if ":" in address else address
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104
+        address, f"[{address}]" if ":" in address else address
+    )
     base = f"http://{host}:{port}"
     hub.performer.base_url = base
     config = hub.config
