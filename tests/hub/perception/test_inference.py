@@ -120,7 +120,7 @@ async def flood(inference: Inference, cameras: dict[str, bool], until: int) -> l
 async def test_time_is_shared_fairly_and_important_cameras_get_more(
     important: bool, ratio: float
 ) -> None:
-    """Sixteen cameras that always ask get equal turns, or the important one as many as it weighs."""
+    """Sixteen cameras that always ask get equal turns, the important one as many as it weighs."""
     detector = GatedDetector(cost_s=0.004)
     inference = Inference([detector])
     detector.gate.release(10_000)
