@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +182,7 @@ def test_ctrl_c_ends_within_three_seconds_with_everything_kept(
         "first_frame_s", "first_event_s", "first_alert_s", "cameras", "events", "alerts",
         "actions", "doors", "processes",
     }  # fmt: skip
-    with sqlite3.connect(hub.state / "journal.db") as journal:
+    with closing(sqlite3.connect(hub.state / "journal.db")) as journal:
         assert journal.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         (kept,) = journal.execute("SELECT count(*) FROM events").fetchone()
     assert kept >= told["events"]

@@ -118,9 +118,9 @@ def _convert_loops(
         cy = (y + y0) >> down
         for x in range(width):
             cx = (x + x0) >> right
-            base = (np.int32(luma[y, x]) - offset) * gain + half
-            cb = np.int32(blue[cy, cx]) - 128
-            cr = np.int32(red[cy, cx]) - 128
+            base: Any = (np.int32(luma[y, x]) - offset) * gain + half
+            cb: Any = np.int32(blue[cy, cx]) - 128
+            cr: Any = np.int32(red[cy, cx]) - 128
             out[y, x, 0] = min(255, max(0, (base + blue_b * cb) >> _BITS))
             out[y, x, 1] = min(255, max(0, (base + blue_g * cb + red_g * cr) >> _BITS))
             out[y, x, 2] = min(255, max(0, (base + red_r * cr) >> _BITS))

@@ -147,7 +147,7 @@ def _support(cells: list[int], votes: Bytes, pitch: int) -> int:
         for dy in range(-2, 3):
             start = i + dy * pitch - 2
             near = votes[max(start, 0) : max(0, min(start + 5, len(votes)))]
-            best = max(best, int(near.max(initial=0)))
+            best = max(best, int(np.max(near, initial=0)))
     return best
 
 

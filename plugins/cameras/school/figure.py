@@ -79,7 +79,7 @@ class Outfit:
 
 def _apart(one: Colour, other: Colour) -> float:
     """How different two linear colours look: in brightness (logarithmic) and in hue."""
-    a, b = np.array(one), np.array(other)
+    a, b = np.array(one, np.float64), np.array(other, np.float64)
     hue = np.abs(a / a.sum() - b / b.sum()).sum()
     return float(hue + 0.25 * abs(math.log(a.sum() / b.sum())))
 

@@ -241,15 +241,13 @@ def irradiance(
     if light.sun is not None:
         towards = np.array(light.sun.towards, np.float32)
         towards /= np.linalg.norm(towards)
-        facing = float(normal @ towards)
-        if leafy:
-            facing = 0.55
-        if facing > 0:
+        share = 0.55 if leafy else float(normal @ towards)
+        if share > 0:
             lit = (
                 np.ones(len(points), bool) if leafy else ~_shadowed(points, towards, light.blockers)
             )
             sunlit = lit.astype(np.float32)
-            out[light.sun.group] += (sunlit * facing)[:, None] * np.array(
+            out[light.sun.group] += (sunlit * share)[:, None] * np.array(
                 light.sun.colour, np.float32
             )
     return out, sunlit
