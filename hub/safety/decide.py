@@ -32,7 +32,7 @@ SMALL_PLACES = ("area", "room", "outdoor")
 
 
 @dataclass(frozen=True)
-class House:
+class Charter:
     """What deciding needs to know and never changes while the hub runs."""
 
     config: Config
@@ -42,7 +42,7 @@ class House:
     public: Callable[[str], bool]
 
     @classmethod
-    def of(cls, config: Config, campus: Campus, public: Callable[[str], bool]) -> House:
+    def of(cls, config: Config, campus: Campus, public: Callable[[str], bool]) -> Charter:
         """Compile a configuration."""
         return cls(config, campus, Words(config, campus), RuleBook(config, campus), public)
 
@@ -64,10 +64,10 @@ class Decision:
 class Decider:
     """Decides inside one transaction."""
 
-    def __init__(self, connection: Connection, house: House, now: datetime) -> None:
+    def __init__(self, connection: Connection, charter: Charter, now: datetime) -> None:
         self.decision = Decision()
         self._connection = connection
-        self._house = house
+        self._charter = charter
         self._now = now
 
     def accept(self, event: Event, data: str | None = None) -> None:
@@ -77,14 +77,16 @@ class Decider:
         if not self._append(event, data):
             return
         inside: set[str] = set()
-        for match in self._house.rules.matches(event, self._now):
+        for match in self._charter.rules.matches(event, self._now):
             inside.add(self._alert(match, event))
         self._attach(event, inside)
 
     def verdict(self, alert: str, verdict: Verdict, by: str, note: str) -> None:
         """Judge an alert and do all that follows. Raises `KeyError` or `Refused`."""
         row = alerts.get(self._connection, alert)
-        fresh = alerts.judge(self._connection, row, verdict, by, note, self._now, self._house.words)
+        fresh = alerts.judge(
+            self._connection, row, verdict, by, note, self._now, self._charter.words
+        )
         row = alerts.get(self._connection, alert)
         if fresh:
             if verdict == "verified" and not row.incident:
@@ -105,7 +107,7 @@ class Decider:
         holds. Raises `KeyError` for an unknown door and `Refused` for a lock verb on a door that
         people cannot always leave through.
         """
-        config = self._house.config
+        config = self._charter.config
         name = config.doors[door].name
         if not plan.may_take(config, door, verb):
             raise Refused(f"{name} takes no {verb}: its `egress: free` is not attested")
@@ -113,7 +115,9 @@ class Decider:
             self._call_off(
                 outbox.pending_commands(self._connection, door), "a newer command replaced it"
             )
-        key = self._intend(plan.command(self._house.words, door, verb, by, reason, alert, incident))
+        key = self._intend(
+            plan.command(self._charter.words, door, verb, by, reason, alert, incident)
+        )
         self._requested(door, key, verb, by, reason, alert, incident)
         return key
 
@@ -169,9 +173,9 @@ class Decider:
         if going_on is not None:
             return self._join(going_on, match, event)
         incident = self._incident_for(match, event)
-        house = self._house
-        steps = plan.plan(house.config, house.campus, match.spec.verified)
-        camera = camera_for(match.about, house.config, house.campus)
+        charter = self._charter
+        steps = plan.plan(charter.config, charter.campus, match.spec.verified)
+        camera = camera_for(match.about, charter.config, charter.campus)
         row = alerts.raise_alert(self._connection, match, event, steps, incident, camera, self._now)
         raised = self._derived("alert.raised", f"rule/{match.rule}", row.id, _facts(row, event))
         if incident:
@@ -196,7 +200,7 @@ class Decider:
         found = named if isinstance(named, str) and self._is_open(named) else None
         if found is None:
             found = incidents.ongoing(
-                self._connection, self._house.campus, match.about.places, self._now
+                self._connection, self._charter.campus, match.about.places, self._now
             )
         if found is not None:
             incidents.touch(self._connection, found, severity, self._now)
@@ -208,7 +212,7 @@ class Decider:
     def _area(self, match: Match) -> str:
         """What an incident is about: the area the rule watches, unless that is a whole building."""
         watched = match.spec.condition.place
-        places = self._house.config.places
+        places = self._charter.config.places
         if watched in places and places[watched].kind in SMALL_PLACES:
             return watched
         return match.about.place
@@ -227,7 +231,7 @@ class Decider:
     def _late_incident(self, row: AlertRow) -> AlertRow:
         """An alert that opened no incident gets one when it turns out to be real."""
         found = incidents.ongoing(
-            self._connection, self._house.campus, [row.place], self._now
+            self._connection, self._charter.campus, [row.place], self._now
         ) or self._open(row.title, row.severity, row.place, f"alert/{row.id}")
         alerts.set_incident(self._connection, row.id, found)
         cause = eventlog.get(self._connection, row.event)
@@ -239,14 +243,16 @@ class Decider:
 
     def _raise_voice(self, row: AlertRow, match: Match, event: Event) -> None:
         # On a detector's word nobody but reviewers hears of it: no door, no public channel.
-        house, spec = self._house, match.spec.alert
-        quiet = [channel for channel in spec.through if not house.public(channel)]
-        message = notices.alert_message(house.words, row, event, "detector")
-        for intention in notices.intentions(house.config, house.words, message, spec.tell, quiet):
+        charter, spec = self._charter, match.spec.alert
+        quiet = [channel for channel in spec.through if not charter.public(channel)]
+        message = notices.alert_message(charter.words, row, event, "detector")
+        for intention in notices.intentions(
+            charter.config, charter.words, message, spec.tell, quiet
+        ):
             self._intend(intention)
 
     def _spread(self, row: AlertRow, verdict: Verdict, by: str, note: str) -> None:
-        house = self._house
+        charter = self._charter
         event = self._derived(
             f"alert.{verdict}",
             f"person/{by}",
@@ -261,20 +267,20 @@ class Decider:
         if verdict != "unsure":
             waiting = outbox.pending_notices(self._connection, row.id)
             self._call_off(waiting, f"the alert was {verdict}")
-        message = notices.verdict_message(house.words, row, verdict, by, note, self._now)
+        message = notices.verdict_message(charter.words, row, verdict, by, note, self._now)
         for earlier in known:
-            self._intend(notices.again(house.config, house.words, message, earlier))
+            self._intend(notices.again(charter.config, charter.words, message, earlier))
 
     def _carry_out(self, row: AlertRow, by: str) -> None:
-        house = self._house
+        charter = self._charter
         cause = eventlog.get(self._connection, row.event)
         for step in json.loads(row.plan):
             if step["kind"] == "door":
                 self._step(row, step, by)
                 continue
-            message = notices.alert_message(house.words, row, cause, "person", step["text"])
+            message = notices.alert_message(charter.words, row, cause, "person", step["text"])
             for intention in notices.intentions(
-                house.config, house.words, message, step["tell"], step["through"]
+                charter.config, charter.words, message, step["tell"], step["through"]
             ):
                 self._intend(intention)
 
@@ -286,7 +292,7 @@ class Decider:
             # What was promised and cannot be done is an action that failed, not a silent gap.
             detail = str(error) if isinstance(error, Refused) else "it is no longer configured"
             self._intend(
-                plan.command(self._house.words, door, verb, by, reason, row.id, row.incident)
+                plan.command(self._charter.words, door, verb, by, reason, row.id, row.incident)
             )
             refused = outbox.pending_commands(self._connection, door)[-1]
             self.settle(refused.id, "failed", detail)
@@ -298,7 +304,7 @@ class Decider:
     def _requested(
         self, door: str, key: str, verb: Verb, by: str, reason: str, alert: str, incident: str
     ) -> None:
-        block = self._house.config.doors[door]
+        block = self._charter.config.doors[door]
         data = {"key": key, "kind": "door", "target": door, "verb": verb, "by": by}
         data |= {"reason": reason, "alert": alert, "incident": incident, "place": block.place}
         source = f"alert/{alert}" if alert else f"person/{by}"
@@ -318,7 +324,7 @@ class Decider:
         data |= {"alert": row.alert, "incident": row.incident, "detail": row.detail}
         facts: dict[str, Any] = {"seconds": took.total_seconds(), "attempts": row.attempts}
         if row.kind == "door":
-            block = self._house.config.doors.get(row.target)
+            block = self._charter.config.doors.get(row.target)
             facts |= {"verb": payload["verb"], "by": payload["by"]}
             facts |= {"place": block.place if block is not None else ""}
         else:
@@ -337,13 +343,13 @@ class Decider:
                 self._warn(row, event)
 
     def _warn(self, row: ActionRow, event: Event) -> None:
-        house = self._house
+        charter = self._charter
         alert = alerts.get(self._connection, row.alert)
-        line, _ = house.words.sentence(event)
-        message = notices.outcome_message(house.words, alert, line, self._now)
+        line, _ = charter.words.sentence(event)
+        message = notices.outcome_message(charter.words, alert, line, self._now)
         for earlier in outbox.told(self._connection, row.alert, or_waiting=True):
-            if not house.public(earlier.target):
-                self._intend(notices.again(house.config, house.words, message, earlier))
+            if not charter.public(earlier.target):
+                self._intend(notices.again(charter.config, charter.words, message, earlier))
 
     def _tell_door(self, door: str) -> None:
         for newest in outbox.newest_commands(self._connection, door):
@@ -367,7 +373,7 @@ class Decider:
                 alerts.give_picture(self._connection, belongs[0], str(camera), picture)
 
     def _tell(self, incident: str, event: Event) -> None:
-        incidents.tell(self._connection, incident, event, self._house.words, self._now)
+        incidents.tell(self._connection, incident, event, self._charter.words, self._now)
 
     def _maybe_close(self, incident: str) -> None:
         if incidents.close_if_false(self._connection, incident, self._now):

@@ -21,7 +21,7 @@ from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.safety import alerts, incidents, outbox
 from hub.safety.alerts import AlertRow
-from hub.safety.decide import Decider, Decision, House
+from hub.safety.decide import Charter, Decider, Decision
 from hub.safety.incidents import IncidentRow
 from hub.storage import eventlog
 from hub.storage.journal import Journal
@@ -75,7 +75,7 @@ class Intake:
         self.repeated = 0
         self.wishes_dropped = 0
         self.on_intentions: Callable[[], None] = _nothing
-        self._house = House.of(config, campus, public)
+        self._charter = Charter.of(config, campus, public)
         self._bus = bus
         self._on_incident = on_incident
         self._on_request = on_request
@@ -123,7 +123,7 @@ class Intake:
         now = self.clock.now()
 
         def transaction(connection: Connection) -> Decision:
-            decider = Decider(connection, self._house, now)
+            decider = Decider(connection, self._charter, now)
             work(decider)
             return decider.decision
 
@@ -219,7 +219,7 @@ class Intake:
             log.exception("pictures of an incident were not asked for", incident=alert["incident"])
 
     def _view(self, row: AlertRow) -> AlertView:
-        return alerts.view(row, self._house.words, self._house.public, self.clock.now())
+        return alerts.view(row, self._charter.words, self._charter.public, self.clock.now())
 
     def _incidents(self, connection: Connection, rows: Sequence[IncidentRow]) -> list[IncidentView]:
         ids = [row.id for row in rows]
@@ -228,7 +228,7 @@ class Intake:
         return [
             incidents.view(
                 row,
-                self._house.campus,
+                self._charter.campus,
                 [self._view(one) for one in of_alerts if one.incident == row.id],
                 [outbox.view(one) for one in of_actions if one.incident == row.id],
                 [],

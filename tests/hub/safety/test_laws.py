@@ -19,7 +19,7 @@ from hub.errors import NotReady, Refused
 from hub.events import EVENT_TYPES, Event
 from hub.kinds.access_control import LOCK_VERBS, VERBS
 from hub.kinds.notifiers import SEVERITIES, Notice, Receipt
-from hub.safety.decide import Decider, House
+from hub.safety.decide import Charter, Decider
 from hub.safety.plan import may_take
 from hub.storage.journal import open_engine
 from hub.storage.schema import actions
@@ -141,7 +141,7 @@ def test_law_2_detectors_propose_people_decide(
     at most reviewers are told.
     """
     config = Config.model_validate(SCHOOL | {"rules": {f"r{n}": r for n, r in enumerate(book)}})
-    house = House.of(config, Campus(config.places), lambda name: name == "siren")
+    house = Charter.of(config, Campus(config.places), lambda name: name == "siren")
     decider = Decider(connection, house, EVENING)
     for event in seen:
         decider.accept(event)
