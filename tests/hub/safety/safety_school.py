@@ -183,7 +183,7 @@ class School:
         newest = (await self.intake.incidents())[0]
         return [entry["text"] for entry in (await self.intake.incident(newest["id"]))["entries"]]
 
-    async def settled(self, seconds: float = 5.0) -> None:
+    async def settled(self, seconds: float = 20.0) -> None:
         """Wait (in real time) until no action is pending."""
         await until(lambda: self._pending(0), seconds)
 
@@ -218,7 +218,7 @@ async def school(
         await house.journal.close()
 
 
-async def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:
     """Wait in real time for work on other threads; fails when it does not come."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
