@@ -14,7 +14,7 @@ def client(address: BrokerAddress, **options) -> aiomqtt.Client:
         address.port,
         username=address.username,
         password=address.password,
-        timeout=3,
+        timeout=10,
         **options,
     )
 
@@ -78,7 +78,7 @@ async def test_broker_stops_under_a_connected_client_and_can_be_stopped_twice():
     reader = client(address)
     await reader.__aenter__()
     await reader.subscribe("#")
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(15):
         await broker.stop()
         with pytest.raises(aiomqtt.MqttError):
             await anext(reader.messages)

@@ -56,7 +56,7 @@ class GatedDetector:
 
 async def inside(detector: GatedDetector) -> None:
     """Until the detector's thread is inside a call."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await asyncio.to_thread(detector.entered.acquire)
 
 

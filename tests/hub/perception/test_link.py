@@ -47,8 +47,8 @@ async def raw() -> AsyncIterator[tuple[socket.socket, Link]]:
 
 
 async def soon(what: Awaitable[object]) -> object:
-    """The result, or a failure after a second."""
-    async with asyncio.timeout(1):
+    """The result, or a failure when it does not come."""
+    async with asyncio.timeout(15):
         return await what
 
 

@@ -110,7 +110,7 @@ class Bench:
 
         return Noted("hall", size, self.camera.spec.fps, GUESS)
 
-    def work_until(self, condition, within_s: float = 8.0) -> None:  # type: ignore[no-untyped-def]
+    def work_until(self, condition, within_s: float = 20.0) -> None:  # type: ignore[no-untyped-def]
         """Work until the condition holds, or fail."""
         until = time.monotonic() + within_s
         while not condition():

@@ -149,7 +149,7 @@ async def deliver(house: ScriptedHouse) -> None:
         await asyncio.sleep(0.4)
 
 
-async def until(what: Callable[[], Awaitable[bool]], within_s: float = 8.0) -> None:
+async def until(what: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> None:
     """Wait for something to become true."""
     end = time.monotonic() + within_s
     while not await what():

@@ -79,7 +79,7 @@ def reading() -> Iterator[Callable[..., Feed]]:
     assert all(feed.join(6) for feed in feeds)
 
 
-def until(condition: Callable[[], object], within_s: float = 10) -> None:
+def until(condition: Callable[[], object], within_s: float = 20) -> None:
     """Wait for something, or fail."""
     limit = time.monotonic() + within_s
     while not condition():
