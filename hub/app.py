@@ -44,6 +44,7 @@ log = structlog.get_logger("hub")
 
 SETUP_LINK_LIVES = timedelta(hours=1)
 PICTURES_AROUND_S = (-4.0, -2.0, 2.0, 4.0)
+LONGEST_BLINDNESS_S = 10.0  # between two starts of a worker that keeps dying
 TIDY_EVERY_S = 600.0
 LOOSE_PICTURES = 2000
 PAGES_CLOSE_WITHIN_S = 0.5
@@ -72,7 +73,7 @@ class Hub:
         self.bus = Bus()
         self.milestones = Milestones(self.clock)
         self.journal = Journal(folder.journal)
-        self.supervisor = Supervisor(self.clock, self._accept)
+        self.supervisor = Supervisor(self.clock, self._accept, cap=LONGEST_BLINDNESS_S)
         self.drivers = Drivers(registry, self._context, self.clock, self._accept)
         self.doors = Doors(config, self.campus, self.clock, self._accept)
         self.perception = Perception(
