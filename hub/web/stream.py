@@ -83,9 +83,8 @@ class _Line:
 
     async def send(self, text: str) -> None:
         """Write, or raise `TimeoutError` when the client does not read."""
-        await asyncio.wait_for(
-            self._response.write(text.encode()), timeout=self.streams.write_deadline_s
-        )
+        async with asyncio.timeout(self.streams.write_deadline_s):
+            await self._response.write(text.encode())
 
     async def arrival(self, within_s: float) -> tuple[int, Event] | None:
         """The next event, or None when none came in time. Ends with `StopAsyncIteration`."""

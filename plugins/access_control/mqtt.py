@@ -32,6 +32,7 @@ from hub import (
     Verb,
     hookimpl,
 )
+from plugins.access_control._ending import end
 from plugins.access_control._mqtt_device import MqttDevice
 
 if TYPE_CHECKING:
@@ -138,8 +139,7 @@ class MqttDoors:
         link, self._link = self._link, None
         if link is not None:
             link.remove_done_callback(self._link_ended)
-            link.cancel()
-            await asyncio.wait({link})
+            await end({link})
             if not link.cancelled():
                 link.exception()
         self._client = None

@@ -28,6 +28,7 @@ from hub import (
     Verb,
     hookimpl,
 )
+from plugins.access_control._ending import end
 from plugins.access_control._mqtt_device import MqttDevice
 from plugins.access_control.mqtt import MqttConfig, MqttDoors
 
@@ -88,11 +89,7 @@ class SimulatedLock:
     async def stop(self) -> None:
         """Leave the broker."""
         self._client = None
-        tasks = [task for task in (self._run, *self._work) if task is not None]
-        for task in tasks:
-            task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await end(task for task in (self._run, *self._work) if task is not None)
         self._run = None
         self._work.clear()
         self.ready.clear()

@@ -9,6 +9,7 @@ from hub.campus import Campus
 from hub.clock import SystemClock
 from hub.config import Config
 from hub.safety.doors import Doors
+from plugins.access_control._ending import end
 from plugins.access_control.simulated import (
     SimulatedConfig,
     SimulatedDevice,
@@ -179,3 +180,24 @@ def test_the_driver_says_that_it_is_simulated():
     (driver,) = vestibule_access_control()
     assert driver.name == "simulated"
     assert "no hardware" in driver.summary
+
+
+async def test_a_cancellation_that_got_lost_is_asked_for_again(monkeypatch):
+    """A task that swallows one cancellation ends all the same, and soon."""
+    monkeypatch.setattr("plugins.access_control._ending.AGAIN_S", 0.01)
+    asked = 0
+
+    async def deaf_once():
+        nonlocal asked
+        while asked < 2:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                asked += 1
+
+    task = asyncio.create_task(deaf_once())
+    await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        await end({task})
+    assert asked == 2
+    await end(())
