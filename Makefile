@@ -1,5 +1,5 @@
 # Two verbs are all a newcomer needs: `make run` and `make test`.
-.PHONY: run test slow check format
+.PHONY: run test slow check format reference
 
 run: ## the example school, on http://127.0.0.1:8480
 	@scripts/setup.sh run
@@ -16,6 +16,10 @@ slow: ## the soak runs
 check: ## style and types alone
 	@scripts/setup.sh test
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
+
+reference: ## docs/reference/config.md, made from the models
+	@scripts/setup.sh test
+	@.venv/bin/python scripts/config_page.py
 
 format:
 	@scripts/setup.sh test

@@ -1,29 +1,50 @@
 """The configuration, as frozen models: what one YAML file may say, key by key.
 
 `hub.yamlfile` turns text into plain values with positions, `hub.check` turns those into a `Config`
-or into every problem at once. Nothing here reads a file or knows a driver.
+or into every problem at once. Nothing here reads a file or knows a driver. The descriptions are
+what an editor shows and what docs/reference/config.md is made of.
 """
 
 from __future__ import annotations
 
-from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SkipValidation, StringConstraints, field_validator, model_validator
+from pydantic import Field, SkipValidation, field_validator
 
 from hub.kinds import Block, Kind
-from hub.kinds.access_control import Verb
-from hub.kinds.notifiers import Severity
+from hub.rulebook import (
+    DAYS,
+    Action,
+    AlertSpec,
+    Condition,
+    DateRange,
+    Day,
+    DoorAction,
+    Fraction,
+    NoticeAction,
+    Person,
+    Protocol,
+    RoleBlock,
+    Rule,
+    Schedule,
+    Slug,
+    Weekly,
+)
+from hub.units import Duration
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+__all__ = [
+    "DAYS", "Action", "AlertSpec", "Broker", "CameraBlock", "Condition", "Config",
+    "ControllerBlock", "DateRange", "Day", "DetectorBlock", "DoorAction", "DoorBlock",
+    "DriverBlock", "Fraction", "HubSettings", "Kind", "NoticeAction", "NotifierBlock", "Person",
+    "Place", "PlaceKind", "Point", "Polygon", "Protocol", "ProtocolName", "RoleBlock", "Rule",
+    "Schedule", "Slug", "VisitorBlock", "Weekly", "Zone",
+]  # fmt: skip
+
 Point = tuple[Fraction, Fraction]
 Polygon = Annotated[tuple[Point, ...], Field(min_length=3)]
-Seconds = Annotated[float, Field(gt=0)]
-Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Wait = Annotated[Duration, Field(gt=0)]
 PlaceKind = Literal["site", "building", "floor", "area", "room", "outdoor"]
 ProtocolName = Literal["hold", "secure", "lockdown", "evacuate", "shelter"]
 
@@ -31,19 +52,29 @@ ProtocolName = Literal["hold", "secure", "lockdown", "evacuate", "shelter"]
 class Broker(Block):
     """The site's MQTT broker; without one the hub runs its own on the loopback address."""
 
-    host: str
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    username: str | None = None
-    password: Annotated[str | None, Field(repr=False)] = None
+    host: str = Field(description="Where the broker is.")
+    port: int = Field(1883, ge=1, le=65535, description="Its port.")
+    username: str | None = Field(None, description="Who signs in there.")
+    password: str | None = Field(None, repr=False, description="Best as `!secret NAME`.")
 
 
 class HubSettings(Block):
     """What concerns the hub as a whole."""
 
-    name: str = "Vestibule"
-    timezone: str = "UTC"
-    mqtt: Broker | None = None
-    plugins_dir: Path = Path("my_plugins")
+    name: str = Field("Vestibule", description="Shown on every page and in every notice.")
+    timezone: str = Field(
+        "UTC",
+        description="Your place in the IANA time zone database; schedules and lists follow it.",
+    )
+    mqtt: Broker | None = Field(
+        None,
+        description="Your own MQTT broker. Without one the hub runs one for itself, on the "
+        "loopback address only.",
+    )
+    plugins_dir: Path = Field(
+        Path("my_plugins"),
+        description="A folder, beside this file, with Python files that offer drivers of your own.",
+    )
 
     @field_validator("timezone")
     @classmethod
@@ -59,39 +90,65 @@ class HubSettings(Block):
 class Place(Block):
     """A part of the campus. `in` names the place it is part of; a private one is never analysed."""
 
-    name: str
-    kind: PlaceKind
-    parent: Annotated[Slug | None, Field(alias="in")] = None
-    private: bool = False
+    name: str = Field(description="What people call it.")
+    kind: PlaceKind = Field(description="What it is.")
+    parent: Slug | None = Field(
+        None,
+        alias="in",
+        description="The place that it is part of. A rule about a place holds in all its parts.",
+    )
+    private: bool = Field(
+        False,
+        description="Never looked at: neither a camera nor a zone may lie here, or in any part of "
+        "it.",
+    )
 
 
 class Zone(Block):
     """A polygon in a camera's picture, corners as fractions of its width and height."""
 
-    place: Slug
-    polygon: Polygon
-    name: str = ""
+    place: Slug = Field(description="The place that this part of the picture shows.")
+    polygon: Polygon = Field(
+        description="Its corners `[x, y]`, as fractions of the picture's width and height from its "
+        "top left."
+    )
+    name: str = Field("", description="What people call it.")
 
 
 class DriverBlock(Block):
     """What every driver's block has; the remaining keys are the driver's own, in `settings`."""
 
-    driver: str
-    enabled: bool = True
-    name: str = ""
-    settings: SkipValidation[Any] = None
+    driver: str = Field(description="Which driver; its own keys stand in the same block.")
+    enabled: bool = Field(True, description="`false` leaves it out without losing the block.")
+    name: str = Field("", description="What people call it; the block's name where empty.")
+    settings: SkipValidation[Any] = Field(
+        None, description="The driver's own keys, as its model; no key of the file."
+    )
 
 
 class CameraBlock(DriverBlock):
     """A camera and what it looks at."""
 
-    place: Slug
-    detector: Slug | None = None
-    fps: Annotated[float, Field(gt=0, le=60)] = 5.0
-    zones: tuple[Zone, ...] = ()
-    masks: tuple[Polygon, ...] = ()
-    offline_after: Seconds = 10.0
-    important: bool = False
+    place: Slug = Field(description="Where it hangs.")
+    detector: Slug | None = Field(
+        None,
+        description="Which detector looks at its pictures. Without one they are shown, and nobody "
+        "looks for people in them.",
+    )
+    fps: float = Field(5.0, gt=0, le=60, description="How many pictures a second are looked at.")
+    zones: tuple[Zone, ...] = Field(
+        (),
+        description="Parts of the picture, and which place each shows. Without any, the whole "
+        "picture shows the camera's place.",
+    )
+    masks: tuple[Polygon, ...] = Field((), description="Polygons that are never looked at.")
+    offline_after: Wait = Field(
+        10.0, description="How long there may be no picture until it counts as offline."
+    )
+    important: bool = Field(
+        False,
+        description="Gets a larger share of the detector when there is more to look at than time.",
+    )
 
 
 class DetectorBlock(DriverBlock):
@@ -105,175 +162,91 @@ class ControllerBlock(DriverBlock):
 class NotifierBlock(DriverBlock):
     """A channel that reaches people."""
 
-    timeout: Seconds = 10.0
+    timeout: Wait = Field(
+        10.0,
+        description="How long the channel has to take a notice before that counts as failed.",
+    )
 
 
 class VisitorBlock(DriverBlock):
     """A visitor system or desk."""
 
-    place: Slug | None = None
+    place: Slug | None = Field(None, description="Where the desk is.")
 
 
 class DoorBlock(Block):
     """A door: which controller moves it, what it closes off and that people can always leave."""
 
-    name: str
-    controller: Slug
-    place: Slug
-    leads_to: Slug | None = None
-    exterior: bool = False
-    egress: Literal["free"] | None = None
-    deadline: Seconds = 8.0
-    held_after: Seconds = 30.0
-    device: SkipValidation[Any] = None
-
-
-class Person(Block):
-    """Somebody who can be told; `contact` maps a notifier to their address on it."""
-
-    name: str
-    role: Slug
-    contact: dict[Slug, str] = Field(default_factory=dict)
-
-
-class RoleBlock(Block):
-    """What holders of a role may do (see docs/reference/roles.md)."""
-
-    name: str = ""
-    may: tuple[str, ...] = ()
-
-
-class Weekly(Block):
-    """Hours on some days of the week; `to` may be 24:00, or before `from` to pass midnight."""
-
-    days: tuple[Day, ...] = DAYS
-    start: Annotated[time, Field(alias="from")] = time(0, 0)
-    end: Annotated[time | Literal["24:00"], Field(alias="to")] = "24:00"
-
-
-class DateRange(Block):
-    """Dates, both included."""
-
-    start: Annotated[date, Field(alias="from")]
-    end: Annotated[date, Field(alias="to")]
-    reason: str = ""
-
-    @model_validator(mode="after")
-    def in_order(self) -> DateRange:
-        """The first day is not after the last."""
-        if self.end < self.start:
-            raise ValueError("expected `to` on or after `from`")
-        return self
-
-
-class Schedule(Block):
-    """When something is in force: weekly hours, except on the calendar's closed dates."""
-
-    name: str = ""
-    weekly: tuple[Weekly, ...] = (Weekly(),)
-    closed: tuple[DateRange, ...] = ()
-
-
-class DoorAction(Block):
-    """Ask for a verb on some doors, named one by one or by the place they close off."""
-
-    verb: Verb
-    doors: tuple[Slug, ...] = ()
-    place: Slug | None = None
-
-    @model_validator(mode="after")
-    def names_doors(self) -> DoorAction:
-        """One of the two ways to name doors, not both."""
-        if bool(self.doors) == bool(self.place):
-            raise ValueError("expected either `doors` or `place`")
-        return self
-
-
-class NoticeAction(Block):
-    """Tell people (by id or role) through notifiers; nobody named: whoever the channel reaches."""
-
-    through: Annotated[tuple[Slug, ...], Field(min_length=1)]
-    tell: tuple[Slug, ...] = ()
-    text: str = ""
-
-
-class Action(Block):
-    """One thing to do: exactly one of `door` and `notify`."""
-
-    door: DoorAction | None = None
-    notify: NoticeAction | None = None
-
-    @model_validator(mode="after")
-    def one_thing(self) -> Action:
-        """Exactly one kind of action."""
-        if (self.door is None) == (self.notify is None):
-            raise ValueError("expected exactly one of `door` and `notify`")
-        return self
-
-
-class Condition(Block):
-    """What an event must match; each key that is given has to hold."""
-
-    place: Slug | None = None
-    camera: Slug | None = None
-    door: Slug | None = None
-    label: tuple[str, ...] = ()
-    min_score: Fraction = 0.0
-    during: Slug | None = None
-    outside: Slug | None = None
-
-    @field_validator("label", mode="before")
-    @classmethod
-    def one_or_many(cls, value: object) -> object:
-        """`label: person` is the same as `label: [person]`."""
-        return (value,) if isinstance(value, str) else value
-
-
-class AlertSpec(Block):
-    """The alert a rule raises: how grave, who is told, through what."""
-
-    severity: Severity
-    tell: tuple[Slug, ...] = ()
-    through: tuple[Slug, ...] = ()
-    could_be: str = ""
-
-
-class Rule(Block):
-    """When an event of type `when` matches `if`, raise an alert; once verified, act."""
-
-    name: str
-    when: str
-    condition: Annotated[Condition, Field(alias="if")] = Condition()
-    alert: AlertSpec
-    verified: tuple[Action, ...] = ()
-
-
-class Protocol(Block):
-    """A Standard Response Protocol action at this school: which doors, who is told."""
-
-    doors: tuple[DoorAction, ...] = ()
-    tell: tuple[Slug, ...] = ()
-    through: tuple[Slug, ...] = ()
-    location: str = ""
-    hazards: dict[str, str] = Field(default_factory=dict)
+    name: str = Field(description="What people call it.")
+    controller: Slug = Field(description="Which controller moves it.")
+    place: Slug = Field(description="The place that it closes off.")
+    leads_to: Slug | None = Field(None, description="What lies on its other side.")
+    exterior: bool = Field(False, description="Whether it is between inside and outside.")
+    egress: Literal["free"] | None = Field(
+        None,
+        description="`free` says that somebody has tried it: it opens from inside without a key, "
+        "whatever the lock was told. A door without it takes no lock verb.",
+    )
+    deadline: Wait = Field(
+        8.0, description="How long it has to report back before a command counts as failed."
+    )
+    held_after: Wait = Field(30.0, description="How long it may stand open until `door.held`.")
+    device: SkipValidation[Any] = Field(
+        None,
+        description="What the controller's driver needs to know of this door; see the driver.",
+    )
 
 
 class Config(Block):
     """The whole file."""
 
-    hub: HubSettings = HubSettings()
-    places: dict[Slug, Place] = Field(default_factory=dict)
-    cameras: dict[Slug, CameraBlock] = Field(default_factory=dict)
-    detectors: dict[Slug, DetectorBlock] = Field(default_factory=dict)
-    access_control: dict[Slug, ControllerBlock] = Field(default_factory=dict)
-    doors: dict[Slug, DoorBlock] = Field(default_factory=dict)
-    notifiers: dict[Slug, NotifierBlock] = Field(default_factory=dict)
-    visitors: dict[Slug, VisitorBlock] = Field(default_factory=dict)
-    people: dict[Slug, Person] = Field(default_factory=dict)
-    roles: dict[Slug, RoleBlock] = Field(default_factory=dict)
-    schedules: dict[Slug, Schedule] = Field(default_factory=dict)
-    rules: dict[Slug, Rule] = Field(default_factory=dict)
-    protocols: dict[ProtocolName, Protocol] = Field(default_factory=dict)
+    hub: HubSettings = Field(HubSettings(), description="What concerns the hub as a whole.")
+    places: dict[Slug, Place] = Field(
+        default_factory=dict,
+        description="Parts of the campus, by name. A place is part of another, so that a rule "
+        "about the science wing holds in each of its laboratories.",
+    )
+    cameras: dict[Slug, CameraBlock] = Field(
+        default_factory=dict,
+        description="What the hub looks at. The driver's own keys stand in the same block; see "
+        "[drivers](#drivers).",
+    )
+    detectors: dict[Slug, DetectorBlock] = Field(
+        default_factory=dict, description="What looks at pictures; cameras share them."
+    )
+    access_control: dict[Slug, ControllerBlock] = Field(
+        default_factory=dict, description="Controllers that move doors."
+    )
+    doors: dict[Slug, DoorBlock] = Field(
+        default_factory=dict,
+        description="Leaving is never the hub's to stop: no verb affects it.",
+    )
+    notifiers: dict[Slug, NotifierBlock] = Field(
+        default_factory=dict, description="Channels that reach people."
+    )
+    visitors: dict[Slug, VisitorBlock] = Field(
+        default_factory=dict, description="Front desks and visitor systems."
+    )
+    people: dict[Slug, Person] = Field(default_factory=dict, description="Who can be told.")
+    roles: dict[Slug, RoleBlock] = Field(
+        default_factory=dict,
+        description="What people may do. The built-in roles need no entry.",
+    )
+    schedules: dict[Slug, Schedule] = Field(
+        default_factory=dict, description="When things are in force."
+    )
+    rules: dict[Slug, Rule] = Field(
+        default_factory=dict,
+        description="When an event of the type `when` happens and every line of `if` holds, an "
+        "alert is raised: people are told at once. What stands under `verified` waits until a "
+        "person has looked and confirmed.",
+    )
+    protocols: dict[ProtocolName, Protocol] = Field(
+        default_factory=dict,
+        description="What each action of the Standard Response Protocol does at this school: "
+        "`hold`, `secure`, `lockdown`, `evacuate`, `shelter`. Standard Response Protocol is a "
+        'trademark of The "I Love U Guys" Foundation.',
+    )
 
     def drivers(self, kind: Kind) -> dict[str, DriverBlock]:
         """The driver blocks of a kind, by id."""

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, time
 from difflib import get_close_matches
+from functools import reduce
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -24,13 +26,19 @@ from hub.typewords import (
     TIME_WORDS,
     KeyPath,
     expected_at,
+    is_duration,
     is_private,
     keys_of,
+    limit_words,
     model_at,
     one_of,
     plain_number,
+    type_at,
 )
+from hub.units import DURATION_WORDS, SIZE_WORDS, nearest_duration
 
+QUOTES = "put it in quotes"
+LIST_WORDS = "a list (`- ` lines)"
 SLUG_WORDS = "lower-case letters, digits and _, starting with a letter"
 
 
@@ -61,15 +69,23 @@ def findings(
     try:
         parsed = model.model_validate(raw)
     except ValidationError as error:
-        errors = error.errors(include_url=False)
+        errors = [each for each in error.errors(include_url=False) if not _is_echo(each)]
         others = tuple(other_keys)
         found = _merged(_finding(model, raw, each, others, hidden) for each in errors)
-        parsed = _salvaged(model, raw, [finding.path for finding in found])
-        return parsed, [*found, *_unlike(raw, parsed, ())]
+        paths = [finding.path for finding in found]
+        parsed = _salvaged(model, raw, paths)
+        unlike = (each for each in _unlike(raw, parsed, ()) if each.path not in paths)
+        return parsed, [*found, *unlike]
     except Exception as error:  # a driver's own validator may raise anything
         words = f"the driver's check failed ({type(error).__name__}); expected a sound plugin"
         return None, [Finding((), words, "key")]
     return parsed, list(_unlike(raw, parsed, ()))
+
+
+def _is_echo(error: ErrorDetails) -> bool:
+    """A list that only counts as too short because of what is wrong with its items."""
+    value, least = error.get("input"), error.get("ctx", {}).get("min_length", 0)
+    return error["type"] == "too_short" and isinstance(value, list) and len(value) >= least
 
 
 def _salvaged(model: type[BaseModel], raw: object, paths: list[KeyPath]) -> Any:
@@ -140,11 +156,19 @@ def _finding(
         )
     hidden = path in hidden_paths or is_private(model, path)
     value = error.get("input")
+    if is_duration(type_at(model, path)):  # not its seconds, but what was written
+        value = reduce(_child, path, raw)
     found = f"found {describe(value, hidden)}"
+    if kind in ("too_short", "too_long") and isinstance(value, list):
+        found = f"found {len(value)} of them"
     if kind in ("value_error", "assertion_error"):
         return _own_words(path, error, found, hidden)
     expected, hint = _expected(model, path, error, value)
-    return Finding(path, f"{found}; expected {expected}", "value", hint)
+    if isinstance(value, str) and value[:1] in "“”„‘’«»" and value and not hidden:
+        hint = hint or "use straight quotes"
+    return Finding(
+        path, f"{found}; expected {expected}", "value", hint if hint == QUOTES or not hidden else ""
+    )
 
 
 def _own_words(path: KeyPath, error: ErrorDetails, found: str, hidden: bool) -> Finding:
@@ -156,7 +180,7 @@ def _own_words(path: KeyPath, error: ErrorDetails, found: str, hidden: bool) -> 
     if ";" in said:
         words = said
     elif said.startswith("expected"):
-        words = f"{'is not complete or says too much' if collection else found}; {said}"
+        words = f"{'does not fit together' if collection else found}; {said}"
     else:
         words = f"{said}; expected another value"
     return Finding(path, words, "key" if collection else "value")
@@ -192,29 +216,42 @@ def _expected(
     if kind == "string_pattern_mismatch":
         if context.get("pattern") == SLUG_PATTERN:
             return f"a name of {SLUG_WORDS}", slug_hint(value)
-        return f"text of the form {context.get('pattern')}", ""
+        form = str(context.get("pattern"))
+        known = (each for start, each in _BY_PATTERN.items() if form.startswith(start))
+        return next(known, f"text of the form {form}"), ""
     bounds = {
         "greater_than": ("more than {}", "gt"),
         "greater_than_equal": ("{} or more", "ge"),
         "less_than": ("less than {}", "lt"),
         "less_than_equal": ("{} or less", "le"),
-        "too_short": ("at least {} of them", "min_length"),
-        "too_long": ("at most {} of them", "max_length"),
+        "too_short": ("at least {}", "min_length"),
+        "too_long": ("at most {}", "max_length"),
         "string_too_short": ("at least {} characters", "min_length"),
         "string_too_long": ("at most {} characters", "max_length"),
     }
     if kind in bounds:
         words, name = bounds[kind]
-        return words.format(plain_number(context.get(name))), ""
+        return words.format(limit_words(type_at(model, path), context.get(name))), ""
+    if kind == "duration":
+        near = nearest_duration(value) if isinstance(value, str) else ""
+        return DURATION_WORDS, f"did you mean {near}?" if near else ""
     hint = ""
     if kind == "string_type" and isinstance(value, int | float):
-        hint = "put it in quotes"
+        hint = QUOTES
     for start, words in _BY_TYPE.items():
         if kind.startswith(start):
+            if words == LIST_WORDS and (whole := expected_at(model, path)).startswith("a list"):
+                return f"{whole} (`- ` lines)", hint
             return words, hint
     return expected_at(model, path), hint
 
 
+_BY_PATTERN = {
+    "^https?://": "an address such as https://example.org/path",
+    r"^[^@\s": "an address such as office@school.example",
+    "^[^#+": "a topic without `#` and `+`",
+    "^[-_A-Za-z0-9]": "letters, digits, - and _",
+}
 _BY_TYPE = {
     "string": "text",
     "int": "a whole number",
@@ -222,15 +259,16 @@ _BY_TYPE = {
     "finite": "a number",
     "bool": "true or false",
     "time_delta": LENGTH_WORDS,
+    "picture_size": SIZE_WORDS,
     "datetime": "a date and time such as 2026-03-02T08:30:00+01:00",
     "date": DATE_WORDS,
     "time": TIME_WORDS,
     "path": "a path",
     "dict": "a mapping (`key: value` lines)",
     "model": "a mapping (`key: value` lines)",
-    "list": "a list (`- ` lines)",
-    "tuple": "a list (`- ` lines)",
-    "set": "a list (`- ` lines)",
+    "list": LIST_WORDS,
+    "tuple": LIST_WORDS,
+    "set": LIST_WORDS,
     "url": "an address such as https://example.org/path",
 }
 
@@ -284,5 +322,7 @@ def meant(name: str, known: Iterable[str]) -> str:
 
 def slug_hint(value: object) -> str:
     """A usable name close to what was written."""
-    slug = re.sub(r"[^a-z0-9]+", "_", str(value).lower()).strip("_")[:63]
+    plain = unicodedata.normalize("NFKD", str(value).lower())
+    plain = "".join(each for each in plain if not unicodedata.combining(each))
+    slug = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:63]
     return f"did you mean {slug}?" if re.match(r"[a-z]", slug) else ""

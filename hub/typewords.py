@@ -7,12 +7,15 @@ import types
 import typing
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
+
+from hub.units import DURATION_WORDS, SIZE_WORDS, DurationRule, SizeRule, duration_words
 
 KeyPath = tuple[str | int, ...]
 PRIVATE = re.compile(r"passw|secret|token|passphrase|api_?key|credential|^pin$|^key$", re.I)
@@ -37,6 +40,11 @@ def one_of(names: Iterable[str]) -> str:
 
 def is_private(model: type[BaseModel], path: KeyPath) -> bool:
     """Whether what stands at `path` must not be shown: by its name, or its model hides it."""
+    return _is_private(model, tuple(0 if isinstance(part, int) else part for part in path))
+
+
+@lru_cache(maxsize=4096)
+def _is_private(model: type[BaseModel], path: KeyPath) -> bool:
     owner: type[BaseModel] | None = model
     for index, part in enumerate(path):
         if isinstance(part, str) and PRIVATE.search(part):
@@ -63,7 +71,7 @@ def _field(model: type[BaseModel], key: str | int) -> FieldInfo | None:
 
 def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
     """The model of the block at `path`, if it is one."""
-    kind = _type_at(model, path)
+    kind = type_at(model, path)
     for each in _branches(kind):
         if isinstance(each, type) and issubclass(each, BaseModel):
             return each
@@ -72,10 +80,11 @@ def model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel] | None:
 
 def expected_at(model: type[BaseModel], path: KeyPath) -> str:
     """What belongs at `path`, in words."""
-    return type_words(_type_at(model, path))
+    return type_words(type_at(model, path))
 
 
-def _type_at(kind: Any, path: KeyPath) -> Any:
+def type_at(kind: Any, path: KeyPath) -> Any:
+    """The type of what belongs at `path`, with its bounds; None where nothing does."""
     for part in path:
         inner: Any = None
         for each in _branches(kind):
@@ -92,6 +101,32 @@ def _type_at(kind: Any, path: KeyPath) -> Any:
                 break
         kind = inner
     return kind
+
+
+def is_duration(kind: Any) -> bool:
+    """Whether a type, or one of its branches, is a `Duration`."""
+    return _has_rule(kind, DurationRule)
+
+
+def is_size(kind: Any) -> bool:
+    """Whether a type, or one of its branches, is a `PictureSize`."""
+    return _has_rule(kind, SizeRule)
+
+
+def _has_rule(kind: Any, rule: type) -> bool:
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return any(isinstance(each, rule) for each in arguments[1:]) or _has_rule(
+            arguments[0], rule
+        )
+    return origin in (Union, types.UnionType) and any(_has_rule(each, rule) for each in arguments)
+
+
+def limit_words(kind: Any, limit: object) -> str:
+    """A bound of a type as people write its values: `1m` for a length of time, else a number."""
+    if is_duration(kind) and isinstance(limit, int | float):
+        return duration_words(limit)
+    return plain_number(limit)
 
 
 def whole_type(field: FieldInfo) -> Any:
@@ -157,19 +192,21 @@ _MANY = {"a mapping": "mappings", "a name": "names", "a number": "numbers"}
 
 def _bounded_words(kind: Any, bounds: tuple[Any, ...]) -> str:
     flat = [each for bound in bounds for each in getattr(bound, "metadata", None) or [bound]]
-    words = type_words(kind)
+    whole = Annotated[kind, *flat]
+    words = DURATION_WORDS if is_duration(whole) else type_words(kind)
+    words = SIZE_WORDS if is_size(whole) else words
     if any(isinstance(each, StringConstraints) and each.pattern == SLUG_PATTERN for each in flat):
         return "a name"
     limits = []
     for each in flat:
         if isinstance(each, Ge):
-            limits.append(f"{plain_number(each.ge)} or more")
+            limits.append(f"{limit_words(whole, each.ge)} or more")
         if isinstance(each, Gt):
-            limits.append(f"more than {plain_number(each.gt)}")
+            limits.append(f"more than {limit_words(whole, each.gt)}")
         if isinstance(each, Le):
-            limits.append(f"{plain_number(each.le)} or less")
+            limits.append(f"{limit_words(whole, each.le)} or less")
         if isinstance(each, Lt):
-            limits.append(f"less than {plain_number(each.lt)}")
+            limits.append(f"less than {limit_words(whole, each.lt)}")
         if isinstance(each, MinLen) and each.min_length > 0:
             limits.append(f"at least {each.min_length}")
     return f"{words} ({' and '.join(limits)})" if limits else words

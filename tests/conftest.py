@@ -24,6 +24,10 @@ def missing(part: str) -> str:
     if part == "mosquitto":
         found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         return "" if found else "apt-get install mosquitto"
+    if part == "language_server":
+        folder = os.environ.get("VESTIBULE_LANGUAGE_SERVER") or None
+        found = shutil.which("yaml-language-server", path=folder)
+        return "" if found else "npm install -g yaml-language-server"
     if part == "rtsp":
         probe = "import gi; gi.require_version('GstRtspServer', '1.0')"
         try:
@@ -42,7 +46,7 @@ def missing(part: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, or leave out material tests where no material is named."""
     for item in items:
-        for part in ("browser", "mosquitto", "rtsp", "material"):
+        for part in ("browser", "language_server", "mosquitto", "rtsp", "material"):
             if item.get_closest_marker(part) and (cure := missing(part)):
                 item.add_marker(pytest.mark.skip(reason=f"needs {part}: {cure}"))
 

@@ -34,7 +34,7 @@ doors:
     controller: locks
     place: hall
     egress: free
-    device: {{behaviour: prompt, forced_after_s: 1}}
+    device: {{behaviour: prompt, forced_after: 1s}}
 people:
   sro: {{name: School resource officer, role: sro}}
 notifiers:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from hub.clock import Clock, SystemClock
 from hub.events import Event
@@ -29,9 +30,25 @@ API_VERSIONS: Mapping[Kind, int] = {
 
 
 class Block(BaseModel):
-    """Base of every piece of configuration: frozen, and an unknown key is an error."""
+    """Base of every piece of configuration: frozen, and an unknown key is an error.
 
+    `renamed` maps keys of earlier versions to those of today: they still work, `check` says so and
+    `vestibule config migrate` rewrites them.
+    """
+
+    renamed: ClassVar[Mapping[str, str]] = MappingProxyType({})
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def keys_of_today(cls, raw: Any) -> Any:
+        """Values under keys of earlier versions go under those of today; both at once is wrong."""
+        if not isinstance(raw, dict) or not cls.renamed.keys() & raw.keys():
+            return raw
+        for old, new in cls.renamed.items():
+            if old in raw and new in raw:
+                raise ValueError(f"expected `{new}` alone; `{old}` is its earlier name")
+        return {cls.renamed.get(key, key): value for key, value in raw.items()}
 
 
 @dataclass(frozen=True)
@@ -50,6 +67,27 @@ class Driver:
     summary: str
     api: int = 1
     device: type[Block] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What a driver's optional `probe()` found, where plain words are not enough.
+
+    `found` says what was reached. A `remedy` makes it a warning: it works, yet somebody should do
+    this. With `works` false it is bad. `complete` (cameras only) says that there is no video to
+    open now, so that nobody tries.
+
+    Every kind has the same optional method, `async def probe(self) -> str | Probed`. `vestibule
+    doctor` calls it on an instance that was built for it alone and not started, possibly beside a
+    running hub, then closes that. It reaches out and answers in words what was reached, or raises
+    `NotReady` with the reason. It may be cancelled, and changes nothing outside: it sends no
+    notice, moves no door, makes no sound, and joins no broker under the name of the running driver.
+    """
+
+    found: str
+    remedy: str = ""
+    works: bool = True
+    complete: bool = False
 
 
 async def _nowhere(event: Event) -> None:

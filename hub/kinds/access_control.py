@@ -5,15 +5,26 @@ No verb affects leaving: a door must let people out whatever it was told.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal, Protocol, runtime_checkable
 
 Verb = Literal["lock", "unlock", "momentary", "hold_open", "lockdown", "lockdown_release"]
 VERBS: tuple[Verb, ...] = (
     "lock", "unlock", "momentary", "hold_open", "lockdown", "lockdown_release",
 )  # fmt: skip
+VERB_MEANINGS: Mapping[Verb, str] = MappingProxyType(
+    {
+        "lock": "A credential or key is needed to enter.",
+        "unlock": "Free entry until told otherwise.",
+        "momentary": "One passage, then as before.",
+        "hold_open": "Stays unlocked whatever the schedule.",
+        "lockdown": "Credentials of ordinary holders no longer enter.",
+        "lockdown_release": "Back to before the lockdown.",
+    }
+)
 LOCK_VERBS: frozenset[Verb] = frozenset({"lock", "lockdown"})
 
 Lock = Literal["locked", "unlocked", "jammed", "moving", "unknown"]
@@ -63,7 +74,11 @@ class Capabilities:
 
 @runtime_checkable
 class AccessController(Protocol):
-    """One controller and the doors behind it; door ids are those of the YAML file."""
+    """One controller and the doors behind it; door ids are those of the YAML file.
+
+    It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether the controller
+    is reached, and its doors answer, without moving one.
+    """
 
     @property
     def capabilities(self) -> Capabilities:

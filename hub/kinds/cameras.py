@@ -28,7 +28,11 @@ class VideoSource:
 
 @runtime_checkable
 class Camera(Protocol):
-    """One camera. Every method may be cancelled and must return or raise within its deadline."""
+    """One camera. Every method may be cancelled and must return or raise within its deadline.
+
+    It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): what of the device was
+    reached beside its video, which `vestibule doctor` opens itself.
+    """
 
     async def start(self) -> None:
         """Get ready; raise `NotReady` to be tried again later."""

@@ -60,7 +60,11 @@ class DetectorInfo:
 
 @runtime_checkable
 class Detector(Protocol):
-    """Finds things in crops. Raises `ModelError` when built on a file it cannot use."""
+    """Finds things in crops. Raises `ModelError` when built on a file it cannot use.
+
+    It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether a service or
+    device that it asks is reached. `vestibule doctor` has it look at an empty picture in any case.
+    """
 
     @property
     def info(self) -> DetectorInfo:

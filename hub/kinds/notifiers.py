@@ -70,7 +70,11 @@ class Channel:
 
 @runtime_checkable
 class Notifier(Protocol):
-    """One channel."""
+    """One channel.
+
+    It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether the channel is
+    reached and lets us in, without a notice being sent.
+    """
 
     @property
     def channel(self) -> Channel:

@@ -38,7 +38,11 @@ class Screening:
 
 @runtime_checkable
 class VisitorSystem(Protocol):
-    """One visitor system or desk. Publishes visitor.* events through its context."""
+    """One visitor system or desk. Publishes visitor.* events through its context.
+
+    It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether its lists can
+    be read.
+    """
 
     async def start(self) -> None:
         """Get ready; raise `NotReady` to be tried again later."""

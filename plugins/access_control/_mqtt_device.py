@@ -13,7 +13,7 @@ Words = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
 class _Wording(Block):
-    @field_validator("*", mode="before")
+    @field_validator("*", mode="before", json_schema_input_type=str | Words)
     @classmethod
     def one_or_many(cls, value: object) -> object:
         """`locked: LOCKED` is the same as `locked: [LOCKED]`."""
@@ -23,24 +23,24 @@ class _Wording(Block):
 class States(_Wording):
     """Which payloads on the state topic mean what; anything else is unknown."""
 
-    locked: Words = ("LOCKED",)
-    unlocked: Words = ("UNLOCKED",)
-    jammed: Words = ("JAMMED",)
-    moving: Words = ("LOCKING", "UNLOCKING")
+    locked: Words = Field(("LOCKED",), description="The bolt is out.")
+    unlocked: Words = Field(("UNLOCKED",), description="The bolt is in.")
+    jammed: Words = Field(("JAMMED",), description="The bolt is stuck.")
+    moving: Words = Field(("LOCKING", "UNLOCKING"), description="The bolt is on its way.")
 
 
 class Contacts(_Wording):
     """Which payloads on the contact topic mean what; anything else is unknown."""
 
-    open: Words = ("OPEN",)
-    closed: Words = ("CLOSED",)
+    open: Words = Field(("OPEN",), description="The door stands open.")
+    closed: Words = Field(("CLOSED",), description="The door is closed.")
 
 
 class Availability(_Wording):
     """Which payloads on the availability topic mean what; anything else is offline."""
 
-    online: Words = ("online",)
-    offline: Words = ("offline",)
+    online: Words = Field(("online",), description="The lock is there.")
+    offline: Words = Field(("offline",), description="The lock is gone.")
 
 
 class Payloads(Block):
@@ -50,12 +50,17 @@ class Payloads(Block):
     credentials; sending it a plain lock command would not be that.
     """
 
-    lock: str | None = "LOCK"
-    unlock: str | None = "UNLOCK"
-    momentary: str | None = "OPEN"
-    hold_open: str | None = None
-    lockdown: str | None = None
-    lockdown_release: str | None = None
+    lock: str | None = Field("LOCK", description="Sent for `lock`.")
+    unlock: str | None = Field("UNLOCK", description="Sent for `unlock`.")
+    momentary: str | None = Field("OPEN", description="Sent for `momentary`.")
+    hold_open: str | None = Field(
+        None, description="Sent for `hold_open`; where it is left out, what `unlock` sends."
+    )
+    lockdown: str | None = Field(
+        None,
+        description="Sent for `lockdown`; only for a lock that then refuses ordinary credentials.",
+    )
+    lockdown_release: str | None = Field(None, description="Sent for `lockdown_release`.")
 
     def of(self, verb: Verb) -> str | None:
         """The payload for a verb, or None."""
@@ -66,16 +71,31 @@ class Payloads(Block):
 class MqttDevice(Block):
     """One lock: its topics, and the words it uses."""
 
-    command_topic: Topic
-    state_topic: Topic
-    get_topic: Topic | None = None
-    availability_topic: Topic | None = None
-    contact_topic: Topic | None = None
-    exit_topic: Topic | None = None
-    payloads: Payloads = Payloads()
-    states: States = States()
-    contact: Contacts = Contacts()
-    availability: Availability = Availability()
+    command_topic: Topic = Field(description="Where commands are sent.")
+    state_topic: Topic = Field(description="Where the lock says its state.")
+    get_topic: Topic | None = Field(
+        None,
+        description="Where it can be asked for its state; needed for an answer to count as fresh.",
+    )
+    availability_topic: Topic | None = Field(None, description="Where it says that it is there.")
+    contact_topic: Topic | None = Field(
+        None, description="Where the door's contact says open or closed."
+    )
+    exit_topic: Topic | None = Field(
+        None, description="Where the exit button or lever says that somebody leaves."
+    )
+    payloads: Payloads = Field(
+        Payloads(), description="What to send for each verb; null where the lock does not take it."
+    )
+    states: States = Field(
+        States(), description="What it says for `locked`, `unlocked`, `jammed` and `moving`."
+    )
+    contact: Contacts = Field(
+        Contacts(), description="What the contact says for `open` and `closed`."
+    )
+    availability: Availability = Field(
+        Availability(), description="What it says for `online` and `offline`."
+    )
 
     @model_validator(mode="after")
     def hears_only_the_lock(self) -> MqttDevice:

@@ -13,6 +13,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -26,14 +27,18 @@ from hub import (
     Context,
     DoorReport,
     Driver,
+    Duration,
     Lock,
+    Names,
     NotReady,
     Position,
+    Probed,
     Verb,
     hookimpl,
 )
 from plugins.access_control._ending import end
 from plugins.access_control._mqtt_device import MqttDevice
+from plugins.access_control._mqtt_probe import probe_locks
 
 if TYPE_CHECKING:
     from aiomqtt import Client, Message
@@ -48,13 +53,21 @@ LONGEST_RETRY_S = 30.0
 class MqttConfig(Block):
     """How to reach the broker; without `host` the site's own (`hub.mqtt`, or the built-in one)."""
 
-    host: str | None = None
-    port: Annotated[int, Field(ge=1, le=65535)] = 1883
-    username: str | None = None
-    password: Annotated[str | None, Field(repr=False)] = None
-    tls: bool = False
-    ca_file: Path | None = None
-    stale_after_s: Annotated[float, Field(gt=0)] = 30.0
+    renamed = MappingProxyType({"stale_after_s": "stale_after"})
+
+    host: str | None = Field(
+        None, description="A broker for this controller alone; without one, that of `hub: mqtt:`."
+    )
+    port: int = Field(1883, ge=1, le=65535, description="Its port.")
+    username: str | None = Field(None, description="Who signs in there.")
+    password: str | None = Field(None, repr=False, description="Best as `!secret NAME`.")
+    tls: bool = Field(False, description="Speak TLS to it.")
+    ca_file: Annotated[Path, Names("file")] | None = Field(
+        None, description="Whom to trust, where the broker's certificate is not publicly signed."
+    )
+    stale_after: Duration = Field(
+        30.0, gt=0, description="How old a report may be before it is shown as stale."
+    )
 
 
 @dataclass(slots=True)
@@ -89,7 +102,7 @@ class MqttDoors:
             lockdown_native="lockdown" in verbs,
             badges_still_work="lockdown" not in verbs,
             has_position=any(device.contact_topic for _, device in devices),
-            stale_after_s=self._config.stale_after_s,
+            stale_after_s=self._config.stale_after,
             without_position=frozenset(door for door, d in devices if not d.contact_topic),
         )
 
@@ -133,6 +146,15 @@ class MqttDoors:
             yield report
         if self._ended:
             raise NotReady(self._ended)
+
+    async def probe(self) -> Probed:
+        """Whether the broker lets us in and each lock says its state; no command is sent."""
+        address = await self._address()
+        try:
+            tls = await asyncio.to_thread(self._tls)
+        except OSError as error:
+            raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
+        return await probe_locks(address, tls, self._devices)
 
     async def close(self) -> None:
         """Leave the broker."""

@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -24,6 +25,7 @@ from hub import (
     Context,
     DoorReport,
     Driver,
+    Duration,
     NotReady,
     Verb,
     hookimpl,
@@ -47,21 +49,33 @@ class SimulatedDevice(Block):
     """A simulated lock and door.
 
     `jams`: locking tries, then reports the bolt stuck. `silent`: connected, but never answers.
-    `passage_s`: how long it stays unlocked to let one person through. `forced_after_s`: that long
-    after the start, once, the door opens although it is locked.
     """
 
-    behaviour: Behaviour = "prompt"
-    start_locked: bool = True
-    contact: bool = True
-    passage_s: Annotated[float, Field(gt=0, le=60)] = 5.0
-    forced_after_s: Annotated[float | None, Field(gt=0)] = None
+    renamed = MappingProxyType({"passage_s": "passage", "forced_after_s": "forced_after"})
+
+    behaviour: Behaviour = Field(
+        "prompt",
+        description="How it takes commands: at once, slowly, with a stuck bolt, or never.",
+    )
+    start_locked: bool = Field(True, description="Whether it is locked at the start.")
+    contact: bool = Field(True, description="Whether it has a door contact.")
+    passage: Duration = Field(
+        5.0, gt=0, le=60, description="How long `momentary` leaves it unlocked."
+    )
+    forced_after: Annotated[Duration, Field(gt=0)] | None = Field(
+        None,
+        description="How long after the start somebody pulls it open by force, once.",
+    )
 
 
 class SimulatedConfig(Block):
     """The simulated controller; its devices join the site's broker."""
 
-    stale_after_s: Annotated[float, Field(gt=0)] = 30.0
+    renamed = MappingProxyType({"stale_after_s": "stale_after"})
+
+    stale_after: Duration = Field(
+        30.0, gt=0, description="How old a report may be before it is shown as stale."
+    )
 
 
 class SimulatedLock:
@@ -177,7 +191,7 @@ class SimulatedLock:
     async def _let_one_through(self) -> None:
         before = self.state
         await self._unlock()
-        stays = self._device.passage_s
+        stays = self._device.passage
         await self._clock.sleep(min(SWING_S, stays / 4))
         await self._swing(min(SWING_S, stays / 2))
         await self._clock.sleep(stays / 4)
@@ -203,9 +217,9 @@ class SimulatedLock:
             await self._publish("contact", contact, retain=True)
 
     async def _force_once(self) -> None:
-        if self._device.forced_after_s is None or self._forced:
+        if self._device.forced_after is None or self._forced:
             return
-        await self._clock.sleep(self._device.forced_after_s)
+        await self._clock.sleep(self._device.forced_after)
         while self.state != "LOCKED":
             await self._clock.sleep(SWING_S)
         self._forced = True
@@ -239,7 +253,7 @@ class SimulatedDoors:
             door: _topics(f"{root}/{door}", device) for door, device in context.devices.items()
         }
         self._doors = MqttDoors(
-            MqttConfig(stale_after_s=config.stale_after_s), replace(context, devices=devices)
+            MqttConfig(stale_after=config.stale_after), replace(context, devices=devices)
         )
 
     @property
@@ -282,6 +296,10 @@ class SimulatedDoors:
         """What came over MQTT."""
         async for report in self._doors.reports():
             yield report
+
+    async def probe(self) -> str:
+        """There is nothing to reach: the locks come with the hub and go with it."""
+        return f"{len(self.locks)} simulated locks, which join the broker while the hub runs"
 
     async def close(self) -> None:
         """The hub's side first, then the devices."""

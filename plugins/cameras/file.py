@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
-from hub import Block, Context, Driver, NotReady, Purpose, VideoSource, hookimpl
+from pydantic import Field
+
+from hub import Block, Context, Driver, Names, NotReady, Purpose, VideoSource, hookimpl
 
 
 class FileConfig(Block):
     """The clip (relative to the YAML file) and whether it starts over at its end."""
 
-    path: Path
-    loop: bool = True
+    path: Annotated[Path, Names("file")] = Field(description="The clip, relative to this file.")
+    loop: bool = Field(True, description="Start over at the end.")
 
 
 class FileCamera:

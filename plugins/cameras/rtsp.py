@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
@@ -13,10 +13,12 @@ from hub import Block, Context, Driver, Purpose, VideoSource, hookimpl
 class RtspConfig(Block):
     """Where the stream is. Credentials may stand in the address but are better beside it."""
 
-    url: Annotated[str, Field(repr=False)]
-    username: str | None = None
-    password: Annotated[str | None, Field(repr=False)] = None
-    transport: Literal["tcp", "udp"] = "tcp"
+    url: str = Field(
+        repr=False, description="The address of the stream, best the camera's small sub-stream."
+    )
+    username: str | None = Field(None, description="Who signs in there.")
+    password: str | None = Field(None, repr=False, description="Best as `!secret NAME`.")
+    transport: Literal["tcp", "udp"] = Field("tcp", description="How the packets travel.")
 
     @field_validator("url")
     @classmethod

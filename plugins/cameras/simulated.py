@@ -12,12 +12,25 @@ import os
 import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 from weakref import WeakKeyDictionary
 
 from pydantic import Field, field_validator
 
-from hub import Block, Context, Driver, NotReady, Purpose, VideoSource, hookimpl
+from hub import (
+    Block,
+    Context,
+    Driver,
+    Duration,
+    NotReady,
+    PictureSize,
+    Probed,
+    Purpose,
+    VideoSource,
+    hookimpl,
+    size_words,
+)
 from plugins.cameras.school import DRAWING
 
 AT_ONCE = 2
@@ -39,23 +52,42 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary
 class SimulatedConfig(Block):
     """What to draw; the same values always give the same pictures."""
 
-    scene: Literal["corridor", "entrance", "yard", "car_park"]
-    seed: int = Field(1, ge=0, lt=2**31)
-    size: str = Field("640x360", pattern=r"^\d{3,4}x\d{3,4}$")
-    stream_fps: int = Field(10, ge=2, le=25)  # plain `fps` is the hub's: how often it looks
-    seconds: int = Field(60, ge=60, le=600)
+    renamed = MappingProxyType({"seconds": "length"})
+
+    scene: Literal["corridor", "entrance", "yard", "car_park"] = Field(description="What to draw.")
+    seed: int = Field(1, ge=0, lt=2**31, description="The same seed draws the same pictures.")
+    size: PictureSize = Field(
+        (640, 360), description="The picture, even numbers from 320x180 to 1280x720."
+    )
+    stream_fps: int = Field(  # plain `fps` is the hub's: how often it looks
+        10,
+        ge=2,
+        le=25,
+        description="Pictures a second in the stream (`fps` says how many are looked at).",
+    )
+    length: Duration = Field(
+        60.0, ge=60, le=600, description="How long until it starts over, in whole seconds."
+    )
 
     @field_validator("size")
     @classmethod
-    def _drawable(cls, size: str) -> str:
-        width, height = (int(part) for part in size.split("x"))
+    def _drawable(cls, size: tuple[int, int]) -> tuple[int, int]:
+        width, height = size
         if width % 2 or height % 2 or not (320 <= width <= 1280 and 180 <= height <= 720):
             raise ValueError("expected even numbers from 320x180 to 1280x720")
         return size
 
+    @field_validator("length")
+    @classmethod
+    def _whole(cls, length: float) -> float:
+        if length % 1:
+            raise ValueError("expected whole seconds")
+        return length
+
     def stem(self) -> str:
         """The clip's name: scene, seed and a digest of everything that changes the picture."""
-        said = f"{DRAWING} {self.scene} {self.seed} {self.size} {self.stream_fps} {self.seconds}"
+        size, length = size_words(self.size), int(self.length)
+        said = f"{DRAWING} {self.scene} {self.seed} {size} {self.stream_fps} {length}"
         digest = hashlib.sha256(said.encode()).hexdigest()[:12]
         return f"{self.scene}-{self.seed}-{digest}"
 
@@ -86,6 +118,13 @@ class SimulatedCamera:
                 if drawing.done():
                     self._drawing = None
         return VideoSource(url=str(self._clip), transport="file", loop=True)
+
+    async def probe(self) -> str | Probed:
+        """Whether its pictures are drawn; drawing them is left to the running hub."""
+        if not await asyncio.to_thread(self._ready):
+            told = "simulated; its pictures are not drawn yet, the hub does that at its start"
+            return Probed(told, complete=True)
+        return "simulated"
 
     async def close(self) -> None:
         """Stop drawing; nothing half drawn stays behind."""
@@ -133,8 +172,8 @@ class SimulatedCamera:
         config = self._config
         return [
             sys.executable, "-m", "plugins.cameras.school.encode", config.scene, str(self._clip),
-            "--seed", str(config.seed), "--size", config.size,
-            "--fps", str(config.stream_fps), "--seconds", str(config.seconds),
+            "--seed", str(config.seed), "--size", size_words(config.size),
+            "--fps", str(config.stream_fps), "--seconds", str(int(config.length)),
         ]  # fmt: skip
 
     async def _follow(self, process: Process) -> None:

@@ -24,25 +24,45 @@ from hub import (
     DetectorInfo,
     Driver,
     ModelError,
+    Names,
     hookimpl,
 )
 from plugins.detectors._guess import MotionGuess
 from plugins.detectors._onnxfile import free_picture_size
-from plugins.detectors._yolox import boxes_of, cells, labels_of, letterbox, suppress, unreadable
+from plugins.detectors._yolox import (
+    COCO,
+    boxes_of,
+    cells,
+    labels_of,
+    letterbox,
+    suppress,
+    unreadable,
+)
 
 SIZES = (192, 256, 320, 416)
+LABELS = (
+    "person", "bicycle", "car", "motorcycle", "bus", "truck", "dog", "backpack", "suitcase",
+)  # fmt: skip
+Label = Annotated[str, Field(examples=list(COCO))]
 _STEP = 32
 
 
 class OnnxConfig(Block):
     """`model` is `auto`, the name of an installed model or the path of a file."""
 
-    model: str = "auto"
-    labels: tuple[str, ...] = (
-        "person", "bicycle", "car", "motorcycle", "bus", "truck", "dog", "backpack", "suitcase",
-    )  # fmt: skip
-    min_score: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    nms: Annotated[float, Field(gt=0, lt=1)] = 0.45
+    model: Annotated[str, Names("model")] = Field(
+        "auto",
+        description="`auto` takes the best installed model, and guesses from motion where there is "
+        "none; or a model's name, or a file.",
+    )
+    labels: tuple[Label, ...] = Field(LABELS, description="What to look for, by COCO name.")
+    min_score: float = Field(0.1, gt=0, lt=1, description="Weaker finds are thrown away at once.")
+    nms: float = Field(
+        0.45,
+        gt=0,
+        lt=1,
+        description="How much two boxes may overlap before one of them is dropped.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+from pydantic import Field
+
 from hub import Block, Channel, Context, Driver, Notice, Receipt, Severity, hookimpl
 from plugins.notifiers._wording import headline, one_line, where
 
@@ -23,7 +25,7 @@ STYLES: dict[Severity, str] = {
 class ConsoleConfig(Block):
     """Whether to use colour; on a terminal only, either way."""
 
-    colour: bool = True
+    colour: bool = Field(True, description="Use colour, on a terminal.")
 
 
 class ConsoleLine:
@@ -52,6 +54,10 @@ class ConsoleLine:
         style = STYLES[notice.severity] if self._config.colour else None
         self._console.print(line(notice, self._zone), style=style, soft_wrap=True)
         return Receipt("delivered", detail="printed")
+
+    async def probe(self) -> str:
+        """There is nothing to reach: the hub's own output is always there."""
+        return "prints on the hub's own output"
 
     async def close(self) -> None:
         """Nothing to let go of."""

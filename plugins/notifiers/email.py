@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Iterable
 from email.message import EmailMessage
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
-from hub import Block, Channel, Context, Driver, Notice, NotReady, Receipt, hookimpl
+from hub import Block, Channel, Context, Driver, Notice, NotReady, Probed, Receipt, hookimpl
+from plugins.notifiers._reach import certified, not_reached, refused_certificate
 from plugins.notifiers._wording import body, headline, one_line
 
 if TYPE_CHECKING:
@@ -29,15 +31,27 @@ class EmailConfig(Block):
     this machine. A person's `contact` for this notifier is their address.
     """
 
-    host: str
-    sender: Address
-    port: Annotated[int | None, Field(ge=1, le=65535)] = None
-    security: Literal["starttls", "tls", "plain"] = "starttls"
-    username: str | None = None
-    password: Annotated[str | None, Field(repr=False)] = None
-    to: tuple[Address, ...] = ()
-    path: Literal["local", "lan", "wan"] = "wan"
-    ca_file: str | None = None
+    host: str = Field(description="The mail server.")
+    sender: Address = Field(description="The address it comes from.")
+    port: int | None = Field(
+        None, ge=1, le=65535, description="587, 465 or 25 by `security` where it is left out."
+    )
+    security: Literal["starttls", "tls", "plain"] = Field(
+        "starttls",
+        description="`starttls` upgrades or fails, `tls` from the first byte, `plain` for a server "
+        "on this machine.",
+    )
+    username: str | None = Field(None, description="Who signs in there.")
+    password: str | None = Field(None, repr=False, description="Best as `!secret NAME`.")
+    to: tuple[Address, ...] = Field(
+        (), description="Who is always told, besides people with an address under `contact:`."
+    )
+    path: Literal["local", "lan", "wan"] = Field(
+        "wan", description="What must work for it: the school's network or the internet."
+    )
+    ca_file: str | None = Field(
+        None, description="Whom to trust, where the server's certificate is not publicly signed."
+    )
 
 
 class Email:
@@ -82,6 +96,39 @@ class Email:
             raise NotReady(f"not sent: {one_line(str(error))}") from error
         left_out = f"refused: {', '.join(refused)}; " if refused else ""
         return Receipt("accepted", id=made["Message-ID"], detail=left_out + one_line(said))
+
+    async def probe(self) -> Probed:
+        """Connect, greet, encrypt and sign in as for a mail; none is sent."""
+        import aiosmtplib
+
+        try:
+            await self.start()
+        except OSError as error:
+            raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
+        how = self._how()
+        host, port = str(how["hostname"]), int(how["port"])
+        client = aiosmtplib.SMTP(**how)
+        try:
+            await client.connect()
+            certificate = client.get_transport_info("peercert") or {}
+            with contextlib.suppress(aiosmtplib.SMTPException, OSError):
+                await client.quit()
+        except aiosmtplib.SMTPAuthenticationError as error:
+            found = f"{host}:{port} refused the user name or password ({error.code})"
+            return Probed(found, "correct `username` and `password`", works=False)
+        except (aiosmtplib.SMTPException, OSError) as error:
+            if (wrong := refused_certificate(f"{host}:{port}", error)) is not None:
+                return wrong
+            if isinstance(error, OSError):
+                raise NotReady(not_reached(host, port, error)) from error
+            remedy = "check `port`, and whether `security` says what the server offers"
+            return Probed(f"{host}:{port}: {one_line(str(error))}", remedy, works=False)
+        finally:
+            client.close()
+        said = [f"{host}:{port} reached"]
+        said += ["encrypted"] if self._tls else []
+        said += ["signed in"] if how["username"] else []
+        return certified(", ".join(said), certificate, self._context.clock.now())
 
     async def close(self) -> None:
         """Nothing is held open between messages."""

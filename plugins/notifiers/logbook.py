@@ -11,6 +11,9 @@ import os
 from collections import OrderedDict
 from collections.abc import Iterable
 from pathlib import Path
+from tempfile import TemporaryFile
+
+from pydantic import Field
 
 from hub import Block, Channel, Context, Driver, Notice, NotReady, Receipt, hookimpl, iso
 from plugins.notifiers._wording import headline, one_line
@@ -22,7 +25,9 @@ TAIL_BYTES = 4 << 20
 class LogbookConfig(Block):
     """Which file; a plain name lies in the driver's state folder."""
 
-    file: Path = Path("logbook.txt")
+    file: Path = Field(
+        Path("logbook.txt"), description="The file; a plain name lies in the state folder."
+    )
 
 
 class Logbook:
@@ -57,6 +62,14 @@ class Logbook:
                 self._written.popitem(last=False)
         return Receipt("delivered", id=notice.key, detail="written down")
 
+    async def probe(self) -> str:
+        """Whether the file can be written, or made; not a byte of it changes."""
+        try:
+            made = await asyncio.to_thread(_writable, self.file)
+        except OSError as error:
+            raise NotReady(f"cannot write {self.file}: {error.strerror}") from error
+        return f"{self.file} can be {'written' if made else 'made'}"
+
     async def close(self) -> None:
         """Nothing is held open."""
 
@@ -84,6 +97,16 @@ def _open(file: Path) -> list[str]:
     whole = tail[: tail.rfind(b"\n") + 1].decode("utf-8", "replace").splitlines()
     rows = [row.split("\t") for row in whole]
     return [row[2] for row in rows if len(row) == 7][-REMEMBERED_KEYS:]
+
+
+def _writable(file: Path) -> bool:
+    """True when it is there and may be written, False when it may be made; else `OSError`."""
+    if file.exists():
+        file.open("ab").close()
+        return True
+    folder = next(each for each in file.absolute().parents if each.exists())
+    with TemporaryFile(dir=folder):
+        return False
 
 
 def _append(file: Path, text: str) -> None:

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, StringConstraints
 
-from hub import Block, Channel, Context, Driver, Notice, NotReady, Receipt, Severity, hookimpl
+from hub import (
+    Block,
+    Channel,
+    Context,
+    Driver,
+    Notice,
+    NotReady,
+    Probed,
+    Receipt,
+    Severity,
+    hookimpl,
+)
+from plugins.notifiers._reach import certified, reach, refused_certificate
 from plugins.notifiers._wording import body, headline, one_line
 
 if TYPE_CHECKING:
@@ -34,10 +48,16 @@ class NtfyConfig(Block):
     A person's `contact` for this notifier is a topic of their own.
     """
 
-    server: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-    topic: TopicName | None = None
-    token: Annotated[str | None, Field(repr=False)] = None
-    path: Literal["lan", "wan"] = "wan"
+    server: str = Field(pattern=r"^https?://[^\s]+$", description="The ntfy server.")
+    topic: TopicName | None = Field(
+        None, description="The topic that everyone reads, besides those under `contact:`."
+    )
+    token: str | None = Field(
+        None, repr=False, description="An access token, best as `!secret NAME`."
+    )
+    path: Literal["lan", "wan"] = Field(
+        "wan", description="What must work for it: the school's network or the internet."
+    )
 
 
 class Ntfy:
@@ -48,6 +68,7 @@ class Ntfy:
     def __init__(self, config: NtfyConfig, context: Context) -> None:
         self.channel = Channel(path=config.path)
         self._config = config
+        self._clock = context.clock
         self._session: ClientSession | None = None
 
     async def start(self) -> None:
@@ -79,6 +100,23 @@ class Ntfy:
         if not sent:
             return Receipt("failed", detail="; ".join(refused))
         return Receipt("accepted", id=",".join(sent), detail="; ".join(refused))
+
+    async def probe(self) -> Probed:
+        """Ask the server for its health; nothing is published."""
+        server = self._config.server.rstrip("/")
+        where = urlsplit(server).hostname or ""
+        try:
+            certificate = await reach(server)
+        except ssl.SSLError as error:
+            wrong = refused_certificate(where, error)
+            assert wrong is not None
+            return wrong
+        said = await _health(f"{server}/v1/health")
+        if said != "":
+            found = f"{where} is reached, but is no ntfy server in health ({said})"
+            return Probed(found, "check `server`, and the ntfy server's own log", works=False)
+        told = f"{where} is in health" + ("; the token is not tried" if self._config.token else "")
+        return certified(told, certificate, self._clock.now())
 
     async def close(self) -> None:
         """Close the connection pool."""
@@ -121,6 +159,25 @@ def message(topic: str, notice: Notice) -> dict[str, Any]:
     if notice.link:
         made["click"] = notice.link
     return made
+
+
+async def _health(address: str) -> str:
+    """What speaks against the server (docs.ntfy.sh, "Health checks"); empty when nothing does."""
+    from aiohttp import ClientError, ClientSession, ClientTimeout
+
+    try:
+        async with (
+            ClientSession(timeout=ClientTimeout(total=LIMIT_S)) as session,
+            session.get(address, allow_redirects=False) as answer,
+        ):
+            if answer.status != 200:
+                return f"HTTP {answer.status}"
+            said = json.loads(await answer.content.read(MESSAGE_LIMIT))
+    except ValueError:
+        return "its answer is not JSON"
+    except (ClientError, OSError) as error:
+        return type(error).__name__
+    return "" if isinstance(said, dict) and said.get("healthy") is True else "it says so itself"
 
 
 def _message_id(answer: bytes) -> str:

@@ -7,18 +7,33 @@ import json
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from types import MappingProxyType
+from typing import Any
 
 from pydantic import Field
 
-from hub import Block, Channel, Context, Driver, Notice, NotReady, Receipt, hookimpl, iso
+from hub import (
+    Block,
+    Channel,
+    Context,
+    Driver,
+    Duration,
+    Notice,
+    NotReady,
+    Receipt,
+    duration_words,
+    hookimpl,
+    iso,
+)
 from plugins.notifiers._wording import headline
 
 
 class SirenConfig(Block):
     """How long it sounds."""
 
-    sound_for_s: Annotated[float, Field(gt=0, le=3600)] = 120.0
+    renamed = MappingProxyType({"sound_for_s": "sound_for"})
+
+    sound_for: Duration = Field(120.0, gt=0, le=3600, description="How long it sounds.")
 
 
 class SimulatedSiren:
@@ -54,6 +69,10 @@ class SimulatedSiren:
         async with self._turn:
             return await self._switch(notice, on=verdict == "verified")
 
+    async def probe(self) -> str:
+        """There is nothing to reach, and nothing sounds."""
+        return f"simulated: makes no sound, says what it would do in {self.file}"
+
     async def close(self) -> None:
         """Fall silent."""
         if self._last_key:
@@ -66,7 +85,7 @@ class SimulatedSiren:
             detail = "simulated siren: it sounds for another alert"
             return Receipt("delivered", id=notice.key, detail=detail)
         now = self._clock.now()
-        until = now + timedelta(seconds=self._config.sound_for_s if on else 0)
+        until = now + timedelta(seconds=self._config.sound_for if on else 0)
         await self._show(
             {
                 "on": on,
@@ -80,7 +99,7 @@ class SimulatedSiren:
         )
         self._last_key = notice.key
         self._sounds_for = notice.alert if on else None
-        sounds = f"sound for {self._config.sound_for_s:g} s" if on else "are silent"
+        sounds = f"sound for {duration_words(self._config.sound_for)}" if on else "are silent"
         return Receipt("delivered", id=notice.key, detail=f"simulated siren and strobe {sounds}")
 
     async def _show(self, state: dict[str, Any]) -> None:

@@ -10,12 +10,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import ssl
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from hub import Block, Channel, Context, Driver, Notice, NotReady, Receipt, hookimpl, iso
+from hub import Block, Channel, Context, Driver, Notice, NotReady, Probed, Receipt, hookimpl, iso
+from plugins.notifiers._reach import certified, reach, refused_certificate
 from plugins.notifiers._wording import headline, one_line
 
 if TYPE_CHECKING:
@@ -29,10 +32,14 @@ LIMIT_S = 30.0
 class WebhookConfig(Block):
     """Where to post, and the secret shared with the receiver."""
 
-    url: Annotated[str, StringConstraints(pattern=r"^https?://[^\s]+$")]
-    secret: Annotated[str, Field(min_length=16, repr=False)]
-    path: Literal["local", "lan", "wan"] = "lan"
-    headers: Annotated[dict[str, str], Field(repr=False)] = Field(default_factory=dict)
+    url: str = Field(pattern=r"^https?://[^\s]+$", description="Where to post.")
+    secret: str = Field(
+        min_length=16, repr=False, description="Signs each message; best as `!secret NAME`."
+    )
+    path: Literal["local", "lan", "wan"] = Field("lan", description="What must work for it.")
+    headers: dict[str, str] = Field(
+        default_factory=dict, repr=False, description="Further headers."
+    )
 
 
 class Webhook:
@@ -77,6 +84,18 @@ class Webhook:
             raise NotReady(f"no answer within {LIMIT_S:g} s") from None
         except (ClientError, OSError) as error:
             raise NotReady(f"not reached: {error}") from error
+
+    async def probe(self) -> Probed:
+        """Connect, with TLS where the address says so, and leave: nothing is posted."""
+        where = urlsplit(self._config.url).hostname or ""
+        try:
+            certificate = await reach(self._config.url)
+        except ssl.SSLError as error:
+            wrong = refused_certificate(where, error)
+            assert wrong is not None
+            return wrong
+        found = f"{where} reached; nothing was posted, so the signature is not tried"
+        return certified(found, certificate, self._clock.now())
 
     async def close(self) -> None:
         """Close the connection pool."""

@@ -13,10 +13,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import structlog
+from pydantic import Field
 
 from hub import (
     BadConfig,
@@ -24,6 +25,7 @@ from hub import (
     Context,
     Driver,
     Event,
+    Names,
     NotReady,
     Refused,
     Screening,
@@ -49,14 +51,17 @@ KEPT_DAYS = 7
 
 
 class DeskConfig(Block):
-    """The lists, relative to the configuration file.
+    """The lists, relative to the configuration file."""
 
-    `file` has the columns visitor, host, purpose, from, until; times are `HH:MM` for every day or
-    `YYYY-MM-DD HH:MM`, in the site's time zone. `do_not_admit` has name, reason.
-    """
-
-    file: Path
-    do_not_admit: Path | None = None
+    file: Annotated[Path, Names("file")] = Field(
+        description="Who is expected: a CSV file with the columns visitor, host, purpose, from, "
+        "until. Times are `HH:MM` for every day or `YYYY-MM-DD HH:MM`."
+    )
+    do_not_admit: Annotated[Path, Names("file")] | None = Field(
+        None,
+        description="Whom not to let in without a person's decision: a CSV file with the columns "
+        "name, reason.",
+    )
 
 
 @dataclass
@@ -139,6 +144,14 @@ class Desk:
             await self._keep(gone)
         await self._tell("visitor.checked_out", gone)
         return gone
+
+    async def probe(self) -> str:
+        """Read the lists as they are now. Raises `BadConfig` for a bad one."""
+        lists = await asyncio.to_thread(self._read_lists)
+        told = f"{len(lists.expected)} lines in {self._files[0]}"
+        if len(self._files) > 1:
+            told += f", {len(lists.stopped)} in {self._files[1]}"
+        return told
 
     async def close(self) -> None:
         """Stop watching the clock."""

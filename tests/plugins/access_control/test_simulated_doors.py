@@ -106,7 +106,7 @@ async def test_law_5_fail_visible_each_awkward_lock_ends_as_it_behaves(address):
 
 async def test_a_forced_door_is_told_as_forced_and_closes_again(address):
     """The contact of a locked door opens by itself once, and the hub calls it a break-in."""
-    async with running(address, lab={"forced_after_s": 0.3}) as house:
+    async with running(address, lab={"forced_after": 0.3}) as house:
         await until(lambda: "door.forced" in house.told("lab"))
         assert house.view("lab")["conclusion"] == "open"
         assert house.view("lab")["reported"]["lock"] == "locked"
@@ -130,7 +130,7 @@ async def test_law_1_egress_a_person_inside_can_always_leave(address):
 
 async def test_momentary_lets_one_through_and_locks_again(address):
     """One passage: unlocked, opened, closed, locked as before, and not called forced."""
-    async with running(address, main={"passage_s": 0.8}) as house:
+    async with running(address, main={"passage": 0.8}) as house:
         await until(lambda: house.view("main")["conclusion"] == "secured")
         outcome = await house.doors.perform("main", "momentary", "k", 4)
         assert outcome.state == "confirmed"

@@ -51,7 +51,8 @@ def pictures(clip: Path) -> Iterator[np.ndarray]:
         {"size": "200x100"},
         {"size": "wide"},
         {"stream_fps": 1},
-        {"seconds": 20},
+        {"length": 20},
+        {"length": "90.5s"},
         {"colour": "red"},
     ],
 )
@@ -84,7 +85,7 @@ def test_each_thing_that_changes_the_picture_changes_the_name() -> None:
         {"seed": 2},
         {"size": "640x360"},
         {"stream_fps": 5},
-        {"seconds": 90},
+        {"length": "90s"},
     ]
     names = {SimulatedConfig(**{**SMALL, **other}).stem() for other in others}
     assert len(names) == len(others)

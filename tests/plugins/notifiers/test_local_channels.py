@@ -90,7 +90,7 @@ async def test_logbook_that_cannot_write_is_not_ready(context, notice):
 @pytest.fixture
 async def siren(context):
     """A started siren that sounds for ten seconds."""
-    made = simulated_siren.SimulatedSiren(simulated_siren.SirenConfig(sound_for_s=10), context)
+    made = simulated_siren.SimulatedSiren(simulated_siren.SirenConfig(sound_for=10), context)
     await made.start()
     yield made
     await made.close()
