@@ -1,34 +1,54 @@
 """Names that must lead somewhere: one table of who may name what, and a few rules beside it.
 
-Everything here looks at plain values, so that a block with another fault is still followed.
+Everything here looks at plain values, so that a block with another fault is still followed. What a
+driver's own keys name is declared on its fields with `Names`.
 """
 
 from __future__ import annotations
 
+import types
+import typing
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Union
 
+from pydantic import BaseModel
+
+from hub.config import Config
+from hub.document import KeyPath
 from hub.events import EVENT_TYPES
 from hub.identity.permissions import PERMISSIONS, ROLES
+from hub.names import Named, Names
 from hub.plainwords import Finding, describe, meant
-from hub.typewords import KeyPath
+from hub.typewords import whole_type
 
 Values = Mapping[str, Any]
+EVENTS_HINT = "all are in docs/reference/config.md#events"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a name must be: in words, and which there are. `sections` is where they stand."""
+
+    what: str
+    known: Callable[[Values], Collection[str]]
+    sections: tuple[str, ...] = ()
+    plain: Callable[[str], str] = str
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Values at `pattern` must name one of `known`. In a pattern `*` is any value of a mapping,
+    """Values at `pattern` must name one of `target`. In a pattern `*` is any value of a mapping,
     `@` any key of one and `[]` any item of a list."""
 
     pattern: str
-    what: str
-    known: Callable[[Values], Collection[str]]
+    target: Target
 
 
-def _section(name: str) -> Callable[[Values], Collection[str]]:
-    return lambda values: _names(values, name)
+def _section(name: str, what: str) -> Target:
+    return Target(what, lambda values: _names(values, name), (name,))
 
 
 def _names(values: Values, section: str) -> list[str]:
@@ -48,32 +68,37 @@ def _tellable(values: Values) -> list[str]:
     return [*_names(values, "people"), *dict.fromkeys(held)]
 
 
-PLACE = ("a place under `places:`", _section("places"))
-DOOR = ("a door under `doors:`", _section("doors"))
-CAMERA = ("a camera under `cameras:`", _section("cameras"))
-DETECTOR = ("a detector under `detectors:`", _section("detectors"))
-CONTROLLER = ("a controller under `access_control:`", _section("access_control"))
-CHANNEL = ("a notifier under `notifiers:`", _section("notifiers"))
-SCHEDULE = ("a schedule under `schedules:`", _section("schedules"))
-TELLABLE = ("a person under `people:` or a role that one of them has", _tellable)
+def _protocols(values: Values) -> Collection[str]:
+    return typing.get_args(typing.get_args(Config.model_fields["protocols"].annotation)[0])
+
+
+PLACE = _section("places", "a place under `places:`")
+DOOR = _section("doors", "a door under `doors:`")
+CAMERA = _section("cameras", "a camera under `cameras:`")
+DETECTOR = _section("detectors", "a detector under `detectors:`")
+CONTROLLER = _section("access_control", "a controller under `access_control:`")
+CHANNEL = _section("notifiers", "a notifier under `notifiers:`")
+SCHEDULE = _section("schedules", "a schedule under `schedules:`")
+PERSON = _section("people", "a person under `people:`")
+ROLE = Target("a role under `roles:` or a built-in one", _roles, ("roles",))
+TELLABLE = Target("a person under `people:` or a role that one of them has", _tellable, ("people",))
+PERMISSION = Target("a permission", lambda values: list(PERMISSIONS))
+PROTOCOL = Target("a protocol", _protocols)
 
 REFERENCES: tuple[Reference, ...] = tuple(
-    Reference(pattern, *target)
+    Reference(pattern, target)
     for pattern, target in (
         ("places.*.in", PLACE),
         ("cameras.*.place", PLACE),
         ("cameras.*.detector", DETECTOR),
         ("cameras.*.zones.[].place", PLACE),
-        (
-            "doors.*.controller",
-            ("a controller under `access_control:`", _section("access_control")),
-        ),
+        ("doors.*.controller", CONTROLLER),
         ("doors.*.place", PLACE),
         ("doors.*.leads_to", PLACE),
         ("visitors.*.place", PLACE),
-        ("people.*.role", ("a role under `roles:` or a built-in one", _roles)),
+        ("people.*.role", ROLE),
         ("people.*.contact.@", CHANNEL),
-        ("roles.*.may.[]", ("a permission", lambda values: list(PERMISSIONS))),
+        ("roles.*.may.[]", PERMISSION),
         ("rules.*.if.place", PLACE),
         ("rules.*.if.camera", CAMERA),
         ("rules.*.if.door", DOOR),
@@ -92,31 +117,139 @@ REFERENCES: tuple[Reference, ...] = tuple(
     )
 )
 
+DECLARED: Mapping[Named, Target] = {
+    "place": PLACE,
+    "door": DOOR,
+    "camera": CAMERA,
+    "detector": DETECTOR,
+    "controller": CONTROLLER,
+    "notifier": CHANNEL,
+    "schedule": SCHEDULE,
+    "person": PERSON,
+    "role": ROLE,
+    "protocol": PROTOCOL,
+}
 
-def reference_findings(values: Values, hidden: Collection[KeyPath] = ()) -> Iterator[Finding]:
-    """Every name that leads nowhere, places that contain themselves, unknown event types.
 
-    What stands at a `hidden` path is never shown.
+@dataclass(frozen=True)
+class Surroundings:
+    """What references are followed through: the file's `values`, and where its files lie.
+
+    `hidden` paths are never shown; `complete` says whether all of a section could be read, for a
+    name that stands in an unread file is not wrong. `models` is the folder of installed models,
+    where it is known.
     """
+
+    values: Values
+    folder: Path
+    models: Path | None = None
+    hidden: Collection[KeyPath] = ()
+    complete: Callable[[str], bool] = lambda section: True
+
+
+def reference_findings(around: Surroundings) -> Iterator[Finding]:
+    """Every name that leads nowhere, places that contain themselves, unknown event types."""
     for reference in REFERENCES:
-        known = reference.known(values)
-        for path, value in matches(values, reference.pattern):
-            if isinstance(value, str) and value not in known:
-                yield _unknown(path, value, reference, known, path in hidden)
-    yield from _place_cycles(values)
-    yield from _event_types(values)
-    yield from _deaf_channels(values)
+        target, at_key = reference.target, reference.pattern.endswith("@")
+        known = dict.fromkeys(target.known(around.values))
+        for path, value in matches(around.values, reference.pattern):
+            yield from _followed(around, path, value, target, known, at_key)
+    yield from _place_cycles(around.values)
+    yield from _event_types(around.values)
+    yield from _switched_off(around.values)
 
 
-def _unknown(
-    path: KeyPath, value: str, reference: Reference, known: Collection[str], hidden: bool
-) -> Finding:
-    choices = (
-        f" ({', '.join(known)})" if 0 < len(known) <= 8 else "" if known else " (there is none)"
+def declared_findings(
+    around: Surroundings, model: type[BaseModel], raw: object, path: KeyPath
+) -> Iterator[tuple[Finding, bool]]:
+    """What a driver's block at `path` names that is not there, and whether it is only a note."""
+    for inner, value, what in _declared(model, raw, ()):
+        where = (*path, *inner)
+        if what in DECLARED:
+            target = DECLARED[what]
+            known = target.known(around.values)
+            for finding in _followed(around, where, value, target, known, False):
+                yield finding, False
+        elif not isinstance(value, str):
+            continue
+        elif what == "file" or "/" in value or value.endswith(".onnx"):
+            if not _is_there(value, around.folder, what):
+                shown = describe(value, where in around.hidden)
+                words = f"there is no file {shown} here; expected it where the hub runs"
+                yield Finding(where, words), True
+        else:
+            target = _model(around.models)
+            known = target.known(around.values)
+            for finding in _followed(around, where, value, target, known, False):
+                hint = finding.hint or "`vestibule models list` shows what there is"
+                yield Finding(finding.path, finding.message, hint=hint), around.models is None
+
+
+def _followed(
+    around: Surroundings,
+    path: KeyPath,
+    value: object,
+    target: Target,
+    known: Collection[str],
+    at_key: bool,
+) -> Iterator[Finding]:
+    if not isinstance(value, str) or target.plain(value) in known:
+        return
+    if not all(around.complete(name) for name in target.sections):
+        return
+    some = f" ({', '.join(known)})" if 0 < len(known) <= 8 else ""
+    choices = some or ("" if known else " (there is none)")
+    words = f"{describe(value, path in around.hidden)} names nothing; expected {target.what}"
+    hint = "" if path in around.hidden else meant(value, known)
+    yield Finding(path, words + choices, "key" if at_key else "value", hint)
+
+
+def _is_there(name: str, folder: Path, what: Named) -> bool:
+    file = Path(name).expanduser()
+    try:  # a model may be named from where the hub runs, too
+        return (folder / file).is_file() or (what == "model" and file.is_file())
+    except (OSError, ValueError):
+        return False
+
+
+def _model(folder: Path | None) -> Target:
+    """A model of the catalogue or an installed one; any may be written with `_` for `-`."""
+    from hub.models import ModelStore
+
+    store = ModelStore(folder or Path())
+    names = ["auto", *(each.name for each in store.catalogue())]
+    names += [each.name for each in store.installed()] if folder is not None else []
+    return Target(
+        "`auto`, a model or a file", lambda _: list(dict.fromkeys(names)), (), _with_hyphens
     )
-    words = f"{describe(value)} names nothing; expected {reference.what}{choices}"
-    at_key = reference.pattern.endswith("@")
-    return Finding(path, words, "key" if at_key else "value", meant(value, known))
+
+
+def _with_hyphens(name: str) -> str:
+    return name.strip().lower().replace("_", "-")
+
+
+def _declared(kind: Any, value: object, path: KeyPath) -> Iterator[tuple[KeyPath, Any, Named]]:
+    """The values of a block whose fields are marked with `Names`."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        for mark in arguments[1:]:
+            if isinstance(mark, Names):
+                yield path, value, mark.what
+        yield from _declared(arguments[0], value, path)
+    elif origin in (Union, types.UnionType):
+        for branch in arguments:
+            yield from _declared(branch, value, path)
+    elif isinstance(value, dict) and isinstance(kind, type) and issubclass(kind, BaseModel):
+        for name, field in kind.model_fields.items():
+            key = field.alias or name
+            if key in value:
+                yield from _declared(whole_type(field), value[key], (*path, key))
+    elif isinstance(value, dict) and len(arguments) == 2:
+        for key, inner in value.items():
+            yield from _declared(arguments[1], inner, (*path, key))
+    elif isinstance(value, list) and origin in (tuple, list, set, frozenset) and arguments:
+        for index, inner in enumerate(value):
+            yield from _declared(arguments[0], inner, (*path, index))
 
 
 def matches(values: Any, pattern: str) -> Iterator[tuple[KeyPath, Any]]:
@@ -144,11 +277,13 @@ def _matches(value: Any, parts: list[str], path: KeyPath) -> Iterator[tuple[KeyP
 
 def _place_cycles(values: Values) -> Iterator[Finding]:
     inside = {str(path[1]): value for path, value in matches(values, "places.*.in")}
+    told: set[str] = set()
     for place in inside:
         chain = [place]
-        while (outer := inside.get(chain[-1])) is not None and outer not in chain:
+        while isinstance(outer := inside.get(chain[-1]), str) and outer not in chain:
             chain.append(outer)
-        if outer == place:
+        if outer == place and place not in told:
+            told.update(chain)
             words = f"a place inside itself ({' in '.join([*chain, place])}); expected an end"
             yield Finding(("places", place, "in"), words)
 
@@ -160,34 +295,61 @@ def _event_types(values: Values) -> Iterator[Finding]:
         if value.startswith("plugin.") and len(value) > len("plugin."):
             continue
         words = f"{describe(value)} is no event type; expected one such as zone.entered"
-        hint = meant(value, EVENT_TYPES) or "all are in docs/reference/config.md#events"
+        hint = meant(value, EVENT_TYPES) or EVENTS_HINT
         yield Finding(path, words, "value", hint)
 
 
-def _deaf_channels(values: Values) -> Iterator[Finding]:
-    """Lists of channels of which every one is switched off."""
-    notifiers = values.get("notifiers")
-    blocks = notifiers if isinstance(notifiers, dict) else {}
-    off = {
-        name
-        for name, block in blocks.items()
-        if isinstance(block, dict) and block.get("enabled") in (False, "no", "off", "false")
-    }
+def label_notes(values: Values) -> Iterator[Finding]:
+    """Labels that no model of the catalogue finds, where it finds one that is nearly called so.
+
+    A model of one's own may find anything, so that this is no more than a note.
+    """
+    from hub.models import ModelStore
+
+    known = dict.fromkeys(
+        label for entry in ModelStore(Path()).catalogue() for label in entry.labels
+    )
+    for pattern in ("rules.*.if.label", "rules.*.if.label.[]", "detectors.*.labels.[]"):
+        for path, label in matches(values, pattern):
+            if isinstance(label, str) and label not in known:
+                for near in get_close_matches(label.lower(), list(known), n=1, cutoff=0.7):
+                    words = f"{describe(label)} is nothing that a known model finds"
+                    hint = f"did you mean {near}?"
+                    yield Finding(path, f"{words}; expected a label such as {near}", hint=hint)
+
+
+def is_off(block: object) -> bool:
+    """Whether a driver's block is switched off, however that is written."""
+    said = block.get("enabled") if isinstance(block, dict) else None
+    return said is False or str(said).lower() in ("no", "off", "false", "n", "f", "0")
+
+
+def _switched_off(values: Values) -> Iterator[Finding]:
+    """What would never work, because everything that it names is switched off."""
     for pattern in (
         "rules.*.alert.through",
         "rules.*.verified.[].notify.through",
         "protocols.*.through",
     ):
         for path, value in matches(values, pattern):
-            names = [name for name in value if isinstance(name, str)] if value else []
-            if isinstance(value, list) and names and off.issuperset(names):
+            named = value if isinstance(value, list) else []
+            if named and all(is_off(_block(values, "notifiers", name)) for name in named):
                 words = "every channel here is switched off; expected one that is enabled"
                 yield Finding(path, words, "key")
-    for path, value in matches(values, "cameras.*.detector"):
-        detectors = values.get("detectors")
-        block = detectors.get(value) if isinstance(detectors, dict) and value else None
-        camera = values["cameras"][path[1]]
-        camera_on = camera.get("enabled") not in (False, "no", "off", "false")
-        if isinstance(block, dict) and block.get("enabled") is False and camera_on:
-            words = f"the detector {value!r} is switched off; expected one that is enabled"
+    for path, name in matches(values, "cameras.*.detector"):
+        camera_on = not is_off(values["cameras"][path[1]])
+        if camera_on and is_off(_block(values, "detectors", name)):
+            words = f"the detector {name!r} is switched off; expected one that is enabled"
             yield Finding(path, words)
+    for pattern in ("rules.*.verified.[].door.doors.[]", "protocols.*.doors.[].doors.[]"):
+        for path, name in matches(values, pattern):
+            door = _block(values, "doors", name)
+            moved_by = door.get("controller") if isinstance(door, dict) else None
+            if is_off(_block(values, "access_control", moved_by)):
+                words = f"nothing moves {name}: its controller {moved_by} is switched off"
+                yield Finding(path, f"{words}; expected a door whose controller is enabled")
+
+
+def _block(values: Values, section: str, name: object) -> object:
+    blocks = values.get(section)
+    return blocks.get(name) if isinstance(blocks, dict) and isinstance(name, str) else None

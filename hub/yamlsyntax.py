@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -27,10 +27,18 @@ class Mark:
     column: int
 
 
+# Unicode's own line ends: the parser takes them for line breaks, editors do not
+NO_BREAKS = dict.fromkeys((0x85, 0x2028, 0x2029), "\u00a0")
+BREAK = re.compile(r"\r\n|\r|\n")
+
+
 class Loader(yaml.CSafeLoader):
     """PyYAML's C parser with fewer surprises: `on`, `yes`, `08:00` and `2026-03-02` stay text."""
 
     yaml_implicit_resolvers = {}  # noqa: RUF012  (PyYAML's own name; filled below)
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text.translate(NO_BREAKS))
 
 
 YAML = "tag:yaml.org,2002:"
@@ -76,10 +84,115 @@ _WORDS = {
         "the line is indented less than what is above it; expected the indentation of the first key"
     ),
     "found undefined tag handle": "a tag that is not known; expected !secret, !env or !include",
+    "odd space": "a space that is none (copied from a page?) in the indentation; expected spaces",
+    "odd comment": "`//` starts no comment; expected `#`",
+    "odd colon": "no space after the colon; expected `key: value`",
     "did not find expected alphabetic or numeric character": (
         "a lone `&` or `*`; expected the name of an anchor, or quotes around the text"
     ),
 }
+
+
+SECTION = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?=\s|$)")
+MAX_SECTIONS = 200
+
+
+def compose(
+    text: str, file: str
+) -> tuple[yaml.Node | None, list[Problem], set[tuple[str | int, ...]]]:
+    """The node of a whole file, what is wrong with its form, and the sections that are broken.
+
+    Where the file as a whole is no YAML, each section (from one unindented key to the next) is
+    looked at by itself, so that one fault hides no other. `()` among the broken: nothing is known.
+    """
+    node, error = _composed(text)
+    if error is None:
+        return node, [], set()
+    first = syntax_problem(text, file, error)
+    sections = _sections(text)
+    if len(sections) < 2:
+        return None, [first], {()}
+    problems, broken, pairs = [first], set[tuple[str | int, ...]](), []
+    for name, start, end, part in sections:
+        if start < first.line <= end:
+            problems[0] = first = _within(first, name)
+        node, error = _composed(part)
+        if isinstance(node, yaml.MappingNode):
+            pairs += node.value
+            continue
+        broken.add((name,))
+        if error is None or start <= first.line <= end:
+            continue
+        problem = syntax_problem(part, file, error)
+        if _WORDS["found undefined alias"] not in problem.message:  # it may stand in another one
+            problems.append(_within(problem, name))
+    whole = yaml.MappingNode(YAML + "map", pairs)
+    whole.start_mark = whole.end_mark = pairs[0][0].start_mark if pairs else None
+    return whole if pairs else None, problems, broken
+
+
+def _within(problem: Problem, section: str) -> Problem:
+    """The problem with its section as its path, where it has none and is indented."""
+    named = problem.path == WHOLE and problem.column > 1
+    return replace(problem, path=section) if named else problem
+
+
+ODD_SPACE = r"^ *([\u00a0\u2000-\u200b\u202f\u3000])\s*[\w-]+:(?:\s|$)"
+SLASHES = r"^[ \t]*(//)"
+
+
+def _composed(text: str) -> tuple[yaml.Node | None, yaml.YAMLError | None]:
+    for odd in _odd(text, "odd space", ODD_SPACE):
+        return None, odd
+    try:
+        return Loader(text).get_single_node(), None
+    except yaml.YAMLError as error:
+        return None, _commented(text, error) or _glued(text, error) or error
+    except RecursionError:
+        return None, yaml.YAMLError("nested too deeply")
+
+
+def _odd(text: str, problem: str, pattern: str) -> Iterator[yaml.MarkedYAMLError]:
+    """Places that the parser would not name, or not in their own right."""
+    for found in re.finditer(pattern, text, re.MULTILINE):
+        before = BREAK.split(text[: found.start(1)])
+        mark = yaml.Mark("", found.start(1), len(before) - 1, len(before[-1]), None, 0)
+        yield yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def _commented(text: str, error: yaml.YAMLError) -> yaml.MarkedYAMLError | None:
+    """A `//` comment on the line at which the parser gives up, or the one above."""
+    mark: Any = getattr(error, "problem_mark", None)
+    for odd in _odd(text, "odd comment", SLASHES) if mark is not None else ():
+        if odd.problem_mark is not None and 0 <= mark.line - odd.problem_mark.line <= 1:
+            return odd
+    return None
+
+
+def _glued(text: str, error: yaml.YAMLError) -> yaml.MarkedYAMLError | None:
+    """`name:Hall`, which is one word, above the line at which the parser gives up."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None or "mapping values are not allowed" not in str(error):
+        return None
+    lines = BREAK.split(text)[: mark.line]
+    above = lines[-1] if lines else ""
+    if not (found := re.fullmatch(r"[ -]*([A-Za-z_]\w*:)[^\s:/].*", above)):
+        return None
+    place = yaml.Mark("", 0, mark.line - 1, found.start(1), None, 0)
+    return yaml.MarkedYAMLError(problem="odd colon", problem_mark=place)
+
+
+def _sections(text: str) -> list[tuple[str, int, int, str]]:
+    """Each section's name, first and last line (from 1) and text, which keeps its line numbers."""
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
+    found = [(i, m[1]) for i, line in enumerate(lines) if (m := SECTION.match(line))]
+    if not found or len(found) > MAX_SECTIONS:
+        return []
+    starts = [0, *(index for index, _ in found[1:]), len(lines)]
+    return [
+        (name, start + 1, end, "\n" * start + "".join(lines[start:end]))
+        for (_, name), start, end in zip(found, starts, starts[1:], strict=False)
+    ]
 
 
 def syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
@@ -93,9 +206,12 @@ def syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
             words = _bad_start(found)
         elif "mapping values" in said and error.problem_mark and line <= error.problem_mark.line:
             words = _WORDS["could not find expected ':'"]
-        elif "expected key" in said and text.split("\n")[line - 1][: column - 1].strip():
+        elif "expected key" in said and BREAK.split(text)[line - 1][: column - 1].strip():
             words = "text after a closing quote or bracket; expected the end of the line"
         words = words or f"is not valid YAML ({said}); expected `key: value` lines"
+    elif not isinstance(error, yaml.reader.ReaderError):
+        line, column = 1, 1
+        words = "brackets nested too deeply; expected a flatter file"
     else:
         position = getattr(error, "position", 0)
         before = text.encode()[:position].decode(errors="ignore")
@@ -126,7 +242,7 @@ def _events(text: str) -> Iterator[Any]:
 
 
 def _is_blank_after(text: str, mark: Any) -> bool:
-    lines = text.split("\n")[mark.line :]
+    lines = BREAK.split(text)[mark.line :]
     return not lines or not "\n".join([lines[0][mark.column :], *lines[1:]]).strip()
 
 
@@ -146,7 +262,7 @@ def _open_bracket(text: str) -> Any:
 
 def _missing_colon(text: str, line: int) -> tuple[int, int] | None:
     """Where the line above is a lone word: `lobby` instead of `lobby:` before an indented key."""
-    lines = text.split("\n")
+    lines = BREAK.split(text)
     above = lines[line - 1] if line else ""
     indent = len(above) - len(above.lstrip())
     here = len(lines[line]) - len(lines[line].lstrip())
@@ -156,7 +272,7 @@ def _missing_colon(text: str, line: int) -> tuple[int, int] | None:
 
 
 def _character(text: str, line: int, column: int) -> str:
-    lines = text.split("\n")
+    lines = BREAK.split(text)
     return lines[line - 1][column - 1 : column] if line <= len(lines) else ""
 
 

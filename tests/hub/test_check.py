@@ -6,7 +6,7 @@ import re
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Annotated, Literal
 
 import pytest
@@ -194,7 +194,7 @@ CASES = {
         "one of days, from, to",
     ),
     "unknown key of a rule": Case(
-        "    when: zone", "    ¦then: x\n    when: zone", "rules.entered.then", "did you mean when"
+        "    when: zone", "    ¦whem: x\n    when: zone", "rules.entered.whem", "did you mean when"
     ),
     "unknown key of a condition": Case(
         "{place: hall, label: person",
@@ -246,7 +246,7 @@ CASES = {
         "  ¦desk: {driver: desk, place: hall}".replace(HERE, ""),
         "  ¦desk: {place: hall}",
         "visitors.desk.driver",
-        "is missing; expected text",
+        "is missing; expected desk",
     ),
     "missing key of a driver": Case(
         "  lobby:\n    driver: clip\n    path: lobby.mp4\n",
@@ -519,7 +519,7 @@ CASES = {
         "    alert:\n      severity: high\n      tell: [sro]\n      through: [lamp, mail]",
         "    ¦alert:\n      severity: severe\n      tell: [sro]",
         "rules.entered.alert",
-        "are none",
+        "through no channel at all",
     ),
     "an action on a place without doors": Case(
         "{verb: lock, doors: [front]}", "{verb: unlock, place: ¦nurse}",
@@ -562,7 +562,7 @@ CASES = {
         "tell: [sro]", "tell: ¦*them", "", "no anchor of this name"
     ),
     "a second document": Case("doors:\n", "¦---\ndoors:\n", "", "one document"),
-    "a control character": Case("name: Hall", "name: ¦\x07", "(file)", "a control character"),
+    "a control character": Case("name: Hall", "name: ¦\x07", "places", "a control character"),
     "an unknown tag": Case(
         "name: Hall", "name: ¦!secrt hall", "places.hall.name", "did you mean !secret"
     ),
@@ -920,19 +920,12 @@ def test_no_damage_to_a_file_is_a_traceback(
     survives(tmp_path_factory.getbasetemp() / "damaged.yaml", mutate(SOUND, changes), REGISTRY)
 
 
-@pytest.mark.slow
-@settings(max_examples=3000, deadline=None)
-@given(CHANGES)
-def test_no_damage_to_the_example_is_a_traceback(
-    tmp_path_factory: pytest.TempPathFactory, changes: list[tuple[int, int, str]]
-) -> None:
-    """The same for the example school with the built-in drivers, thousands of times."""
-    text = mutate((ROOT / "config.example.yaml").read_text(encoding="utf-8"), changes)
-    survives(tmp_path_factory.getbasetemp() / "damaged.yaml", text, BUILT_IN)
+@pytest.mark.parametrize("faulty", [False, True])
+def test_a_long_file_is_checked_at_once(tmp_path: Path, faulty: bool) -> None:
+    """Two thousand lines take less than a second of this process's time, sound or full of faults.
 
-
-def test_a_long_file_is_checked_at_once(tmp_path: Path) -> None:
-    """Two thousand lines are no wait: a second on an idle machine, with a margin for a busy one."""
+    Measured on two cores that were busy otherwise: 0.12 s and 0.17 s.
+    """
     cameras = "".join(
         f"  camera_{number}:\n    driver: clip\n    path: {number}.mp4\n    place: hall\n"
         f"    zones:\n      - place: hall\n        polygon: [[0, 0], [1, 0], [1, 1]]\n"
@@ -940,9 +933,15 @@ def test_a_long_file_is_checked_at_once(tmp_path: Path) -> None:
     )
     text = SOUND.replace("access_control:\n", cameras + "access_control:\n")
     assert text.count("\n") > 2000
-    before = perf_counter()
-    assert faults(tmp_path, text) == []
-    assert perf_counter() - before < 5
+    if faulty:
+        text = text.replace("mp4\n    place: hall", "mp4\n    palce: hal").replace(
+            "[1, 1]", "[1, 2]"
+        )
+    before = process_time()
+    found = faults(tmp_path, text)
+    spent = process_time() - before
+    assert len(found) == (0 if not faulty else 3 * 301)
+    assert spent < 1, f"{len(found)} problems in {spent:.2f} s"
 
 
 def test_the_example_school_is_sound() -> None:

@@ -192,3 +192,140 @@ def test_no_text_brings_the_reader_down(
     for problem in document.problems:
         assert 1 <= problem.line <= lines + text.count("\u2028") + text.count("\u2029")
         assert problem.column >= 1
+
+
+def test_a_merge_inside_a_merge_keeps_its_places(tmp_path: Path) -> None:
+    """A key that a block or a nearer source has is not placed where a farther one has it too."""
+    document = read(
+        tmp_path,
+        "a: &a {x: 1, y: 2}\nb: &b {<<: *a, y: 3}\nc:\n  <<: *b\n  x: 9\n",
+    )
+    assert document.values["c"] == {"x": 9, "y": 3}
+    assert document.place(("c", "x")).line == 5
+    assert document.place(("c", "y")).line == 2
+
+
+def test_included_files_are_merged(tmp_path: Path) -> None:
+    """`<<: !include` takes a mapping, a folder or a list of both; own keys win, then the first."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "one.yaml").write_text("x: 1\ny: 2\n")
+    (tmp_path / "parts" / "two.yaml").write_text("y: 3\nz: {<<: !include ../one.yaml, y: 4}\n")
+    document = read(
+        tmp_path, "base: &b {w: 0}\na:\n  <<: [!include one.yaml, !include parts, *b]\n  x: 9\n"
+    )
+    assert document.problems == []
+    assert document.values["a"] == {"x": 9, "y": 2, "z": {"x": 1, "y": 4}, "w": 0}
+    places = {key: document.place(("a", key)) for key in "xyzw"}
+    assert {key: (Path(mark.file).name, mark.line) for key, mark in places.items()} == {
+        "x": ("file.yaml", 4), "y": ("one.yaml", 2), "z": ("two.yaml", 2), "w": ("file.yaml", 1),
+    }  # fmt: skip
+    assert {file.name for file in document.files} == {"file.yaml", "one.yaml", "two.yaml"}
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        (None, "cannot be read"),
+        ("- 1\n", "is no mapping"),
+        ("x: [\n", "is missing"),
+        ("<<: !include part.yaml\n", "includes itself"),
+        ("<<: !include file.yaml\n", "includes itself"),
+    ],
+)
+def test_a_merge_that_fails_leaves_the_rest(tmp_path: Path, part: str | None, says: str) -> None:
+    """What could not be merged is one problem; the block's own keys stay, and may not be all."""
+    if part is not None:
+        (tmp_path / "part.yaml").write_text(part)
+    document = read(tmp_path, "a:\n  <<: !include part.yaml\n  own: 1\n")
+    (problem,) = document.problems
+    assert says in problem.message
+    assert document.values == {"a": {"own": 1}}
+    assert document.whole(("a",)) is (part == "- 1\n")
+
+
+def test_a_list_holds_included_items(tmp_path: Path) -> None:
+    """An item of a list may be a file of its own, with its own places."""
+    (tmp_path / "part.yaml").write_text("\nx: 1\n")
+    document = read(tmp_path, "a:\n  - !include part.yaml\n  - 2\n")
+    assert document.values == {"a": [{"x": 1}, 2]}
+    assert Path(document.place(("a", 0, "x")).file).name == "part.yaml"
+    assert document.place(("a", 0, "x")).line == 2
+    assert document.place(("a", 0)).line == 2
+
+
+def test_sections_are_read_one_by_one_where_the_whole_cannot_be(tmp_path: Path) -> None:
+    """Each broken section is a problem at its place; the sound ones keep theirs."""
+    document = read(
+        tmp_path,
+        "# head\na:\n  x: 'open\nb:\n  y: 1\nc:\n  - 1\n - 2\nd: {z: &z 3}\ne: *z\nf: *nobody\n",
+    )
+    assert [(each.line, each.path) for each in document.problems] == [(3, "a.x"), (8, "c")]
+    assert document.values == {"b": {"y": 1}, "d": {"z": 3}}
+    assert document.place(("b", "y")).line == 5
+    assert document.place(("d", "z"), "key").column == 5
+    assert document.broken == {("a",), ("c",), ("e",), ("f",)}
+
+
+def test_a_broken_section_twice_is_told_where_it_is(tmp_path: Path) -> None:
+    """Line numbers stay those of the file, with Windows line ends too."""
+    text = "a: {\r\nb:\r\n  x: 1\r\nc: [1\r\nd: 2\r\n"
+    (tmp_path / "file.yaml").write_bytes(text.encode())
+    document = read_yaml(tmp_path / "file.yaml")
+    assert [each.line for each in document.problems] == [1, 4]
+    assert document.values == {"b": {"x": 1}, "d": 2}
+    assert document.place(("d",)).line == 5
+
+
+@pytest.mark.parametrize("end", ["\u2028", "\u2029", "\x85"])
+def test_what_editors_take_for_no_line_end_is_none(tmp_path: Path, end: str) -> None:
+    """Unicode's own line ends within a text shift no line number."""
+    document = read(tmp_path, f"a: 'x{end}y'\nb: 1\nc: 2\n")
+    assert document.place(("c",)).line == 3
+    assert document.problems == []
+
+
+@pytest.mark.parametrize(
+    ("secrets", "said"),
+    [
+        ("a: [1]\nb: x\n", [("secrets.yaml", 1, "a", "is no text")]),
+        ("a:\nb: x\n", [("secrets.yaml", 1, "a", "is empty")]),
+        ("a: x\nb: y\na: z\n", [("secrets.yaml", 3, "a", "the same name twice")]),
+        ("a: 'x\n", [("secrets.yaml", 1, "(file)", "a quote is never closed")]),
+        ("- x\n", [("secrets.yaml", 1, "(file)", "has no names")]),
+        ("just text\n", [("secrets.yaml", 1, "(file)", "has no names")]),
+        ("[" * 3000, [("secrets.yaml", 1, "(file)", "expected")]),
+        ("b: x\n", [("file.yaml", 1, "x", "no secret is named 'a'")]),
+        ("", [("file.yaml", 1, "x", "no secret is named 'a'")]),
+    ],
+)
+def test_what_is_wrong_with_secrets_is_said_once(
+    tmp_path: Path, secrets: str, said: list[tuple[str, int, str, str]]
+) -> None:
+    """At its place in secrets.yaml, and not again wherever the secret is used."""
+    (tmp_path / "secrets.yaml").write_text(secrets)
+    document = read(tmp_path, "x: !secret a\ny: !secret a\n")
+    told = [(Path(each.file).name, each.line, each.path) for each in document.problems]
+    if said[0][0] == "secrets.yaml":
+        assert told == [(name, line, path) for name, line, path, _ in said]
+    assert said[0][3] in document.problems[0].message
+    assert document.values["y"] is None or said[0][3] == "the same name twice"
+
+
+def test_secrets_that_cannot_be_read(tmp_path: Path) -> None:
+    """Bytes that are no text are a problem of secrets.yaml, whatever they are."""
+    (tmp_path / "secrets.yaml").write_bytes(b"a: \xff\xfe canary\n")
+    (problem,) = read(tmp_path, "x: !secret a\n").problems
+    assert problem.file.endswith("secrets.yaml")
+    assert "is not UTF-8" in problem.message
+    assert "canary" not in str(problem)
+
+
+def test_a_folder_with_one_broken_file_keeps_the_others(tmp_path: Path) -> None:
+    """What one file of a folder lacks hides nothing of its neighbours."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.yaml").write_text("x: {y: 1}\n")
+    (tmp_path / "parts" / "b.yaml").write_text("z: {\n")
+    document = read(tmp_path, "all: !include parts\n")
+    assert document.values == {"all": {"x": {"y": 1}}}
+    assert not document.whole(("all",))
+    assert document.whole(("all", "x"))
