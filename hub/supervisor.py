@@ -19,12 +19,15 @@ from hub.backoff import Backoff
 from hub.clock import Clock
 from hub.errors import BadConfig
 from hub.events import Event
+from hub.output import spawn
 from hub.procfs import Usage, usage
+from hub.secrets import Secrets
 from hub.views import ProcessView
 
 log = logging.getLogger(__name__)
 
 TELL_WITHIN_S = 5.0
+CANCEL_WITHIN_S = 5.0
 SAMPLE_EVERY_S = 2.0
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -131,7 +134,9 @@ class Supervisor:
         first_delay: float = 0.25,
         cap: float = 60.0,
         healthy_after: float = 30.0,
+        secrets: Secrets | None = None,
     ) -> None:
+        self._secrets = secrets or Secrets()
         self._clock = clock
         self._on_event = on_event
         self._delays = (first_delay, cap)
@@ -154,12 +159,17 @@ class Supervisor:
         state = TaskState(name)
         self._tasks[name] = (state, asyncio.create_task(self._keep_running(state, work), name=name))
 
-    async def cancel(self, name: str) -> None:
-        """Stop one task for good and forget it; a name that is unknown is no error."""
+    async def cancel(self, name: str, within_s: float = CANCEL_WITHIN_S) -> None:
+        """Stop one task for good and forget it; a name that is unknown is no error.
+
+        One that does not end when told is left behind, and said so, rather than waited for.
+        """
         if name in self._tasks:
             _, task = self._tasks.pop(name)
             task.cancel()
-            await asyncio.wait({task})
+            _, stuck = await asyncio.wait({task}, timeout=within_s)
+            if stuck:
+                log.error("task %s did not stop when cancelled", name)
 
     def tasks(self) -> list[TaskState]:
         """Every task in the order it was first started."""
@@ -305,13 +315,9 @@ class Supervisor:
         started = self._clock.monotonic()
         try:
             launch = prepare()
-            child.process = await asyncio.create_subprocess_exec(
-                *launch.argv,
-                stdin=asyncio.subprocess.DEVNULL,
-                pass_fds=launch.pass_fds,
-                env=None if launch.env is None else dict(launch.env),
-                start_new_session=True,
-            )
+            environment = self._secrets.environment(launch.env or os.environ)
+            launched = await spawn(launch.argv, launch.pass_fds, environment)
+            child.process = launched.process
         except OSError as error:
             log.error("%s could not be started: %s", child.name, error)
             return Exit(child.name, 0, 127, 0.0, child.asked.is_set())
@@ -323,7 +329,7 @@ class Supervisor:
             child.signal(signal.SIGTERM)
         else:
             await self._tell("process.started", child.name, pid=pid, restarts=child.restarts)
-        code = await child.process.wait()
+        code = await launched.ended()
         child.settle_usage()
         return Exit(child.name, pid, code, self._clock.monotonic() - started, child.asked.is_set())
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Coroutine, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
@@ -162,6 +162,7 @@ class Performer:
             return
         self.attempts += 1
         result = await (self._door(action) if action.kind == "door" else self._tell(action))
+        result = replace(result, detail=self._intake.secrets.clean(result.detail))
         while True:
             try:
                 await self._conclude(action, result)

@@ -23,6 +23,7 @@ from hub.safety import alerts, incidents, outbox
 from hub.safety.alerts import AlertRow
 from hub.safety.decide import Charter, Decider, Decision
 from hub.safety.incidents import IncidentRow
+from hub.secrets import Secrets
 from hub.storage import eventlog
 from hub.storage.journal import Journal
 from hub.views import AlertView, IncidentView, Requested, Verdict
@@ -67,7 +68,9 @@ class Intake:
         public: Callable[[str], bool],
         on_incident: Callable[[AlertView], Awaitable[None]] = _no_wish,
         on_request: Callable[[str, Requested], None] = _no_request,
+        secrets: Secrets | None = None,
     ) -> None:
+        self.secrets = secrets or Secrets()
         self.config = config
         self.clock = clock
         self.journal = journal
@@ -75,11 +78,17 @@ class Intake:
         self.repeated = 0
         self.wishes_dropped = 0
         self.on_intentions: Callable[[], None] = _nothing
+        self._public = public
         self._charter = Charter.of(config, campus, public)
         self._bus = bus
         self._on_incident = on_incident
         self._on_request = on_request
         self._wishes: set[asyncio.Task[None]] = set()
+
+    def reconfigure(self, config: Config, campus: Campus) -> None:
+        """Decide by another configuration, from the next transaction on."""
+        self._charter = Charter.of(config, campus, self._public)
+        self.config = config
 
     # ------------------------------------------------------------ what comes in
 
@@ -103,7 +112,8 @@ class Intake:
 
         Raises `KeyError` for an unknown alert and `Refused` when another verdict stands.
         """
-        decision = await self.decide(lambda decider: decider.verdict(alert, verdict, by, note))
+        said = self.secrets.clean(note)
+        decision = await self.decide(lambda decider: decider.verdict(alert, verdict, by, said))
         assert decision.alert is not None
         return self._view(decision.alert)
 
@@ -114,7 +124,8 @@ class Intake:
         """
 
         def work(decider: Decider) -> None:
-            decider.decision.key = decider.command(door, verb, by, reason)
+            said = self.secrets.clean(reason)
+            decider.decision.key = decider.command(door, verb, by, said)
 
         return (await self.decide(work)).key
 

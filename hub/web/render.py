@@ -3,19 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from jinja2 import Environment
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from hub.clock import iso
 from hub.identity.accounts import Identity
 from hub.identity.permissions import role_name
-from hub.web.security import DOORKEEPER, HOUSE, WHO
-from hub.web.words import Words
+from hub.secrets import Secrets
+from hub.web.files import STATIC
+from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO
+from hub.web.words import Words, install
 
-TEMPLATES: web.AppKey[Environment] = web.AppKey("templates", Environment)
-WORDS: web.AppKey[Words] = web.AppKey("words", Words)
+
+@cache
+def words_in(timezone: str) -> Words:
+    """The words for moments, in the school's time zone of the day."""
+    return Words(timezone)
+
+
+def _shown(secrets: Secrets, value: Any) -> Any:
+    """A value as a page shows it; markup is our own, made of values that came through here."""
+    return secrets.clean(value) if isinstance(value, str) and type(value) is not Markup else value
+
+
+@cache
+def _templates(timezone: str, version: str, secrets: Secrets) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+        finalize=partial(_shown, secrets),
+    )
+    install(environment, words_in(timezone), version)
+    return environment
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +100,7 @@ def html(request: web.Request, template: str, *, status: int = 200, **values: An
     house = request.app[HOUSE]
     now = house.clock.now()
     text = (
-        request.app[TEMPLATES]
+        _templates(house.config.hub.timezone, request.app[STATIC].version, request.app[SECRETS])
         .get_template(template)
         .render(
             site=house.config.hub.name,

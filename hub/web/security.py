@@ -21,7 +21,9 @@ from hub.identity.passwords import PasswordThreads
 from hub.identity.permissions import may
 from hub.identity.throttle import Throttle
 from hub.ports import HouseFacade
+from hub.secrets import Secrets
 
+SECRETS: web.AppKey[Secrets] = web.AppKey("secrets", Secrets)
 SESSION_COOKIE = "vestibule_session"
 FORM_COOKIE = "vestibule_form"
 PUBLIC = "public"

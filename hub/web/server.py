@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import traceback
-from functools import cache
-from pathlib import Path
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from hub.ports import HouseFacade
-from hub.web import files, routes, words
+from hub.secrets import Secrets
+from hub.web import files, routes
 from hub.web.recent import RECENT, RecentVerdicts
-from hub.web.render import TEMPLATES, WORDS, error_page
+from hub.web.render import error_page
 from hub.web.security import (
     DOORKEEPER,
     HOUSE,
     PUBLIC,
     SAFE_METHODS,
+    SECRETS,
     SIGNED_IN,
     WHO,
     Doorkeeper,
@@ -34,24 +34,26 @@ from hub.web.security import (
 from hub.web.stream import STREAMS, Streams
 
 MAX_BODY = 64 * 1024
+NO_SECRETS = Secrets()
 
 log = structlog.get_logger("web")
 
 
-def create_app(hub: HouseFacade, streams: Streams | None = None) -> web.Application:
+def create_app(
+    hub: HouseFacade, streams: Streams | None = None, secrets: Secrets | None = None
+) -> web.Application:
     """The pages and the API over a house. Needs nothing but the facade; serves nothing by itself.
 
     Whoever runs it should give the runner a short `shutdown_timeout`: open streams end by
-    themselves when the application shuts down.
+    themselves when the application shuts down. No page, answer or stream shows any of `secrets`.
     """
-    app = web.Application(middlewares=[_errors, _gate], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[_clean, _errors, _gate], client_max_size=MAX_BODY)
     app[HOUSE] = hub
+    app[SECRETS] = secrets or NO_SECRETS
     app[DOORKEEPER] = Doorkeeper(hub)
     app[STREAMS] = streams or Streams()
     app[RECENT] = RecentVerdicts(hub.clock)
     app[files.STATIC] = files.load_static()
-    app[WORDS] = words.Words(hub.config.hub.timezone)
-    app[TEMPLATES] = _templates(hub.config.hub.timezone, app[files.STATIC].version)
     routes.install(app)
     app.on_response_prepare.append(harden)
     app.on_startup.append(routes.refuse_undeclared)
@@ -59,22 +61,19 @@ def create_app(hub: HouseFacade, streams: Streams | None = None) -> web.Applicat
     return app
 
 
-@cache
-def _templates(timezone: str, version: str) -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    words.install(environment, words.Words(timezone), version)
-    return environment
-
-
 async def _end_streams(app: web.Application) -> None:
     app[STREAMS].stopping.set()
+
+
+@web.middleware
+async def _clean(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """No secret in what programs read; in pages each value is cleaned as it is put in."""
+    answer = await handler(request)
+    if isinstance(answer, web.Response) and answer.content_type == "application/json":
+        secrets, text = request.app[SECRETS], answer.text or ""
+        if secrets.clean(text) != text:
+            answer.text = json.dumps(secrets.clean_data(json.loads(text)))
+    return answer
 
 
 @web.middleware

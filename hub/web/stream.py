@@ -16,7 +16,8 @@ from aiohttp import web
 
 from hub.events import Event
 from hub.ports import EventStream
-from hub.web.security import DOORKEEPER, HOUSE, allowed, denial
+from hub.secrets import Secrets
+from hub.web.security import DOORKEEPER, HOUSE, SECRETS, allowed, denial
 
 API_BEAT_S = 15.0
 PAGE_BEAT_S = 5.0
@@ -178,19 +179,21 @@ async def _stream(
     return response
 
 
-def _frame(seq: int, event: Event) -> str:
+def _frame(seq: int, event: Event, secrets: Secrets) -> str:
+    event = secrets.clean_event(event)
     body = json.dumps(event.to_cloudevent(), ensure_ascii=False, separators=(",", ":"))
     return f"id: {seq}\nevent: {event.type}\ndata: {body}\n\n"
 
 
 async def _feed(line: _Line, after: int | None) -> None:
+    secrets = line.request.app[SECRETS]
     await line.send("retry: 2000\n\n")
     last = -1
     if after is not None:
         last = after
         while batch := await line.request.app[HOUSE].past_events(last, REPLAY_BATCH):
             for seq, event in batch:
-                await line.send(_frame(seq, event))
+                await line.send(_frame(seq, event, secrets))
                 last = seq
     while True:
         arrived = await line.arrival(line.streams.beat_s)
@@ -202,7 +205,7 @@ async def _feed(line: _Line, after: int | None) -> None:
             await line.send(": still here\n\n")
         elif arrived[0] > last:
             last = arrived[0]
-            await line.send(_frame(*arrived))
+            await line.send(_frame(*arrived, secrets))
 
 
 async def _bell(line: _Line) -> None:
