@@ -20,18 +20,23 @@ from hub.bus import Bus
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, from_iso
 from hub.config import Config
+from hub.configuration import Chosen, Configuration
+from hub.control import Control
 from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
 from hub.house import House, Parts
 from hub.identity.accounts import count_users, create_setup_link
+from hub.kept import KeptConfigs
 from hub.kinds import BrokerAddress, Context, Kind
+from hub.kinds.notifiers import Notifier
+from hub.kinds.visitors import VisitorSystem
 from hub.perception.pictures import tidy
 from hub.perception.workers import Perception
-from hub.plugins import Registry
 from hub.safety.actions import Performer
 from hub.safety.doors import Doors
 from hub.safety.intake import Intake
+from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
 from hub.storage.media import needed_pictures
@@ -56,13 +61,16 @@ class Hub:
 
     def __init__(
         self,
-        config: Config,
-        registry: Registry,
+        chosen: Chosen,
         folder: StateFolder,
         config_path: Path,
         clock: Clock | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
-        self.config = config
+        config, registry = chosen.examined.config, chosen.examined.registry
+        assert config is not None, "a hub runs only what is valid"
+        self.secrets = secrets or Secrets()
+        self.config, self.registry = config, registry
         self.clock = clock or SystemClock()
         self.campus = Campus(config.places)
         self.folder = folder
@@ -73,17 +81,29 @@ class Hub:
         self.bus = Bus()
         self.milestones = Milestones(self.clock)
         self.journal = Journal(folder.journal)
-        self.supervisor = Supervisor(self.clock, self._accept, cap=LONGEST_BLINDNESS_S)
-        self.drivers = Drivers(registry, self._context, self.clock, self._accept)
-        self.doors = Doors(config, self.campus, self.clock, self._accept)
+        self.supervisor = Supervisor(
+            self.clock, self.accept, cap=LONGEST_BLINDNESS_S, secrets=self.secrets
+        )
+        self.drivers = Drivers(
+            registry,
+            lambda kind, id_: self.context(self.config, kind, id_),
+            self.clock,
+            self.accept,
+        )
+        self.doors = Doors(config, self.campus, self.clock, self.accept)
         self.perception = Perception(
             config,
             registry,
             folder.path,
             self.clock,
-            self._accept,
+            self.accept,
             self.supervisor,
             config_folder=self._config_folder,
+        )
+        self.notifiers: dict[str, Notifier] = {}
+        self.desks: dict[str, VisitorSystem] = {}
+        self.configuration = Configuration(
+            self, config_path.absolute(), chosen, KeptConfigs(folder.configs)
         )
         self.house: House
         self.intake: Intake
@@ -113,50 +133,59 @@ class Hub:
         self._exits.push_async_callback(self.journal.close)
         self._exits.push_async_callback(self._farewell)
         self.supervisor.run("milestones", partial(self.milestones.follow, self.bus))
-        notifiers = self.drivers.build("notifiers", self.config.notifiers)
+        self.notifiers.update(self.drivers.build("notifiers", self.config.notifiers))
         self.intake = Intake(
             self.config,
             self.campus,
             self.journal,
             self.bus,
             self.clock,
-            public=lambda name: name in notifiers and notifiers[name].channel.public,
+            public=lambda name: name in self.notifiers and self.notifiers[name].channel.public,
             on_incident=self._keep_pictures,
             on_request=self.doors.requested,
+            secrets=self.secrets,
         )
-        self.performer = Performer(self.intake, self.doors, notifiers)
+        self.performer = Performer(self.intake, self.doors, self.notifiers)
         for door, request in (await self.intake.requests()).items():
             self.doors.requested(door, request)
         self._exits.push_async_callback(self._stop_broker)
         self._exits.push_async_callback(self.drivers.close)
         self._exits.push_async_callback(self.supervisor.stop)
-        await self._accept(Event("hub.started", "hub", self.clock.now()))
+        await self.accept(Event("hub.started", "hub", self.clock.now()))
         self._start_drivers()
         await self.perception.start({})
         self._exits.push_async_callback(self.perception.stop)
         self._start_cameras()
+        control = Control(self.configuration, self.folder.run, self.clock, self.secrets)
+        self.supervisor.run("control", control.serve)
+        self.supervisor.run("configuration", self.configuration.follow)
         self.supervisor.run("actions", self.performer.run)
         self.supervisor.run("tidy pictures", self._tidy_pictures)
 
     def _start_drivers(self) -> None:
         for id_ in self.config.notifiers:
-            self._keep("notifiers", id_)
-        for id_, controller in self.drivers.build(
-            "access_control", self.config.access_control
-        ).items():
+            self.begin("notifiers", id_)
+        controllers = self.drivers.build("access_control", self.config.access_control)
+        for id_, controller in controllers.items():
             self.doors.attach(id_, controller)
-            self._keep("access_control", id_, partial(self._watch_doors, id_))
+            self.begin("access_control", id_)
         self.supervisor.run("doors", self.doors.keep_fresh)
-        desks = self.drivers.build("visitors", self.config.visitors)
-        for id_ in desks:
-            self._keep("visitors", id_)
-        self.house = House(self._parts(), desks)
+        self.desks.update(self.drivers.build("visitors", self.config.visitors))
+        for id_ in self.desks:
+            self.begin("visitors", id_)
+        self.house = House(self._parts(), self.desks)
 
     def _start_cameras(self) -> None:
         for id_ in self.drivers.build("cameras", self.config.cameras):
-            self._keep("cameras", id_, partial(self._show, id_))
+            self.begin("cameras", id_)
 
-    def _keep(self, kind: Kind, id_: str, serve: Any = None) -> None:
+    def begin(self, kind: Kind, id_: str) -> None:
+        """Start an installed driver and keep it running, serving what its kind serves."""
+        serve: Any = None
+        if kind == "access_control":
+            serve = partial(self._watch_doors, id_)
+        if kind == "cameras":
+            serve = partial(self._show, id_)
         self.supervisor.run(f"{kind}/{id_}", partial(self.drivers.keep, kind, id_, serve))
 
     async def _watch_doors(self, controller: str, _: Any) -> None:
@@ -170,36 +199,37 @@ class Hub:
         """The last event, and the end of every subscription."""
         try:
             async with asyncio.timeout(FAREWELL_WITHIN_S):
-                await self._accept(Event("hub.stopped", "hub", self.clock.now()))
+                await self.accept(Event("hub.stopped", "hub", self.clock.now()))
         except Exception as error:
             log.warning("the stop could not be recorded", reason=str(error))
         self.bus.close()
 
     # ----------------------------------------------------------- for drivers
 
-    def _context(self, kind: Kind, id_: str) -> Context:
+    def context(self, config: Config, kind: Kind, id_: str) -> Context:
+        """What a driver of this configuration is told when it is built."""
         service_cache = os.environ.get("CACHE_DIRECTORY")
         cache = Path(service_cache.split(":")[0]) if service_cache else self.folder.cache
         devices = {
             door: block.device
-            for door, block in self.config.doors.items()
+            for door, block in config.doors.items()
             if kind == "access_control" and block.controller == id_
         }
         return Context(
             name=id_,
             clock=self.clock,
-            timezone=self.config.hub.timezone,
+            timezone=config.hub.timezone,
             state=self.folder.path / kind / id_,
             cache=cache / kind,
             config_folder=self._config_folder,
             devices=devices,
-            publish=self._accept,
+            publish=self.accept,
             broker=self._site_broker,
             progress=self.milestones.progress,
         )
 
-    async def _accept(self, *events: Event) -> None:
-        await self.intake.accept(*events)
+    async def accept(self, *events: Event) -> None:
+        await self.intake.accept(*map(self.secrets.clean_event, events))
 
     async def _site_broker(self) -> BrokerAddress:
         """The broker of the configuration, or our own, started on first use."""
@@ -210,6 +240,7 @@ class Hub:
             if self._broker is None:
                 self._embedded = EmbeddedBroker()
                 self._broker = await self._embedded.start()
+                self.secrets.add([self._broker.password or ""])
         return self._broker
 
     async def _stop_broker(self) -> None:
@@ -227,11 +258,21 @@ class Hub:
             )
 
     async def _tidy_pictures(self) -> None:
-        """Let go of the oldest pictures that no alert and no incident shows."""
         while True:
             await self.clock.sleep(TIDY_EVERY_S)
-            needed = await self.journal.read(needed_pictures)
-            await asyncio.to_thread(tidy, self.folder.media, LOOSE_PICTURES, needed.intersection)
+            await self.tidy()
+
+    async def tidy(self) -> bool:
+        """Let go of the oldest pictures that no alert and no incident shows.
+
+        Does nothing, and says so, while the hub is degraded: what is destroyed for a mistake in a
+        file is gone.
+        """
+        if self.configuration.degraded:
+            return False
+        needed = await self.journal.read(needed_pictures)
+        await asyncio.to_thread(tidy, self.folder.media, LOOSE_PICTURES, needed.intersection)
+        return True
 
     # ---------------------------------------------------------------- outside
 
@@ -249,12 +290,15 @@ class Hub:
             performer=self.performer,
             doors=self.doors,
             perception=self.perception,
+            configuration=self.configuration,
         )
 
     async def open_pages(self, listener: socket.socket) -> None:
         """Serve pages and API on a listening socket until the hub stops."""
         runner = web.AppRunner(
-            create_app(self.house), access_log=None, shutdown_timeout=PAGES_CLOSE_WITHIN_S
+            create_app(self.house, secrets=self.secrets),
+            access_log=None,
+            shutdown_timeout=PAGES_CLOSE_WITHIN_S,
         )
         await runner.setup()
         self._exits.push_async_callback(runner.cleanup)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -66,7 +66,7 @@ class Drivers:
         clock: Clock,
         publish: Callable[[Event], Awaitable[None]],
     ) -> None:
-        self._registry = registry
+        self.registry = registry
         self._context = context
         self._clock = clock
         self._publish = publish
@@ -82,18 +82,47 @@ class Drivers:
                 running.state = "disabled"
                 continue
             try:
-                driver = self._registry.driver(kind, block.driver)
-                if driver is None:
-                    raise NotReady(f"no driver named {block.driver}")
-                running.instance = driver.factory(block.settings, self._context(kind, id_))
+                running.instance = self.prepare(kind, id_, block, self._context(kind, id_))
                 built[id_] = running.instance
             except Exception as error:
                 self._failed(running, error)
         return built
 
+    def prepare(self, kind: Kind, id_: str, block: DriverBlock, context: Context) -> Any:
+        """Build an instance that is not installed yet. Raises whatever its factory raises."""
+        driver = self.registry.driver(kind, block.driver)
+        if driver is None:
+            raise NotReady(f"no driver named {block.driver}")
+        return driver.factory(block.settings, context)
+
+    def install(self, kind: Kind, id_: str, block: DriverBlock, instance: Any) -> None:
+        """Put an instance in the place of the block; None where the block is switched off."""
+        running = Running(kind, id_, block.driver, instance)
+        if instance is None:
+            running.state = "disabled"
+        self._all[kind, id_] = running
+
+    async def remove(self, kind: Kind, id_: str) -> None:
+        """Close an instance and forget it; one that is not there is no error."""
+        running = self._all.pop((kind, id_), None)
+        if running is not None and running.instance is not None:
+            await self._close(running)
+
+    async def discard(self, kind: Kind, id_: str, instance: Any) -> None:
+        """Close an instance that was never installed."""
+        await self._close(Running(kind, id_, "", instance))
+
+    def arrange(self, order: Iterable[tuple[Kind, str]]) -> None:
+        """Show them in this order."""
+        self._all = {one: self._all[one] for one in order if one in self._all}
+
     def views(self) -> list[DriverView]:
         """Every driver, in file order."""
         return [running.view() for running in self._all.values()]
+
+    def instances(self) -> list[tuple[Kind, str]]:
+        """Every block a driver was built from, or could not be."""
+        return list(self._all)
 
     def get(self, kind: Kind, id_: str) -> Running:
         """One driver. Raises `KeyError`."""

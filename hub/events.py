@@ -48,6 +48,9 @@ EVENT_TYPES: Mapping[str, str] = {
     "plugin.recovered": "A driver that had failed is running again.",
     "process.died": "A child process ended without being asked to.",
     "process.started": "A child process started.",
+    "config.changed": "Another configuration took over, by a person or by SIGHUP.",
+    "config.waiting": "A changed configuration waits for a person to confirm it.",
+    "config.refused": "A changed configuration did not start; what ran runs on.",
     "hub.started": "The hub started.",
     "hub.stopped": "The hub was asked to stop and did.",
 }

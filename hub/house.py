@@ -22,7 +22,9 @@ from hub.errors import NotReady
 from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.kinds.visitors import Visit, VisitorSystem
-from hub.perception.workers import CameraCounters, Perception
+from hub.perception.watched import CameraCounters
+from hub.perception.workers import Perception
+from hub.ports import ConfigurationFacade
 from hub.safety.actions import Performer
 from hub.safety.doors import Doors
 from hub.safety.intake import Intake
@@ -58,6 +60,7 @@ class Parts:
     performer: Performer
     doors: Doors
     perception: Perception
+    configuration: ConfigurationFacade
 
 
 class House:
@@ -67,10 +70,15 @@ class House:
         self.config = parts.config
         self.campus = parts.campus
         self.clock = parts.clock
+        self.configuration: ConfigurationFacade = parts.configuration
         self._parts = parts
         self._desks = desks
         self._started = parts.clock.now()
         self._started_monotonic = parts.clock.monotonic()
+
+    def reconfigure(self, config: Config, campus: Campus) -> None:
+        """Show another configuration from now on."""
+        self.config, self.campus = config, campus
 
     # ---------------------------------------------------------------- cameras
 
@@ -205,6 +213,7 @@ class House:
         return HealthView(
             state="degraded" if problems else "ok",
             problems=problems,
+            configuration=self.configuration.trouble or self.configuration.waiting,
             version=hub.__version__,
             started=iso(self._started),
             uptime_s=round(self.clock.monotonic() - self._started_monotonic, 1),
@@ -219,7 +228,9 @@ class House:
         )
 
     def _problems(self, detectors: dict[str, dict[str, Any]]) -> list[str]:
-        problems = [
+        configuration = self.configuration
+        problems = [said for said in (configuration.trouble, configuration.waiting) if said]
+        problems += [
             f"{view['kind']} {view['id']}: {view['reason'] or view['state']}"
             for view in self._parts.drivers.views()
             if view["state"] in ("retrying", "failed")

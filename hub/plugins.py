@@ -7,6 +7,7 @@ nobody can say which was meant, so that is fatal and names both.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -60,7 +61,8 @@ class Provider:
 
     `broken` ones could not be imported, or a hook raised; `invalid` ones announced something the
     hub refuses; `refused` maps the drivers they lost, as `kind/name`, to the reason. `unused` ones
-    are sound, but no block of the configuration names a driver of theirs.
+    are sound, but no block of the configuration names a driver of theirs. `digest` is the SHA-256
+    of a file's code.
     """
 
     name: str
@@ -71,6 +73,7 @@ class Provider:
     reason: str = ""
     drivers: Mapping[Kind, tuple[str, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
+    digest: str = ""
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -101,6 +104,13 @@ class Registry:
         if found is None:
             raise PluginError(self.why_missing(kind, name))
         return found
+
+    def fingerprint(self, kind: Kind, name: str) -> tuple[str, str, str]:
+        """What tells one state of a driver's plugin from another: name, version, digest."""
+        for provider in self.providers:
+            if name in provider.drivers.get(kind, ()):
+                return provider.name, provider.version, provider.digest
+        return "", "", ""
 
     def nearest(self, kind: Kind, name: str) -> str:
         """The driver name that was perhaps meant, or an empty text."""
@@ -139,6 +149,7 @@ class _Found:
     version: str
     file: str
     load: Callable[[], object]
+    digest: str = ""
 
 
 def load_registry(plugins_dir: Path | None = None) -> Registry:
@@ -197,21 +208,37 @@ def _files(folder: Path | None) -> Iterator[_Found]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(("_", ".", "test_")) or path.name == "conftest.py":
             continue
-        if path.suffix == ".py":
-            yield _Found(path.stem, "file", "", str(path), _file_loader(path))
-        elif (path / "__init__.py").is_file():
-            init = path / "__init__.py"
-            yield _Found(path.name, "file", "", str(init), _file_loader(init))
+        init = path if path.suffix == ".py" else path / "__init__.py"
+        if not init.is_file():
+            continue
+        name = path.stem if init == path else path.name
+        digest = _digest(init)
+        yield _Found(name, "file", "", str(init), _file_loader(init, digest), digest)
 
 
-def _file_loader(path: Path) -> Callable[[], object]:
-    return lambda: _import_file(path)
+def _digest(init: Path) -> str:
+    """The SHA-256 of a plugin's code: of its file, or of every Python file of its folder."""
+    digest = hashlib.sha256()
+    files = sorted(init.parent.rglob("*.py")) if init.name == "__init__.py" else [init]
+    for file in files:
+        with contextlib.suppress(OSError):
+            digest.update(f"{file}\0".encode() + file.read_bytes())
+    return digest.hexdigest()
 
 
-def _import_file(path: Path) -> object:
+def _file_loader(path: Path, digest: str) -> Callable[[], object]:
+    return lambda: _import_file(path, digest)
+
+
+def _import_file(path: Path, digest: str) -> object:
+    """The module of a plugin file; the one that is loaded already as long as its code is the same,
+    so that looking again neither runs it again nor makes its classes strangers to their objects.
+    """
     stem = path.parent.name if path.name == "__init__.py" else path.stem
-    digest = hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]
-    name = f"_vestibule_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', stem)}_{digest}"
+    place = hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:12]
+    name = f"_vestibule_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', stem)}_{place}"
+    if name in sys.modules:
+        return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is not a Python file")
@@ -226,7 +253,7 @@ def _import_file(path: Path) -> object:
 
 
 def _load(found: _Found) -> tuple[Provider, list[tuple[Kind, Driver]]]:
-    provider = Provider(found.name, found.source, found.version, found.file)
+    provider = Provider(found.name, found.source, found.version, found.file, digest=found.digest)
     try:
         plugin = found.load()
     except (Exception, SystemExit) as error:

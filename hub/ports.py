@@ -13,9 +13,11 @@ from hub.kinds.access_control import Verb
 from hub.views import (
     AlertView,
     CameraView,
+    ConfigurationView,
     DoorView,
     HealthView,
     IncidentView,
+    PlanView,
     Verdict,
     VisitView,
 )
@@ -54,12 +56,39 @@ class EventStream(Protocol):
     async def __anext__(self) -> tuple[int, Event]: ...
 
 
+class ConfigurationFacade(Protocol):
+    """What pages, API and command line may ask of the configuration; see `hub.configuration`."""
+
+    @property
+    def trouble(self) -> str:
+        """Why what runs is not what the file says; empty where it is."""
+        ...
+
+    @property
+    def waiting(self) -> str:
+        """What somebody has to confirm, in words; empty where nothing waits."""
+        ...
+
+    async def view(self) -> ConfigurationView:
+        """What runs, since when, and what was kept."""
+        ...
+
+    async def look(self, kept: str = "") -> PlanView:
+        """What taking over the file, or a kept one, would change. Raises `Refused`."""
+        ...
+
+    async def apply(self, plan: str, by: str, *, confirmed: bool = False) -> PlanView:
+        """Take over what was looked at. Raises `Refused`."""
+        ...
+
+
 class HouseFacade(Protocol):
     """All that the pages and the API may ask of the hub."""
 
     config: Config
     campus: Campus
     clock: Clock
+    configuration: ConfigurationFacade
 
     def cameras(self) -> list[CameraView]:
         """Every configured camera, in file order."""

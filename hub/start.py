@@ -16,10 +16,11 @@ from typing import Any
 import structlog
 
 from hub.app import Hub
-from hub.check import CannotCheck, examine
-from hub.config import Config
-from hub.errors import StateError, VestibuleError
-from hub.plugins import Registry
+from hub.configuration import Chosen, choose
+from hub.errors import CannotCheck, StateError, VestibuleError
+from hub.kept import KeptConfigs
+from hub.output import guard_output
+from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 
 CANNOT_START = 3
@@ -39,19 +40,26 @@ class Options:
 
 def start(options: Options) -> int:
     """Run a hub to its end and return the exit status. Prints every failure in plain words."""
+    secrets = Secrets()
+    guard_output(secrets)
     configure_logging()
-    try:
-        examined = examine(options.config)
-    except CannotCheck as error:
-        return _say(error, 2)
-    if examined.config is None:
-        for problem in examined.problems:
+    folder = StateFolder(options.state)
+    kept = KeptConfigs(folder.configs)
+    chosen, said = choose(options.config, kept, secrets)
+    if isinstance(said, CannotCheck):
+        _say(said, 2)
+    else:
+        for problem in said.problems:
             print(problem)
-        return 1
+        for note in said.notes:
+            print(f"note: {note}", file=sys.stderr)
+    if chosen is None:
+        return 2 if isinstance(said, CannotCheck) else 1
+    if chosen.trouble:
+        _say(f"{chosen.trouble}. Nothing is cleaned up until that is mended.", 0)
     try:
-        folder = StateFolder(options.state)
         with folder.lock():
-            return asyncio.run(_serve(examined.config, examined.registry, options, folder))
+            return asyncio.run(_serve(chosen, options, folder, secrets))
     except StateError as error:
         return _say(error, CANNOT_START)
     except KeyboardInterrupt:
@@ -63,7 +71,7 @@ def _say(error: VestibuleError | str, code: int) -> int:
     return code
 
 
-async def _serve(config: Config, registry: Registry, options: Options, folder: StateFolder) -> int:
+async def _serve(chosen: Chosen, options: Options, folder: StateFolder, secrets: Secrets) -> int:
     try:
         listener = listen(options.listen, options.port)
     except OSError as error:
@@ -72,8 +80,9 @@ async def _serve(config: Config, registry: Registry, options: Options, folder: S
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
-    hub = Hub(config, registry, folder, config_path=options.config)
+    hub = Hub(chosen, folder, config_path=options.config, secrets=secrets)
     async with hub:
+        loop.add_signal_handler(signal.SIGHUP, hub.configuration.ask)
         await hub.open_pages(listener)
         await announce(hub, options.listen, listener.getsockname()[1])
         tell_systemd("READY=1")
@@ -84,7 +93,8 @@ async def _serve(config: Config, registry: Registry, options: Options, folder: S
             pass
         tell_systemd("STOPPING=1")
         if options.summary is not None:
-            text = json.dumps(await hub.summary(), indent=2, ensure_ascii=False)
+            told = secrets.clean_data(await hub.summary())
+            text = json.dumps(told, indent=2, ensure_ascii=False)
             await asyncio.to_thread(_write, options.summary, text)
     return 0
 

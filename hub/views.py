@@ -190,10 +190,14 @@ class DriverView(TypedDict):
 
 
 class HealthView(TypedDict):
-    """How the house is. `state` is `degraded` whenever `problems` is not empty."""
+    """How the house is. `state` is `degraded` whenever `problems` is not empty.
+
+    `configuration` says why what runs is not what the file says, or what waits to be confirmed.
+    """
 
     state: Literal["ok", "degraded"]
     problems: list[str]
+    configuration: str
     version: str
     started: str
     uptime_s: float
@@ -221,3 +225,42 @@ class VisitView(TypedDict):
     left: str | None
     state: Literal["expected", "here", "left"]
     overstayed: bool
+
+
+class PlanView(TypedDict):
+    """What a look at the configuration found.
+
+    `id` names it for the apply that follows; `kept` is the hash it was looked up by, or "" for the
+    file. `changes` have `path`, `kind`, `before`, `after` and `grave`, `steps` the instances to
+    `start`, `stop` and `restart` as `kind/id`; `grave` are the paths to confirm a second time.
+    """
+
+    id: str
+    kept: str
+    valid: bool
+    problems: list[dict[str, object]]
+    changes: list[dict[str, Any]]
+    steps: dict[str, list[str]]
+    grave: list[str]
+
+
+class KeptView(TypedDict):
+    """A configuration that ran and was kept."""
+
+    hash: str
+    time: str
+    running: bool
+
+
+class ConfigurationView(TypedDict):
+    """What runs. `trouble` says why that is not what the file says, `waiting` what is to confirm;
+    both are empty where all is well.
+    """
+
+    file: str
+    hash: str
+    since: str
+    kept_runs: bool
+    trouble: str
+    waiting: str
+    kept: list[KeptView]

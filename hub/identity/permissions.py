@@ -17,6 +17,7 @@ PERMISSIONS: Mapping[str, str] = {
     "command.doors": "Ask doors to lock or unlock. Leaving is never affected.",
     "work.visitors": "Check visitors in and out.",
     "manage.accounts": "Add people, tokens and roles.",
+    "manage.configuration": "Have the hub take over a changed configuration, or go back to one.",
 }
 
 _SEE_ALL = frozenset(name for name in PERMISSIONS if name.startswith("see."))
@@ -38,7 +39,16 @@ ROLES: Mapping[str, frozenset[str]] = {
         }
     ),
     "nurse": frozenset({"see.alerts", "see.incidents", "see.visitors", "give.verdict"}),
-    "it": frozenset({"see.cameras", "see.doors", "see.health", "see.events", "manage.accounts"}),
+    "it": frozenset(
+        {
+            "see.cameras",
+            "see.doors",
+            "see.health",
+            "see.events",
+            "manage.accounts",
+            "manage.configuration",
+        }
+    ),
     "auditor": frozenset(
         {"see.doors", "see.alerts", "see.incidents", "see.health", "see.visitors", "see.events"}
     ),

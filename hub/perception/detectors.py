@@ -27,13 +27,14 @@ STAND_IN = "motion"
 WARM_SIZE = (640, 360)
 
 
-@dataclass(slots=True)
-class _Held:
+@dataclass(slots=True, eq=False)
+class Held:
     """One detector, the thread that asks it, and why it is not the one that was wanted."""
 
     info: DetectorInfo
     inference: Inference
     reason: str = ""
+    made_from: object = None
 
 
 class Detectors:
@@ -43,11 +44,33 @@ class Detectors:
     """
 
     def __init__(self, spec: WorkerSpec, clock: Clock) -> None:
-        self._held: dict[str, _Held] = {}
-        registry = load_registry(spec.plugins_dir)
-        for one in spec.detectors or (DetectorSpec(id="", driver=STAND_IN),):
-            self._held[one.id] = _build(one, spec, registry, clock)
+        self._clock = clock
+        self._held = self.build(spec)
         _warm()
+
+    def build(self, spec: WorkerSpec) -> dict[str, Held]:
+        """The detectors of a specification, those that are as they were taken over; blocking."""
+        held: dict[str, Held] = getattr(self, "_held", {})
+        registry = load_registry(spec.plugins_dir)
+        built = {}
+        for one in spec.detectors or (DetectorSpec(id="", driver=STAND_IN),):
+            made_from = (one, registry.fingerprint("detectors", one.driver))
+            known = held.get(one.id)
+            if known is not None and known.made_from == made_from:
+                built[one.id] = known
+            else:
+                built[one.id] = _build(one, spec, registry, self._clock)
+                built[one.id].made_from = made_from
+        return built
+
+    def exchange(self, built: dict[str, Held]) -> list[Held]:
+        """Answer with these from now on; returns those that are no longer needed, to be closed."""
+        before, self._held = self._held, built
+        return [held for held in before.values() if held not in built.values()]
+
+    def behind(self, detector: str) -> object:
+        """What stands behind a name, to be compared: another object once it was exchanged."""
+        return self._find(detector)
 
     def info(self, detector: str) -> DetectorInfo:
         """What a detector says of itself; "" and unknown names mean the first."""
@@ -65,11 +88,11 @@ class Detectors:
         """For health: by id what answers there, whether it guesses, and what is wrong."""
         return {name: _report(held) for name, held in self._held.items()}
 
-    def _find(self, detector: str) -> _Held:
+    def _find(self, detector: str) -> Held:
         return self._held.get(detector) or next(iter(self._held.values()))
 
 
-def _report(held: _Held) -> dict[str, Any]:
+def _report(held: Held) -> dict[str, Any]:
     shares = held.inference.shares().values()
     return {
         "name": held.info.name,
@@ -84,7 +107,7 @@ def _report(held: _Held) -> dict[str, Any]:
     }
 
 
-def _build(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock) -> _Held:
+def _build(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock) -> Held:
     try:
         return _instance(one, spec, registry, clock)
     except Exception as error:
@@ -95,7 +118,7 @@ def _build(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock
     return held
 
 
-def _instance(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock) -> _Held:
+def _instance(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock) -> Held:
     driver = registry.driver("detectors", one.driver)
     context = Context(
         name=one.id,
@@ -108,7 +131,7 @@ def _instance(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Cl
     info = instance.info
     if info.biometric:
         raise PluginError(f"detector {info.name} recognises persons, which is refused")
-    return _Held(info, Inference([instance], f"inference {one.id}"))
+    return Held(info, Inference([instance], f"inference {one.id}"))
 
 
 def _warm() -> None:

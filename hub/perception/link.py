@@ -1,8 +1,9 @@
 """How the hub and a perception worker talk: JSON objects, each after its length, on a Unix socket.
 
 Worker to hub: `hello`, `event` (numbered; kept and sent again until acknowledged), `health`, `log`.
-Hub to worker: `start` (detectors and cameras), `camera` (one camera, new or changed), `ack`,
-`keep` (pictures around a moment), `stop`. Every message is an object with its name under `t`.
+Hub to worker: `start` (detectors and cameras), `camera` (one camera, new or changed), `forget` (one
+camera), `detectors` (all of them, as they are now), `ack`, `keep` (pictures around a moment),
+`stop`. Every message is an object with its name under `t`.
 """
 
 from __future__ import annotations

@@ -98,6 +98,8 @@ class LiveCamera:
         self._wall = clock.now()
         self._answers: deque[tuple[Question, list[Detection] | None]] = deque()
         self._wanted: list[Wanted] = []
+        self._anew = False
+        self._next: tuple[CameraSpec, Callable[[tuple[int, int]], CameraPipeline]] | None = None
         self._lock = threading.Lock()
 
     def answer(self, question: Question, detections: list[Detection] | None) -> None:
@@ -111,6 +113,18 @@ class LiveCamera:
         with self._lock:
             self._wanted.extend(wanted)
 
+    def begin_anew(self) -> None:
+        """Look with a fresh pipeline from the next picture on: the detector was exchanged."""
+        with self._lock:
+            self._anew = True
+
+    def adopt(
+        self, spec: CameraSpec, pipeline: Callable[[tuple[int, int]], CameraPipeline]
+    ) -> None:
+        """Look by another specification from the next picture on; its source is the same."""
+        with self._lock:
+            self._next = (spec, pipeline)
+
     def work(self) -> Worked:
         """Do all that is due. Never raises: a fault is counted, logged and costs one picture."""
         worked = Worked()
@@ -120,6 +134,15 @@ class LiveCamera:
             self._answers.clear()
             self.pictures.want(self._wanted)
             self._wanted.clear()
+            if self._next is not None:
+                before, (self.spec, pipeline) = self.spec, self._next
+                if (before.masks, before.private) != (self.spec.masks, self.spec.private):
+                    self.pictures.forget()  # what is masked now was still in them
+                self._pipeline_for = None if self.spec.private else pipeline
+                self.gate = "private" if self.spec.private else "warming"
+                self._next, self._anew, self._size = None, True, (0, 0)
+            if self._anew:
+                self._anew, self._pipeline = False, None
         for question, detections in answers:
             if question.asker is self._pipeline:
                 self._guarded(self._settle, question.frame, question.look, detections, worked)

@@ -69,6 +69,11 @@ class Pictures:
         """The picture last shown."""
         return self._recent[-1] if self._recent else None
 
+    def forget(self) -> None:
+        """Remember none of the pictures of before."""
+        self._recent.clear()
+        self._bytes = 0
+
     def due(self, time: datetime) -> bool:
         """Whether it is time for the next picture."""
         newest = self.newest

@@ -10,7 +10,8 @@ from typing import Any
 
 from pydantic import Field
 
-from hub.config import Polygon, Zone
+from hub.campus import Campus
+from hub.config import Config, Polygon, Zone
 from hub.kinds import Block
 from hub.kinds.cameras import VideoSource
 
@@ -53,3 +54,43 @@ class WorkerSpec(Block):
     detectors: tuple[DetectorSpec, ...] = ()
     cameras: tuple[CameraSpec, ...] = ()
     threads: int = 2
+
+
+def camera_spec(
+    config: Config, campus: Campus, camera: str, source: VideoSource, slot: int
+) -> CameraSpec:
+    """A configured camera. Private places are not analysed: neither its own nor any zone's."""
+    block = config.cameras[camera]
+    zones = tuple(zone for zone in block.zones if not campus.private(zone.place))
+    only_private_zones = bool(block.zones) and not zones
+    first = next((name for name, each in config.detectors.items() if each.enabled), "")
+    return CameraSpec(
+        id=camera,
+        slot=slot,
+        place=block.place,
+        source=source,
+        fps=block.fps,
+        detector=block.detector or first,
+        important=block.important,
+        private=campus.private(block.place) or only_private_zones,
+        zones=zones,
+        masks=block.masks,
+    )
+
+
+def detector_specs(config: Config) -> tuple[DetectorSpec, ...]:
+    """The detectors that are switched on, in file order."""
+    return tuple(
+        DetectorSpec(id=name, driver=block.driver, settings=_plain(block.settings))
+        for name, block in config.detectors.items()
+        if block.enabled
+    )
+
+
+def _plain(settings: Any) -> dict[str, Any]:
+    """A driver's settings as JSON values, under the names that YAML uses."""
+    if settings is None:
+        return {}
+    if hasattr(settings, "model_dump"):
+        return dict(settings.model_dump(mode="json", by_alias=True))
+    return dict(settings)

@@ -21,6 +21,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, NoReturn
 
+import structlog
+
 from hub.clock import Clock, SystemClock, from_iso
 from hub.perception.activity import ASKING, WORKING, Activity
 from hub.perception.detectors import Detectors
@@ -56,6 +58,7 @@ class Worker:
         self._early = {camera.id: camera for camera in spec.cameras}
         self._detectors: Detectors | None = None
         self._wake = asyncio.Event()
+        self._exchange = asyncio.Event()
         self._tick_began: float | None = None
         self._tick_took = 0.0
 
@@ -68,6 +71,7 @@ class Worker:
             asyncio.create_task(self._obey(stopped), name="obey the hub"),
             asyncio.create_task(self._work(), name="work"),
             asyncio.create_task(self._report(), name="report"),
+            asyncio.create_task(self._exchange_detectors(), name="exchange detectors"),
         ]
         waiting = asyncio.create_task(stopped.wait(), name="wait for the end")
         done, _ = await asyncio.wait({*tasks, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -93,6 +97,14 @@ class Worker:
                     self._outbox.acknowledged(int(message["seq"]))
                 case "camera":
                     self._add(CameraSpec.model_validate(message["camera"]))
+                case "forget":
+                    self._forget(str(message["camera"]))
+                case "detectors":
+                    self._spec = WorkerSpec.model_validate(
+                        self._spec.model_dump()
+                        | {key: message[key] for key in ("plugins_dir", "detectors")}
+                    )
+                    self._exchange.set()
                 case "keep":
                     self._keep(message)
                 case "stop":
@@ -101,12 +113,18 @@ class Worker:
                     log.warning("the hub sent a message of unknown kind %r", other)
 
     def _add(self, spec: CameraSpec) -> None:
-        """Start a camera, or start it afresh with a changed specification."""
+        """Start a camera, or look at it by a changed specification; only another source means that
+        it is opened afresh.
+        """
         if self._detectors is None:  # nothing could be made of its packets yet
             self._early[spec.id] = spec
             return
-        if spec.id in self._cameras:
-            self._cameras[spec.id].feed.stop()
+        known = self._cameras.get(spec.id)
+        if known is not None and known.spec.source == spec.source:
+            known.adopt(spec, lambda size: self._pipeline(spec, size))
+            return
+        if known is not None:
+            known.feed.stop()
         pictures = Pictures(
             self._spec.state / "run" / "snapshots" / f"{spec.id}.jpg", self._spec.state / "media"
         )
@@ -117,6 +135,31 @@ class Worker:
         self._due[spec.id] = self._clock.monotonic()
         feed.start()
         self._wake.set()
+
+    def _forget(self, camera: str) -> None:
+        """Let go of a camera; what it has seen already goes on its way."""
+        self._early.pop(camera, None)
+        self._due.pop(camera, None)
+        known = self._cameras.pop(camera, None)
+        if known is not None:
+            known.feed.stop()
+
+    async def _exchange_detectors(self) -> None:
+        """Build what has changed beside what works, then exchange it between two looks."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._exchange.wait()
+            self._exchange.clear()
+            detectors = self._detectors
+            if detectors is None:
+                continue  # they are built from the newest specification once they are
+            built = await loop.run_in_executor(None, detectors.build, self._spec)
+            before = {name: detectors.behind(c.spec.detector) for name, c in self._cameras.items()}
+            for held in detectors.exchange(built):
+                await loop.run_in_executor(None, held.inference.close)
+            for name, camera in self._cameras.items():
+                if detectors.behind(camera.spec.detector) is not before.get(name):
+                    camera.begin_anew()
 
     def _pipeline(self, spec: CameraSpec, size: tuple[int, int]) -> CameraPipeline:
         assert self._detectors is not None
@@ -143,16 +186,19 @@ class Worker:
 
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
-        self._detectors = await loop.run_in_executor(self._pool, Detectors, self._spec, self._clock)
-        for spec in self._early.values():
-            self._add(spec)
+        spec = self._spec
+        self._detectors = await loop.run_in_executor(self._pool, Detectors, spec, self._clock)
+        if self._spec is not spec:
+            self._exchange.set()
+        for camera in self._early.values():
+            self._add(camera)
         while True:
             began = self._tick_began = self._clock.monotonic()
-            due = [camera for name, camera in self._cameras.items() if self._due[name] <= began]
-            for camera in due:
-                self._due[camera.spec.id] = began + 1.0 / camera.spec.fps
-            for camera, worked in await self._spread(due):
-                self._pass_on(camera, worked)
+            due = [each for name, each in self._cameras.items() if self._due[name] <= began]
+            for each in due:
+                self._due[each.spec.id] = began + 1.0 / each.spec.fps
+            for each, worked in await self._spread(due):
+                self._pass_on(each, worked)
             now = self._clock.monotonic()
             self._tick_began, self._tick_took = None, now - began
             self._wake.clear()
@@ -199,8 +245,9 @@ class Worker:
             if not camera.asking:
                 self._activity.unmark(camera.spec.slot, ASKING)
             camera.answer(question, found)
-            self._due[camera.spec.id] = self._clock.monotonic()
-            self._wake.set()
+            if self._cameras.get(camera.spec.id) is camera:
+                self._due[camera.spec.id] = self._clock.monotonic()
+                self._wake.set()
 
         self._detectors.ask(
             camera.spec,
@@ -272,6 +319,7 @@ async def serve(descriptor: int) -> None:
     root = logging.getLogger()
     root.setLevel(logging.INFO)
     root.addHandler(LinkLog(link, asyncio.get_running_loop()))
+    log_through_logging()
     async with asyncio.timeout(START_WITHIN_S):
         message = await link.receive()
     if message is None or message["t"] != "start":
@@ -279,6 +327,16 @@ async def serve(descriptor: int) -> None:
     worker = Worker(link, WorkerSpec.model_validate(message["spec"]), SystemClock())
     await worker.run()
     await link.close()
+
+
+def log_through_logging() -> None:
+    """Structured log lines of detectors go to the hub too, and never with values of variables."""
+    plain = structlog.dev.plain_traceback
+    structlog.configure(
+        processors=[structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+    )
 
 
 def leave(code: int) -> NoReturn:

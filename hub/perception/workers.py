@@ -9,20 +9,21 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from hub.campus import Campus
 from hub.clock import Clock, iso
-from hub.config import CameraBlock, Config
+from hub.config import Config
 from hub.events import Event
 from hub.kinds.cameras import VideoSource
 from hub.perception.activity import suspects
 from hub.perception.crew import Crew
 from hub.perception.link import Message
-from hub.perception.spec import CameraSpec, DetectorSpec, WorkerSpec
+from hub.perception.spec import WorkerSpec, camera_spec, detector_specs
+from hub.perception.watched import COUNTED, CameraCounters, State, Watched
 from hub.ports import Accept
 from hub.supervisor import Exit, Supervisor
 
@@ -35,56 +36,6 @@ FORGIVEN_AFTER_S = 60.0
 SILENT_AFTER_S = 20.0
 STUCK_AFTER_S = 30.0
 PREPARED_WITHIN_S = 60.0
-COUNTED = ("decoded", "triggered", "inferred", "dropped", "damaged", "faults", "missed")
-
-State = Literal["starting", "online", "offline"]
-
-
-@dataclass(frozen=True, slots=True)
-class CameraCounters:
-    """One camera as perception sees it; counts go on over restarts of the worker.
-
-    `picture_age_s` is the age of the newest decoded picture, `reason` why none comes.
-    """
-
-    state: State
-    reason: str
-    decoded: int
-    triggered: int
-    inferred: int
-    dropped: int
-    damaged: int
-    faults: int
-    missed: int
-    gate: str
-    picture_time: datetime | None
-    picture_age_s: float | None
-    detector: str
-    guessing: bool
-    worker: str
-
-
-@dataclass(slots=True)
-class _Watched:
-    """What is known about one camera."""
-
-    spec: CameraSpec
-    since: float
-    state: State = "starting"
-    reason: str = ""
-    gate: str = "warming"
-    picture_at: float | None = None
-    before: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
-    now: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
-    kills: int = 0
-
-    def total(self, name: str) -> int:
-        return self.before[name] + self.now[name]
-
-    def new_life(self) -> None:
-        """Its worker is gone: what was counted is history."""
-        self.before = {name: self.total(name) for name in COUNTED}
-        self.now = dict.fromkeys(COUNTED, 0)
 
 
 class Registered(Protocol):
@@ -114,7 +65,8 @@ class Perception:
         self._supervisor = supervisor
         self._config_folder = config_folder.resolve()
         self._threads = threads
-        self._cameras: dict[str, _Watched] = {}
+        self._cameras: dict[str, Watched] = {}
+        self._slots = count()
         self._crews: dict[str, Crew] = {}
         self._watcher: asyncio.Task[None] | None = None
         self.first_picture: float | None = None
@@ -144,6 +96,33 @@ class Perception:
         if not known:
             crew.cameras.append(camera)
         crew.tell({"t": "camera", "camera": self._cameras[camera].spec.model_dump(mode="json")})
+
+    def reconfigure(self, config: Config, campus: Campus) -> None:
+        """Look by another configuration. A camera that has gone is let go of; one that hangs, looks
+        or counts differently starts afresh in its worker; workers change their detectors in place.
+        """
+        self._config, self._campus = config, campus
+        for camera in [each for each in self._cameras if each not in config.cameras]:
+            self.remove(camera)
+        for camera, watched in self._cameras.items():
+            before = watched.spec
+            watched.spec = camera_spec(config, campus, camera, before.source, before.slot)
+            crew = self._crew_of(camera)
+            if watched.spec != before and crew is not None:
+                crew.tell({"t": "camera", "camera": watched.spec.model_dump(mode="json")})
+        for crew in self._crews.values():
+            spec = self._worker_spec(crew.name, ()).model_dump(mode="json")
+            crew.tell({"t": "detectors"} | {key: spec[key] for key in ("plugins_dir", "detectors")})
+
+    def remove(self, camera: str) -> None:
+        """Watch a camera no longer; one that is not watched is no error."""
+        crew = self._crew_of(camera)
+        if self._cameras.pop(camera, None) is None:
+            return
+        if crew is not None:
+            crew.cameras.remove(camera)
+            crew.tell({"t": "forget", "camera": camera})
+        (self._state / "run" / "snapshots" / f"{camera}.jpg").unlink(missing_ok=True)
 
     async def stop(self, within_s: float = 1.8) -> None:
         """End the workers; what they have seen is journaled first, as far as time allows."""
@@ -201,33 +180,12 @@ class Perception:
 
     def _know(self, camera: str, source: VideoSource) -> None:
         known = self._cameras.get(camera)
-        slot = known.spec.slot if known else len(self._cameras)
-        spec = self._spec(camera, self._config.cameras[camera], source, slot)
+        slot = known.spec.slot if known else next(self._slots)
+        spec = camera_spec(self._config, self._campus, camera, source, slot)
         if known:
             known.spec = spec
         else:
-            self._cameras[camera] = _Watched(spec, self._clock.monotonic())
-
-    def _spec(self, camera: str, block: CameraBlock, source: VideoSource, slot: int) -> CameraSpec:
-        """Private places are not analysed: neither a camera's own nor any of its zones."""
-        zones = tuple(zone for zone in block.zones if not self._campus.private(zone.place))
-        only_private_zones = bool(block.zones) and not zones
-        return CameraSpec(
-            id=camera,
-            slot=slot,
-            place=block.place,
-            source=source,
-            fps=block.fps,
-            detector=block.detector or self._default_detector(),
-            important=block.important,
-            private=self._campus.private(block.place) or only_private_zones,
-            zones=zones,
-            masks=block.masks,
-        )
-
-    def _default_detector(self) -> str:
-        enabled = (name for name, block in self._config.detectors.items() if block.enabled)
-        return next(enabled, "")
+            self._cameras[camera] = Watched(spec, self._clock.monotonic())
 
     def _worker_spec(self, name: str, cameras: Iterable[str]) -> WorkerSpec:
         plugins_dir = self._config_folder / self._config.hub.plugins_dir
@@ -237,11 +195,7 @@ class Perception:
             state=self._state,
             activity=self._activity(name),
             plugins_dir=plugins_dir,
-            detectors=tuple(
-                DetectorSpec(id=key, driver=block.driver, settings=_plain(block.settings))
-                for key, block in self._config.detectors.items()
-                if block.enabled
-            ),
+            detectors=detector_specs(self._config),
             cameras=tuple(self._cameras[camera].spec for camera in cameras),
             threads=self._threads,
         )
@@ -269,7 +223,9 @@ class Perception:
             return
         marked = await asyncio.to_thread(suspects, self._activity(end.name))
         for camera in list(crew.cameras):
-            watched = self._cameras[camera]
+            watched = self._cameras.get(camera)
+            if watched is None:
+                continue
             if end.ran_s > FORGIVEN_AFTER_S or watched.spec.slot not in marked:
                 watched.kills = 0
             if watched.spec.slot in marked:
@@ -304,7 +260,7 @@ class Perception:
 
     async def _watch(self) -> None:
         while True:
-            for name, camera in self._cameras.items():
+            for name, camera in list(self._cameras.items()):
                 await self._judge(name, camera)
             for crew in self._crews.values():
                 if why := crew.unwell(SILENT_AFTER_S, STUCK_AFTER_S):
@@ -312,8 +268,10 @@ class Perception:
                     self._supervisor.kill(crew.name)
             await self._clock.sleep(WATCH_EVERY_S)
 
-    async def _judge(self, name: str, camera: _Watched) -> None:
+    async def _judge(self, name: str, camera: Watched) -> None:
         """Online while pictures come; the change counts once the journal has it."""
+        if self._cameras.get(name) is not camera:
+            return
         latest = camera.picture_at
         crew = self._crew_of(name)
         if latest is None and crew is not None and crew.preparing(PREPARED_WITHIN_S):
@@ -329,13 +287,13 @@ class Perception:
         if told or await self._publish(self._presence(name, camera, state, silent)):
             camera.state = state
 
-    def _presence(self, name: str, camera: _Watched, state: State, silent: float) -> Event:
+    def _presence(self, name: str, camera: Watched, state: State, silent: float) -> Event:
         data: dict[str, Any] = {"camera": name, "place": camera.spec.place}
         if state == "offline":
             data |= {"silent_s": round(silent, 1), "reason": self._why(camera)}
         return Event(f"camera.{state}", f"camera/{name}", self._clock.now(), name, data)
 
-    def _why(self, camera: _Watched) -> str:
+    def _why(self, camera: Watched) -> str:
         crew = self._crew_of(camera.spec.id)
         if crew is None or not crew.connected:
             return "its worker is not running"
@@ -349,7 +307,7 @@ class Perception:
             return False
         return True
 
-    def _counters(self, camera: _Watched) -> CameraCounters:
+    def _counters(self, camera: Watched) -> CameraCounters:
         crew = self._crew_of(camera.spec.id)
         detectors = crew.health.get("detectors", {}) if crew else {}
         detector = detectors.get(camera.spec.detector, {})
@@ -368,15 +326,6 @@ class Perception:
             worker=crew.name if crew else "",
             **{name: camera.total(name) for name in COUNTED},
         )
-
-
-def _plain(settings: Any) -> dict[str, Any]:
-    """A driver's settings as JSON values, under the names that YAML uses."""
-    if settings is None:
-        return {}
-    if hasattr(settings, "model_dump"):
-        return dict(settings.model_dump(mode="json", by_alias=True))
-    return dict(settings)
 
 
 def _forget_old_pictures(folder: Path) -> None:

@@ -68,7 +68,7 @@ class DoorFacts:
     """One door's observed state; `hear` and `tick` return what is worth telling."""
 
     def __init__(self, held_after: float) -> None:
-        self._held_after = held_after
+        self.held_after = held_after
         self._settled: Lock | None = None
         self._unlocked_at = float("-inf")
         self._passage_until = float("-inf")
@@ -243,7 +243,7 @@ class DoorFacts:
         if self._opened is None or self._held_told or self._may_stand_open():
             return []
         since, forced = self._opened
-        if now - since < self._held_after or self.position.value != "open":
+        if now - since < self.held_after or self.position.value != "open":
             return []
         self._held_told = True
         return [News("door.held", wall, {"open_s": round(now - since, 1), "forced": forced})]

@@ -60,6 +60,18 @@ class _Door:
     refresh_due: float = 0.0
     data: dict[str, Any] = field(default_factory=dict)
 
+    def adopt(self, block: DoorBlock) -> None:
+        """Be described by this block from now on."""
+        self.block = block
+        self.facts.held_after = block.held_after
+        self.data = _data(self.id, block)
+
+    def now_behind(self) -> AccessController:
+        """Its controller at this moment: one may be replaced while a command is under way."""
+        if self.controller is None:
+            raise NotReady(f"its controller {self.block.controller} is not running")
+        return self.controller
+
 
 class Doors:
     """All doors of the site and their controllers.
@@ -85,16 +97,37 @@ class Doors:
         self._stragglers: set[asyncio.Task[Any]] = set()
         self._counts = dict.fromkeys(("reports", "strange_reports", "events", "events_lost"), 0)
 
+    def reconfigure(self, config: Config, campus: Campus) -> None:
+        """Take over another configuration. What is known of a door that stays, stays known; a
+        command to a door that goes ends as failed. Attach new controllers afterwards.
+        """
+        known, self._doors = self._doors, {}
+        self._campus = campus
+        for id_, block in config.doors.items():
+            door = known.get(id_)
+            if door is not None and door.block.controller == block.controller:
+                door.adopt(block)
+            else:
+                door = _door(id_, block)
+                controller = self._controllers.get(block.controller)
+                if controller is not None:
+                    _join(door, controller)
+            self._doors[id_] = door
+        for id_, door in known.items():
+            if self._doors.get(id_) is not door and door.command is not None:
+                door.command.end(Outcome("failed", "its configuration was changed meanwhile"))
+
+    def detach(self, controller_id: str) -> None:
+        """Let go of a controller that is being stopped or replaced."""
+        self._controllers.pop(controller_id, None)
+        for door in self._of(controller_id):
+            door.controller = None
+
     def attach(self, controller_id: str, controller: AccessController) -> None:
         """Give the doors of a controller their driver; again after it was rebuilt."""
-        capabilities = controller.capabilities
         self._controllers[controller_id] = controller
         for door in self._of(controller_id):
-            door.controller = controller
-            door.facts.stale_after = capabilities.stale_after_s
-            door.facts.has_contact = (
-                capabilities.has_position and door.id not in capabilities.without_position
-            )
+            _join(door, controller)
 
     async def watch(self, controller_id: str) -> None:
         """Take in a controller's reports; when they end its doors are offline.
@@ -217,13 +250,11 @@ class Doors:
         return outcome
 
     async def _drive(self, door: _Door, command: _Command, key: str) -> None:
-        controller = door.controller
-        assert controller is not None
         try:
-            await self._hand_over(door, controller, command, key)
+            await self._hand_over(door, command, key)
             await self._clock.sleep(FIRST_ASK_S)
             while True:
-                await self._ask(door, controller)
+                await self._ask(door)
                 await self._clock.sleep(ASK_AGAIN_S)
         except CommandFailed as error:
             command.end(Outcome("failed", str(error)))
@@ -231,16 +262,14 @@ class Doors:
             log.error("driver raised", door=door.id, reason=repr(error))
             command.end(Outcome("failed", f"driver raised {type(error).__name__}: {error}"))
 
-    async def _hand_over(
-        self, door: _Door, controller: AccessController, command: _Command, key: str
-    ) -> None:
+    async def _hand_over(self, door: _Door, command: _Command, key: str) -> None:
         verb = command.judge.verb
         while True:
             if verb == "momentary":
                 door.facts.expect_passage(self._clock.monotonic())
             command.sent = True
             try:
-                await controller.command(door.id, verb, key)
+                await door.now_behind().command(door.id, verb, key)
                 command.reason = ""
                 return
             except NotReady as error:
@@ -250,9 +279,9 @@ class Doors:
                     raise CommandFailed(f"not handed over, and not tried again: {error}") from error
             await self._clock.sleep(TRY_AGAIN_S)
 
-    async def _ask(self, door: _Door, controller: AccessController) -> None:
+    async def _ask(self, door: _Door) -> None:
         try:
-            await controller.refresh(door.id)
+            await door.now_behind().refresh(door.id)
         except (NotReady, CommandFailed) as error:
             log.debug("could not ask a door", door=door.id, reason=str(error))
 
@@ -264,13 +293,11 @@ class Doors:
                 idle = door.refresh is None or door.refresh.done()
                 if door.controller is not None and idle and now >= door.refresh_due:
                     door.refresh_due = now + min(REFRESH_S, door.facts.stale_after / 3)
-                    door.refresh = self._begin(
-                        self._refresh(door, door.controller), f"door {door.id} refresh"
-                    )
+                    door.refresh = self._begin(self._refresh(door), f"door {door.id} refresh")
             await self._clock.sleep(TICK_S)
 
-    async def _refresh(self, door: _Door, controller: AccessController) -> None:
-        asking = self._begin(self._ask(door, controller), f"door {door.id} ask")
+    async def _refresh(self, door: _Door) -> None:
+        asking = self._begin(self._ask(door), f"door {door.id} ask")
         alarm = self._begin(self._clock.sleep(REFRESH_DEADLINE_S), f"door {door.id} ask deadline")
         try:
             await asyncio.wait({asking, alarm}, return_when=asyncio.FIRST_COMPLETED)
@@ -342,11 +369,23 @@ class Doors:
 
 
 def _door(id_: str, block: DoorBlock) -> _Door:
-    data = {
+    return _Door(id_, block, DoorFacts(block.held_after), data=_data(id_, block))
+
+
+def _data(id_: str, block: DoorBlock) -> dict[str, Any]:
+    return {
         "door": id_,
         "name": block.name,
         "place": block.place,
         "leads_to": block.leads_to or "",
         "controller": block.controller,
     }
-    return _Door(id_, block, DoorFacts(block.held_after), data=data)
+
+
+def _join(door: _Door, controller: AccessController) -> None:
+    capabilities = controller.capabilities
+    door.controller = controller
+    door.facts.stale_after = capabilities.stale_after_s
+    door.facts.has_contact = (
+        capabilities.has_position and door.id not in capabilities.without_position
+    )

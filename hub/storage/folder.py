@@ -21,6 +21,7 @@ class StateFolder:
         self.cache = path / "cache"
         self.models = path / "models"
         self.run = path / "run"
+        self.configs = path / "config"
         self.lock_file = path / "hub.lock"
 
     def open(self) -> None:

@@ -15,7 +15,7 @@ from hub.kinds.access_control import VERBS, Verb
 from hub.kinds.notifiers import SEVERITIES
 from hub.views import AlertView, CameraView, DoorView, IncidentView, Verdict
 from hub.web.recent import RECENT
-from hub.web.render import WORDS, error_page, page
+from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
 from hub.web.stream import STREAMS
 from hub.web.words import needs_a_look, offset, sentence
@@ -244,7 +244,7 @@ def _shown(key: str, entry: dict[str, Any]) -> bool:
 def _times(view: IncidentView, request: web.Request) -> list[tuple[str, str, str]]:
     """When it began, and how long after that the turning points came: name, time, detail."""
     start = min([view["opened"], *(each["opened"] for each in view["alerts"])])
-    rows = [("Began", request.app[WORDS].clock(start), "")]
+    rows = [("Began", words_in(request.app[HOUSE].config.hub.timezone).clock(start), "")]
     decided = [each["verdict"] for each in view["alerts"] if each["verdict"]]
     if decided:
         first = min(decided, key=lambda each: each["time"])

@@ -12,7 +12,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hub.identity.permissions import PERMISSIONS
-from hub.web import api, files, pages, signin, stream
+from hub.web import api, configuration, files, pages, signin, stream
 from hub.web.security import PUBLIC, SIGNED_IN
 
 
@@ -40,6 +40,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/visitors/{desk}/{id}/in", "work.visitors", pages.check_in),
     Route("POST", "/visitors/{desk}/{id}/out", "work.visitors", pages.check_out),
     Route("GET", "/health", "see.health", pages.health),
+    Route("GET", "/configuration", "manage.configuration", configuration.show),
+    Route("GET", "/configuration/apply", "manage.configuration", configuration.show),
+    Route("POST", "/configuration/apply", "manage.configuration", configuration.apply),
     Route("GET", "/live", SIGNED_IN, stream.live),
     Route("GET", "/pictures/cameras/{id}.jpg", "see.cameras", files.picture),
     Route("GET", "/media/{name}", "see.alerts", files.media),
@@ -62,6 +65,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/incidents", "see.incidents", api.incidents),
     Route("GET", "/api/v1/incidents/{id}", "see.incidents", api.incident),
     Route("GET", "/api/v1/visits", "see.visitors", api.visits),
+    Route("GET", "/api/v1/configuration", "manage.configuration", configuration.api_view),
+    Route("GET", "/api/v1/configuration/plan", "manage.configuration", configuration.api_plan),
+    Route("POST", "/api/v1/configuration/apply", "manage.configuration", configuration.api_apply),
     Route("GET", "/api/v1/events", "see.events", stream.events),
 )
 

@@ -62,6 +62,58 @@ class _Stream:
         return self._items.popleft()
 
 
+class ScriptedConfiguration:
+    """Implements `hub.ports.ConfigurationFacade`: one harmless change, or what a test puts here."""
+
+    def __init__(self) -> None:
+        self.trouble = ""
+        self.waiting = ""
+        self.refusal = ""
+        self.applied: list[tuple[str, str, bool]] = []
+        self.plan: dict[str, Any] = {
+            "id": "a" * 64,
+            "kept": "",
+            "valid": True,
+            "problems": [],
+            "changes": [change("cameras.lobby.fps", "5", "10")],
+            "steps": {"start": [], "stop": [], "restart": ["cameras/lobby"]},
+            "grave": [],
+        }
+
+    async def view(self) -> dict[str, Any]:
+        kept = [
+            {"hash": "aaaaaaaaaaaa", "time": "2026-03-02T08:00:00.000Z", "running": True},
+            {"hash": "bbbbbbbbbbbb", "time": "2026-03-01T08:00:00.000Z", "running": False},
+        ]
+        return {
+            "file": "/etc/vestibule/school.yaml",
+            "hash": "aaaaaaaaaaaa",
+            "since": "2026-03-02T08:00:00.000Z",
+            "kept_runs": False,
+            "trouble": self.trouble,
+            "waiting": self.waiting,
+            "kept": kept,
+        }
+
+    async def look(self, kept: str = "") -> dict[str, Any]:
+        if self.refusal:
+            raise Refused(self.refusal)
+        return {**self.plan, "kept": kept}
+
+    async def apply(self, plan: str, by: str, *, confirmed: bool = False) -> dict[str, Any]:
+        if plan != self.plan["id"]:
+            raise Refused("this is not what was looked at last; look again, then apply")
+        if self.plan["grave"] and not confirmed:
+            raise Refused("changes of doors or protocols need a second confirmation")
+        self.applied.append((plan, by, confirmed))
+        return self.plan
+
+
+def change(path: str, before: str, after: str, grave: bool = False) -> dict[str, Any]:
+    """One change as a look shows it."""
+    return {"path": path, "kind": "changed", "before": before, "after": after, "grave": grave}
+
+
 class ScriptedHouse:
     """Implements `hub.ports.HouseFacade`."""
 
@@ -69,6 +121,7 @@ class ScriptedHouse:
         self.folder = folder
         self.clock: Clock = clock or SystemClock()
         self.config = Config.model_validate(_config())
+        self.configuration = ScriptedConfiguration()
         self.campus = Campus(self.config.places)
         self.journal = Journal(folder / "journal.db")
         self._stream_size = stream_size
@@ -464,6 +517,7 @@ class ScriptedHouse:
         return {
             "state": "degraded",
             "problems": ["camera Gym North is offline", "door Gym East does not answer"],
+            "configuration": "",
             "version": "0.1.0",
             "started": self.ago(4000),
             "uptime_s": 4000.0,

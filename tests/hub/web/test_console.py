@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 from aiohttp import web
 from playwright.async_api import Browser, Page, async_playwright, expect
-from scripted_house import ScriptedHouse
+from scripted_house import ScriptedHouse, change
 
 from hub.identity import accounts
 from hub.web.security import SESSION_COOKIE
@@ -161,6 +161,40 @@ def keep(name: str) -> dict[str, Any]:
     """Where to keep a screenshot, when a folder is named."""
     folder = os.environ.get("VESTIBULE_SCREENSHOTS")
     return {"path": Path(folder) / f"{name}.png"} if folder else {}
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_configuration_is_read_and_confirmed(console: Console, size: str) -> None:
+    """IT sees what would change on a phone too; a press on what is grave leads to a second one, and
+    it still asks after the page has refreshed itself.
+    """
+
+    def make(conn: Any) -> str:
+        accounts.add_user_with_hash(conn, "IT", "it", "no password")
+        return accounts.open_session(conn, "IT", console.house.clock.now()).secret
+
+    console.secret = await console.house.journal_write(make)
+    grave = change("doors.main_entrance_with_a_long_name.held_after", "30s", "10s", grave=True)
+    configuration = console.house.configuration
+    configuration.plan |= {"changes": [grave], "grave": [grave["path"]]}
+    async with console.page(size) as tab:
+        await tab.goto(f"{console.base}/configuration")
+        await expect(tab.get_by_text("30s → 10s")).to_be_visible()
+        for width in (320, 390, 768, 1440):
+            await tab.set_viewport_size({"width": width, "height": 800})
+            over = await tab.evaluate("document.documentElement.scrollWidth - innerWidth")
+            assert over <= 0, width
+        await tab.screenshot(**keep(f"configuration-{size}"))
+        await tab.get_by_role("button", name="Apply").click()
+        await expect(tab.get_by_role("heading", name="Confirm once more")).to_be_visible()
+        assert configuration.applied == []
+        await tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        await tab.wait_for_timeout(1500)
+        await tab.screenshot(**keep(f"confirm-{size}"))
+        await tab.get_by_role("button", name="Confirm and apply").click()
+        await expect(tab.get_by_role("heading", name="Configuration", exact=True)).to_be_visible()
+    assert [confirmed for _, _, confirmed in configuration.applied] == [True]
+    assert console.complaints == []
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -1,0 +1,61 @@
+"""What the hub knows about one camera that its workers watch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from hub.perception.spec import CameraSpec
+
+COUNTED = ("decoded", "triggered", "inferred", "dropped", "damaged", "faults", "missed")
+
+State = Literal["starting", "online", "offline"]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraCounters:
+    """One camera as perception sees it; counts go on over restarts of the worker.
+
+    `picture_age_s` is the age of the newest decoded picture, `reason` why none comes.
+    """
+
+    state: State
+    reason: str
+    decoded: int
+    triggered: int
+    inferred: int
+    dropped: int
+    damaged: int
+    faults: int
+    missed: int
+    gate: str
+    picture_time: datetime | None
+    picture_age_s: float | None
+    detector: str
+    guessing: bool
+    worker: str
+
+
+@dataclass(slots=True)
+class Watched:
+    """One camera: what its worker is told, and what it has said."""
+
+    spec: CameraSpec
+    since: float
+    state: State = "starting"
+    reason: str = ""
+    gate: str = "warming"
+    picture_at: float | None = None
+    before: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    now: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
+    kills: int = 0
+
+    def total(self, name: str) -> int:
+        """A count over all lives of its worker."""
+        return self.before[name] + self.now[name]
+
+    def new_life(self) -> None:
+        """Its worker is gone: what was counted is history."""
+        self.before = {name: self.total(name) for name in COUNTED}
+        self.now = dict.fromkeys(COUNTED, 0)

@@ -1,0 +1,104 @@
+"""The page and the API of the configuration: what runs, what the file would change, the way back.
+
+Looking is part of reading the page; applying takes a press, and a second one where doors, protocols
+or what a verified alert does would change.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from hub.errors import Refused
+from hub.views import PlanView
+from hub.web.api import BadBody, read_body
+from hub.web.render import page
+from hub.web.security import HOUSE, denial, see_other, who_is
+from hub.web.words import sentence
+
+_Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{0,64}$")]
+
+
+class ApplyBody(BaseModel):
+    """What an apply needs: the id of the look, and the second confirmation where it is asked."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    plan: _Hash
+    confirmed: bool = False
+
+
+async def show(request: web.Request) -> web.Response:
+    """What runs, and what the file (or `?kept=HASH`) would change; `?confirm=ID` asks once more."""
+    return await _page(request, kept=request.query.get("kept", ""))
+
+
+async def apply(request: web.Request) -> web.Response:
+    """Take over what was shown; grave changes come back once more to be confirmed."""
+    fields = await request.post()
+    plan, kept = str(fields.get("plan", "")), str(fields.get("kept", ""))
+    confirmed = fields.get("confirmed") == "yes"
+    try:
+        found = await _look(request, kept)
+        if found["id"] == plan and found["grave"] and not confirmed:
+            return see_other(f"/configuration?{urlencode({'kept': kept, 'confirm': plan})}")
+        await request.app[HOUSE].configuration.apply(plan, who_is(request).by, confirmed=confirmed)
+    except Refused as refusal:
+        return await _page(request, kept=kept, status=409, problem=sentence(str(refusal)))
+    return see_other("/configuration")
+
+
+async def _look(request: web.Request, kept: str) -> PlanView:
+    return await request.app[HOUSE].configuration.look(kept)
+
+
+async def _page(
+    request: web.Request,
+    *,
+    kept: str = "",
+    status: int = 200,
+    problem: str = "",
+) -> web.Response:
+    plan: PlanView | None = None
+    try:
+        plan = await _look(request, kept)
+    except Refused as refusal:
+        problem = problem or sentence(str(refusal))
+    return await page(
+        request,
+        "configuration.html",
+        status=status,
+        view=await request.app[HOUSE].configuration.view(),
+        plan=plan,
+        problem=problem,
+        confirming=plan is not None and request.query.get("confirm") == plan["id"],
+    )
+
+
+async def api_view(request: web.Request) -> web.Response:
+    """What runs, since when, and what was kept."""
+    return web.json_response(await request.app[HOUSE].configuration.view())
+
+
+async def api_plan(request: web.Request) -> web.Response:
+    """What taking over the file, or with `?kept=HASH` a kept configuration, would change."""
+    try:
+        return web.json_response(await _look(request, request.query.get("kept", "")))
+    except Refused as refusal:
+        return denial(409, str(refusal), "GET /api/v1/configuration lists what was kept.")
+
+
+async def api_apply(request: web.Request) -> web.Response:
+    """Take over what was looked at last; answers with what changed."""
+    configuration = request.app[HOUSE].configuration
+    try:
+        body = await read_body(request, ApplyBody)
+        by = who_is(request).by
+        return web.json_response(await configuration.apply(body.plan, by, confirmed=body.confirmed))
+    except BadBody as bad:
+        return bad.answer
+    except Refused as refusal:
+        hint = "GET /api/v1/configuration/plan first; `confirmed: true` for what it calls grave."
+        return denial(409, str(refusal), hint)
