@@ -1,0 +1,121 @@
+"""What a perception worker does at its start, tried in a process of its own.
+
+`python -m hub.doctor.trial` reads a question as JSON from standard input and answers on standard
+output: compiling holds the interpreter for tens of seconds, and a detector may be anybody's code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+TIMED = 3
+GREY = 114
+
+
+def kernels() -> dict[str, Any]:
+    """Load or compile the motion kernels and judge one picture with them."""
+    import numpy as np
+
+    from hub.perception.motion import MotionGate, kernels
+    from hub.perception.motion_cache import place
+
+    folder = place()
+    kept = folder is not None and any(folder.rglob("*.nbc"))
+    began = perf_counter()
+    name, _ = kernels()
+    gate = MotionGate(640, 360, 5.0)
+    gate.update(np.zeros((360, 640), np.uint8), 0.0)
+    return {
+        "kernels": name,
+        "folder": str(folder) if folder is not None else "",
+        "kept": kept,
+        "seconds": perf_counter() - began,
+        "chosen": os.environ.get("NUMBA_CACHE_DIR", ""),
+    }
+
+
+def detector(question: dict[str, Any]) -> dict[str, Any]:
+    """Build a detector as a worker does, probe it where it can be, and time one look."""
+    from hub.clock import SystemClock
+    from hub.errors import VestibuleError
+    from hub.kinds import Context
+    from hub.plugins import load_registry
+
+    folder = question["plugins_dir"]
+    state = Path(question["state"])
+    try:
+        registry = load_registry(Path(folder) if folder else None)
+        driver = registry.driver("detectors", question["driver"])
+        context = Context(
+            name=question["id"],
+            clock=SystemClock(),
+            state=state,
+            cache=state / "cache",
+            config_folder=Path(question["config_folder"]),
+        )
+        instance = driver.factory(driver.config.model_validate(question["settings"]), context)
+        said = asyncio.run(_probe(instance))
+        info = instance.info
+        milliseconds = _time(instance, max(info.input_sizes, default=0))
+        instance.close()
+    except VestibuleError as error:
+        return {"error": str(error).splitlines()[0]}
+    except Exception as error:  # anybody's code may raise anything
+        return {"error": f"{type(error).__name__}: {error}"}
+    return {
+        "name": info.name, "guessing": info.guessing, "biometric": info.biometric,
+        "sha256": info.sha256, "milliseconds": milliseconds, "probed": said,
+    }  # fmt: skip
+
+
+async def _probe(instance: Any) -> dict[str, Any] | None:
+    from dataclasses import asdict
+
+    from hub.doctor.drivers import probed
+
+    said = await probed(instance)
+    return None if said is None else asdict(said)
+
+
+def _time(instance: Any, side: int) -> float:
+    """Milliseconds that one look at a picture takes, the first one aside."""
+    import numpy as np
+
+    from hub.kinds.detectors import Crop
+
+    side = side or 416
+    crop = Crop(
+        image=np.full((side, side, 3), GREY, np.uint8),
+        box=(0, 0, side, side),
+        frame_size=(side, side),
+        regions=np.array([[0, 0, side // 4, side // 2]], np.int32),
+        side=side,
+    )
+    instance.infer([crop])
+    began = perf_counter()
+    for _ in range(TIMED):
+        instance.infer([crop])
+    return (perf_counter() - began) / TIMED * 1000
+
+
+def main() -> None:
+    """Answer the one question. Whatever else is printed goes to standard error."""
+    answer = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    question: dict[str, Any] = json.load(sys.stdin)
+    try:
+        said = kernels() if question["try"] == "kernels" else detector(question)
+    except Exception as error:
+        said = {"error": f"{type(error).__name__}: {error}"}
+    json.dump(said, answer)
+    answer.flush()
+
+
+if __name__ == "__main__":
+    main()
