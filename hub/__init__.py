@@ -14,7 +14,7 @@ from hub.errors import (
 )
 from hub.events import EVENT_TYPES, Event, new_id
 from hub.hookspecs import hookimpl
-from hub.kinds import API_VERSIONS, KINDS, Block, BrokerAddress, Context, Driver, Kind
+from hub.kinds import API_VERSIONS, KINDS, Block, BrokerAddress, Context, Driver, Kind, Probed
 from hub.kinds.access_control import (
     LOCK_VERBS,
     VERBS,
@@ -38,17 +38,18 @@ from hub.kinds.notifiers import (
 )
 from hub.kinds.visitors import Screening, Visit, VisitorSystem
 from hub.models import ModelStore
+from hub.names import Names
+from hub.units import Duration, PictureSize, duration_words, size_words
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS",
-    "AccessController", "BadConfig", "Block", "BrokerAddress", "Camera", "Capabilities",
-    "Channel", "Clock", "CommandFailed", "Context", "Crop", "Detection", "Detector",
-    "DetectorInfo", "DoorReport", "Driver", "Event", "Kind", "Lock", "ModelError", "ModelStore",
-    "NotReady",
-    "Notice", "Notifier", "PluginError", "Position", "Problem", "Purpose", "Receipt",
-    "Recipient", "Refused", "Screening", "Severity", "StateError", "SystemClock", "Verb",
-    "VestibuleError", "VideoSource", "Visit", "VisitorSystem", "from_iso", "hookimpl", "iso",
-    "new_id",
+    "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS", "AccessController",
+    "BadConfig", "Block", "BrokerAddress", "Camera", "Capabilities", "Channel", "Clock",
+    "CommandFailed", "Context", "Crop", "Detection", "Detector", "DetectorInfo", "DoorReport",
+    "Driver", "Duration", "Event", "Kind", "Lock", "ModelError", "ModelStore", "Names", "NotReady",
+    "Notice", "Notifier", "PictureSize", "PluginError", "Position", "Probed", "Problem", "Purpose",
+    "Receipt", "Recipient", "Refused", "Screening", "Severity", "StateError", "SystemClock", "Verb",
+    "VestibuleError", "VideoSource", "Visit", "VisitorSystem", "duration_words", "from_iso",
+    "hookimpl", "iso", "new_id", "size_words",
 ]  # fmt: skip

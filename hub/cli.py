@@ -2,7 +2,7 @@
 
 Exit status: 0 done · 1 the answer is no (an invalid configuration, a refusal) · 2 it could not be
 looked at (a file is missing or unreadable) · 3 the hub could not start · 64 the command line itself
-is wrong.
+is wrong · 70 a fault of Vestibule's own.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer import exceptions
 
-from hub.errors import BadConfig, VestibuleError
+from hub.plugins_cli import plugins, schema
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy import Connection
+
+    from hub.storage.folder import StateFolder
 
 USAGE = 64
 
@@ -32,9 +35,13 @@ app = typer.Typer(
 )
 users = typer.Typer(help="Accounts of people who sign in.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens for scripts.", no_args_is_help=True)
+config_verbs = typer.Typer(
+    help="The configuration over time: what ran, and the way back.", no_args_is_help=True
+)
 models = typer.Typer(help="Detector models: what is known, installed, and how to get one.")
 app.add_typer(users, name="users")
 app.add_typer(tokens, name="token")
+app.add_typer(config_verbs, name="config")
 app.add_typer(models, name="models")
 
 
@@ -101,17 +108,25 @@ def check(
     format_: Annotated[
         Format, typer.Option("--format", help="Lines, or one JSON array.")
     ] = Format.text,
+    state: State = None,
 ) -> None:
     """Say everything that is wrong with a configuration, with line and column."""
     import json
 
-    from hub.check import CannotCheck
-    from hub.check import check as problems_of
+    from hub.check import CannotCheck, examine
+    from hub.output import guard_output
+    from hub.secrets import Secrets
 
+    secrets = Secrets()
+    guard_output(secrets)
     try:
-        problems = problems_of(str(config))
+        installed = state_folder(state, beside=config) / "models"
+        examined = examine(str(config), secrets=secrets, models=installed)
     except CannotCheck as error:
         raise fail(str(error), 2) from None
+    problems = examined.problems
+    for note in examined.notes:
+        print(f"note: {note}", file=sys.stderr)
     if format_ is Format.json:
         print(json.dumps([problem.as_dict() for problem in problems], indent=2, ensure_ascii=False))
     else:
@@ -120,6 +135,112 @@ def check(
         if not problems:
             print(f"{config}: valid", file=sys.stderr)
     raise typer.Exit(1 if problems else 0)
+
+
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would change.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Apply without asking.")]
+Confirm = Annotated[
+    bool, typer.Option("--confirm", help="Confirm changes of doors and protocols without asking.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def with_hub(work: Callable[[StateFolder], int], state: Path | None, beside: Path | None) -> int:
+    """Run `work` on the state folder of a running hub; says so where none runs."""
+    from hub.errors import NotReady
+    from hub.storage.folder import StateFolder
+
+    try:
+        return work(StateFolder(state_folder(state, beside=beside)))
+    except NotReady as error:
+        raise fail(f"{error}; start one with `vestibule run`, or name its --state", 2) from None
+
+
+@app.command("reload")
+def reload_(
+    config: Annotated[
+        Path | None, typer.Argument(help="The YAML file beside which the state folder lies.")
+    ] = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    confirm: Confirm = False,
+    json_: AsJson = False,
+    state: State = None,
+) -> None:
+    """Have a running hub take over its changed YAML file, after a look at what that changes."""
+    from hub.reload_cli import reload
+
+    def work(folder: StateFolder) -> int:
+        return reload(folder, dry_run=dry_run, yes=yes, confirm=confirm, as_json=json_)
+
+    raise typer.Exit(with_hub(work, state, config))
+
+
+@config_verbs.command("migrate")
+def config_migrate(
+    file: Annotated[Path, typer.Argument(help="The YAML file.")], dry_run: DryRun = False
+) -> None:
+    """Give keys of earlier versions today's names, in the file and in what it includes."""
+    from hub.migrate_cli import migrate
+
+    raise typer.Exit(migrate(str(file), dry_run))
+
+
+@config_verbs.command("history")
+def config_history(json_: AsJson = False, state: State = None) -> None:
+    """List the configurations that ran, newest first."""
+    from hub.reload_cli import history
+
+    raise typer.Exit(with_hub(lambda folder: history(folder, json_), state, None))
+
+
+@config_verbs.command("rollback")
+def config_rollback(
+    hash_: Annotated[
+        str, typer.Argument(metavar="[HASH]", help="Which; without one, what ran before.")
+    ] = "",
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    confirm: Confirm = False,
+    json_: AsJson = False,
+    state: State = None,
+) -> None:
+    """Go back to a configuration that ran; your file is not touched."""
+    from hub.reload_cli import rollback
+
+    def work(folder: StateFolder) -> int:
+        return rollback(folder, hash_, dry_run=dry_run, yes=yes, confirm=confirm, as_json=json_)
+
+    raise typer.Exit(with_hub(work, state, None))
+
+
+@app.command()
+def doctor(
+    config: Annotated[Path, typer.Argument(help="The YAML file.")],
+    state: State = None,
+    listen: Annotated[str, typer.Option(help="Address the pages listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port of the pages.", min=0, max=65535)] = 8480,
+    timeout: Annotated[str, typer.Option(help="How long each probe may take.")] = "10s",
+    ntp: Annotated[str, typer.Option(help="Ask this time server how far the clock is off.")] = "",
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Try what the configuration names, and say of each thing how it is and what to do."""
+    from hub.doctor.command import doctor as examine
+    from hub.doctor.given import Asked
+    from hub.errors import CannotCheck
+    from hub.units import parse_duration
+
+    try:
+        limit = parse_duration(timeout)
+    except ValueError as error:
+        raise fail(f"--timeout: {error}", USAGE) from None
+    if limit <= 0:
+        raise fail("--timeout: expected more than 0s", USAGE)
+    folder = state_folder(state, beside=config)
+    try:
+        examine(Asked(config, folder, listen, port, limit, ntp, json_))
+    except CannotCheck as error:
+        raise fail(str(error), 2) from None
 
 
 @app.command()
@@ -145,35 +266,8 @@ def perceive(
     )
 
 
-@app.command()
-def plugins(
-    plugins_dir: Annotated[Path | None, typer.Option(help="A folder with plugin files.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-) -> None:
-    """List every plugin, what it offers, and why it is broken if it is."""
-    import json
-
-    from rich.console import Console
-    from rich.table import Table
-
-    from hub.plugins import load_registry
-
-    providers = load_registry(plugins_dir).providers
-    if json_:
-        print(json.dumps([provider.as_dict() for provider in providers], indent=2))
-        return
-    table = Table("plugin", "source", "version", "kinds", "drivers", "state", "reason")
-    for provider in providers:
-        table.add_row(
-            provider.name,
-            provider.source,
-            provider.version,
-            ", ".join(provider.kinds),
-            ", ".join(name for names in provider.drivers.values() for name in names),
-            provider.state,
-            provider.reason,
-        )
-    Console().print(table)
+app.command()(plugins)
+app.command()(schema)
 
 
 def with_accounts(state: Path | None, work: Any) -> Any:
@@ -262,26 +356,3 @@ def models_fetch(
     from hub.models_cli import fetch_model
 
     fetch_model(state_folder(state) / "models", name, url)
-
-
-def main() -> None:
-    """Run the command line; every error we know ends in one clear line, never a traceback."""
-    try:
-        code = app(standalone_mode=False)
-    except exceptions.TyperException as error:
-        error.show()  # type: ignore[attr-defined]
-        code = USAGE
-    except (exceptions.Abort, KeyboardInterrupt):
-        code = 130
-    except exceptions.Exit as error:
-        code = error.exit_code
-    except BadConfig as error:
-        print(error)
-        code = 1
-    except VestibuleError as error:
-        print(f"vestibule: {error}", file=sys.stderr)
-        code = 1
-    except BrokenPipeError:
-        sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123
-        code = 0
-    raise SystemExit(code if isinstance(code, int) else 0)

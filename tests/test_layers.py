@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs"}
-DESCRIPTION = FOUNDATION | {"config", "campus", "views", "ports"}
+FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "units"}
+DESCRIPTION = FOUNDATION | {"config", "rulebook", "campus", "views", "ports"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION | {"perception", "plugins", "models", "backoff", "supervisor"},
