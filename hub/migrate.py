@@ -201,7 +201,7 @@ def write(found: list[Rewrite], root: Path, now: datetime) -> list[Path]:
             raise
         where = error.filename or "the configuration's folder"
         raise Refused(
-            f"cannot write beside {where}: {error.strerror or error}; nothing is changed. Run this "
+            f"cannot write {where}: {error.strerror or error}; nothing is changed. Run this "
             "where the folder can be written, or change the keys by hand"
         ) from None
     return [one.backup for one in written]
