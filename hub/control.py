@@ -106,6 +106,9 @@ def ask(folder: Path, question: dict[str, Any], within_s: float = ANSWER_WITHIN_
         try:
             with _short(folder) as near:
                 end.connect(f"{near}/{SOCKET}")
+        except PermissionError:
+            whose = f"the state folder {folder.parent} belongs to another user"
+            raise Refused(f"{whose}; ask as that user, or as root") from None
         except OSError:
             raise NotReady(f"no hub runs on the state folder {folder.parent}") from None
         try:

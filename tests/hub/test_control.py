@@ -9,6 +9,8 @@ import os
 import pwd
 import socket
 import stat
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -148,6 +150,28 @@ def test_where_no_hub_runs_that_is_said(tmp_path: Path) -> None:
         dead.bind(str(tmp_path / "run" / SOCKET))
     with pytest.raises(NotReady, match="no hub runs"):
         ask(tmp_path / "run", {"do": "view"})
+
+
+def test_another_users_hub_is_told_apart_from_none(tmp_path: Path) -> None:
+    """Who may not open the folder reads that, and not that no hub runs."""
+    folder = tmp_path / "state" / "run"
+    folder.mkdir(parents=True, mode=0o700)
+    code = (
+        "import os, sys\n"
+        "from pathlib import Path\n"
+        "from hub.control import ask\n"
+        "from hub.errors import Refused\n"
+        "os.getuid() or os.setuid(65534)\n"
+        "try:\n    ask(Path(sys.argv[1]), {'do': 'view'})\n"
+        "except Refused as refusal:\n    print(refusal)\n"
+    )
+    if os.getuid():
+        folder.chmod(0)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, check=False
+    )
+    folder.chmod(0o700)
+    assert "belongs to another user" in done.stdout, done.stderr
 
 
 def test_a_hub_that_hangs_is_not_waited_for(tmp_path: Path) -> None:
