@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 UNDECODABLE_AFTER = 50  # packets without a picture
 NO_KEY_AFTER = 900  # packets without a key frame: cameras may send one only every half minute
 EARLY = 0.2
+REORDERED_S = 5.0  # between a packet and the pictures a decoder gives out with it
 
 
 @dataclass(slots=True)
@@ -186,9 +187,7 @@ class LiveCamera:
                 self.counters.damaged += 1
                 continue
             self._undecodable = 0
-            stamp = picture.pts
-            own = None if stamp is None else float(stamp * picture.time_base)
-            yield picture, packet.time if own is None else own + packet.base
+            yield picture, _time_of(picture, packet)
         if self._undecodable >= (UNDECODABLE_AFTER if self._synced else NO_KEY_AFTER):
             self._undecodable = 0
             self.feed.reopen("its pictures cannot be decoded")
@@ -196,10 +195,12 @@ class LiveCamera:
     def _due(self, time: float) -> bool:
         """Whether to look at this picture, at the camera's own rate by the stream's own time."""
         period = 1.0 / self.spec.fps
-        if time < self._next_look - EARLY * period:
+        ahead = self._next_look - time
+        if EARLY * period < ahead <= 2.0 * period:
             return False
-        late = time - self._next_look
-        self._next_look = time + period if late > period else self._next_look + period
+        # Late, or the clock went back, which must not mean waiting until it is there again.
+        begin_anew = not -period <= ahead <= 2.0 * period
+        self._next_look = time + period if begin_anew else self._next_look + period
         return True
 
     def _see(self, picture: Any, time: float, worked: Worked) -> None:
@@ -290,3 +291,15 @@ class LiveCamera:
     def dropped(self) -> int:
         """Pictures nobody looked at for want of time: packets shed and questions superseded."""
         return self.counters.dropped + self.feed.queue.dropped
+
+
+def _time_of(picture: Any, packet: Packet) -> float:
+    """When a picture was taken, on the camera's clock (s).
+
+    A decoder gives pictures out late: after the stream's clock has jumped, one may still carry the
+    old stamp, which the new packet's base does not fit.
+    """
+    if picture.pts is None:
+        return packet.time
+    time = float(picture.pts * picture.time_base) + packet.base
+    return time if abs(time - packet.time) <= REORDERED_S else packet.time

@@ -42,7 +42,9 @@ SESSION = Session(1, None)
 clock = SystemClock()
 
 
-def make_clip(path: Path, frames: int = 20, fps: int = 20, size: tuple[int, int] = SIZE) -> Path:
+def make_clip(
+    path: Path, frames: int = 20, fps: int = 20, size: tuple[int, int] = SIZE, bframes: int = 0
+) -> Path:
     """A textured wall with a bright box walking across it, as a camera would encode it."""
     width, height = size
     wall = np.random.default_rng(3).integers(60, 180, (height // 8, width // 8, 3))
@@ -50,7 +52,8 @@ def make_clip(path: Path, frames: int = 20, fps: int = 20, size: tuple[int, int]
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=fps)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"g": "10", "bf": "0", "preset": "ultrafast"}
+        preset = "medium" if bframes else "ultrafast"
+        stream.options = {"g": "10", "bf": str(bframes), "preset": preset}
         for number in range(frames):
             picture = wall.copy()
             x = 10 + number * 200 // frames
@@ -175,6 +178,52 @@ def test_every_frame_is_decoded_but_only_those_due_are_looked_at(bench, clip: Pa
     assert 9 <= len(one.looks) <= 11
     gaps = np.diff(one.looks[:5])
     assert np.allclose(gaps, 0.2, atol=0.06), gaps
+
+
+def two_rounds(path: Path, before_s: float) -> Iterator[Packet]:
+    """The packets of a clip whose decoder gives pictures out late, twice: as if a stream that had
+    run for a while began again from its start, as a server does that seeks for another client.
+    """
+    now, session = clock.monotonic(), None
+    for position in (before_s, 0.0):
+        with av.open(str(path)) as container:
+            stream = container.streams.video[0]
+            session = session or Session(1, av.CodecContext.create("h264", "r"))
+            session.decoder.extradata = stream.codec_context.extradata
+            for data in container.demux(stream):
+                if data.dts is None:
+                    continue
+                data.pts += int(position / data.time_base)
+                data.dts += int(position / data.time_base)
+                time = now + float(data.dts * data.time_base) - position
+                base = now - position
+                yield Packet(session, data, time, base, int(data.size), bool(data.is_keyframe))
+        now += 2.0
+
+
+def test_a_stream_whose_clock_goes_back_is_looked_at_on(bench, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A picture that comes out after the jump with a stamp from before it does not make the camera
+    wait until that time has come again.
+    """
+    late = make_clip(tmp_path / "late.mp4", frames=40, bframes=3)
+    one = bench(VideoSource(str(tmp_path / "nothing.mp4"), "file"), fps=10.0)
+    looked = []
+    for packet in two_rounds(late, before_s=300.0):
+        one.feed.queue.put(packet)
+        one.worked.append(one.camera.work())
+        looked.append(len(one.looks))
+    assert one.camera.counters.decoded > 60
+    assert looked[-1] - looked[45] > 10, "the second round is looked at like the first"
+    assert max(one.looks) < clock.monotonic() + 10
+
+
+def test_a_single_stamp_from_the_future_costs_nothing(bench, clip: Path) -> None:  # type: ignore[no-untyped-def]
+    """Whatever time one picture claims, the next is looked at when it is due."""
+    one = bench(VideoSource(str(clip), "file"), fps=10.0)
+    due = one.camera._due
+    assert [due(time) for time in (0.0, 0.05, 0.1, 500.0, 0.2, 0.25, 0.3)] == [
+        True, False, True, True, True, False, True,
+    ]  # fmt: skip
 
 
 def test_a_missing_file_is_named_and_found_once_it_is_there(bench, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]

@@ -68,7 +68,7 @@ async def test_a_camera_looks_by_new_masks_without_being_opened_again(
     await one.until(dark)
     assert one.pid() == worker
     assert one.perception.cameras()["hall"].decoded >= before
-    assert one.perception.cameras()["hall"].state == "online"
+    await one.until(lambda: one.perception.cameras()["hall"].state == "online")
     assert one.of("camera.offline") == []
 
 
@@ -133,7 +133,7 @@ async def test_detectors_are_exchanged_in_place(
     reconfigure(one, cameras=cameras(one.config, fps=4.0))
     await one.until(lambda: one.perception.detectors()["finder"]["inferred"] > counted)
     assert one.pid() == worker
-    assert one.perception.cameras()["hall"].state == "online"
+    await one.until(lambda: one.perception.cameras()["hall"].state == "online")
 
 
 async def test_a_detector_that_cannot_be_built_leaves_a_guess_and_says_so(
