@@ -21,6 +21,7 @@ from hub.yamlsyntax import path_text
 HIDDEN = "a hidden value"
 NOTHING = ""
 LONGEST = 80
+LONGEST_GRAVE = 400  # who confirms must be able to read what it is
 
 # Each part that can move a door, start a protocol or call for help adds the keys that decide it;
 # `*` stands for any one key.
@@ -81,9 +82,9 @@ class _Comparison:
             for key in [*after, *(key for key in before if key not in after)]:
                 inner = (*path, key)
                 if key not in before:
-                    yield self._change(inner, "added", None, after[key])
+                    yield from self._each(inner, "added", after[key])
                 elif key not in after:
-                    yield self._change(inner, "removed", before[key], None)
+                    yield from self._each(inner, "removed", before[key])
                 else:
                     yield from self.compare(before[key], after[key], inner)
         elif _items(before) and _items(after) and len(before) == len(after):
@@ -92,6 +93,19 @@ class _Comparison:
         else:
             yield self._change(path, "changed", before, after)
 
+    def _each(
+        self, path: KeyPath, kind: Literal["added", "removed"], value: Any
+    ) -> Iterator[Change]:
+        """A whole section is told block by block."""
+        blocks = isinstance(value, dict) and value and all(map(_is_mapping, value.values()))
+        if len(path) == 1 and blocks:
+            for key, block in value.items():
+                yield from self._each((*path, key), kind, block)
+        elif kind == "added":
+            yield self._change(path, kind, None, value)
+        else:
+            yield self._change(path, kind, value, None)
+
     def _change(
         self,
         path: KeyPath,
@@ -99,12 +113,15 @@ class _Comparison:
         before: Any,
         after: Any,
     ) -> Change:
+        grave = _is_grave(path, before) or _is_grave(path, after)
+        longest = LONGEST_GRAVE if grave else LONGEST
+        old, new = self._words(before, path, self.old), self._words(after, path, self.new)
         return Change(
             path=path_text(path),
             kind=kind,
-            before=NOTHING if kind == "added" else self._words(before, path, self.old),
-            after=NOTHING if kind == "removed" else self._words(after, path, self.new),
-            grave=_is_grave(path, before) or _is_grave(path, after),
+            before=NOTHING if kind == "added" else _short(old, longest),
+            after=NOTHING if kind == "removed" else _short(new, longest),
+            grave=grave,
         )
 
     def _words(self, value: Any, path: KeyPath, document: Document) -> str:
@@ -115,12 +132,12 @@ class _Comparison:
             inner = (
                 f"{key}: {self._words(each, (*path, key), document)}" for key, each in value.items()
             )
-            return _short("{" + ", ".join(inner) + "}")
+            return "{" + ", ".join(inner) + "}"
         if isinstance(value, list):
             inner = (self._words(each, (*path, at), document) for at, each in enumerate(value))
-            return _short("[" + ", ".join(inner) + "]")
+            return "[" + ", ".join(inner) + "]"
         if isinstance(value, str):
-            return _short(value) if value else "an empty text"
+            return value or "an empty text"
         return describe(value).removeprefix("the number ")
 
 
@@ -128,9 +145,13 @@ def _items(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(one, dict) for one in value)
 
 
-def _short(words: str) -> str:
+def _is_mapping(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _short(words: str, longest: int) -> str:
     one_line = " ".join(words.split())
-    return one_line if len(one_line) <= LONGEST else f"{one_line[: LONGEST - 1]}…"
+    return one_line if len(one_line) <= longest else f"{one_line[: longest - 1]}…"
 
 
 def _is_grave(path: KeyPath, value: Any) -> bool:

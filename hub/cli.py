@@ -142,6 +142,9 @@ Yes = Annotated[bool, typer.Option("--yes", help="Apply without asking.")]
 Confirm = Annotated[
     bool, typer.Option("--confirm", help="Confirm changes of doors and protocols without asking.")
 ]
+Beside = Annotated[
+    Path | None, typer.Argument(help="The YAML file beside which the state folder lies.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -158,9 +161,7 @@ def with_hub(work: Callable[[StateFolder], int], state: Path | None, beside: Pat
 
 @app.command("reload")
 def reload_(
-    config: Annotated[
-        Path | None, typer.Argument(help="The YAML file beside which the state folder lies.")
-    ] = None,
+    config: Beside = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     confirm: Confirm = False,
@@ -187,11 +188,11 @@ def config_migrate(
 
 
 @config_verbs.command("history")
-def config_history(json_: AsJson = False, state: State = None) -> None:
+def config_history(config: Beside = None, json_: AsJson = False, state: State = None) -> None:
     """List the configurations that ran, newest first."""
     from hub.reload_cli import history
 
-    raise typer.Exit(with_hub(lambda folder: history(folder, json_), state, None))
+    raise typer.Exit(with_hub(lambda folder: history(folder, json_), state, config))
 
 
 @config_verbs.command("rollback")
@@ -199,6 +200,9 @@ def config_rollback(
     hash_: Annotated[
         str, typer.Argument(metavar="[HASH]", help="Which; without one, what ran before.")
     ] = "",
+    config: Annotated[
+        Path | None, typer.Option(help="The YAML file beside which the state folder lies.")
+    ] = None,
     dry_run: DryRun = False,
     yes: Yes = False,
     confirm: Confirm = False,
@@ -211,7 +215,7 @@ def config_rollback(
     def work(folder: StateFolder) -> int:
         return rollback(folder, hash_, dry_run=dry_run, yes=yes, confirm=confirm, as_json=json_)
 
-    raise typer.Exit(with_hub(work, state, None))
+    raise typer.Exit(with_hub(work, state, config))
 
 
 @app.command()
@@ -322,6 +326,15 @@ def token_create(
     print(with_accounts(state, lambda connection: create_token(connection, name, role)))
 
 
+def models_folder(state: Path | None) -> Path:
+    """Where models are installed, in a state folder that is made if it is not there yet."""
+    from hub.storage.folder import StateFolder
+
+    folder = StateFolder(state_folder(state))
+    folder.open()
+    return folder.models
+
+
 @models.command("list")
 def models_list(state: State = None) -> None:
     """Show the known models and which are installed."""
@@ -343,7 +356,7 @@ def models_add(file: Path, state: State = None) -> None:
     """Install a model file, from a USB stick for instance."""
     from hub.models_cli import add_model
 
-    add_model(state_folder(state) / "models", file)
+    add_model(models_folder(state), file)
 
 
 @models.command("fetch")
@@ -355,4 +368,4 @@ def models_fetch(
     """Download a model of the catalogue, going on where an earlier try stopped."""
     from hub.models_cli import fetch_model
 
-    fetch_model(state_folder(state) / "models", name, url)
+    fetch_model(models_folder(state), name, url)

@@ -136,7 +136,7 @@ class Configuration:
 
     def __init__(self, hub: Hub, file: Path, chosen: Chosen, kept: KeptConfigs) -> None:
         self.file = file
-        self.trouble = chosen.trouble
+        self.trouble = self._instead = chosen.trouble
         self._hub = hub
         self._kept = kept
         self._running = chosen.examined
@@ -144,6 +144,7 @@ class Configuration:
         self._from = chosen.kept
         self._since = iso(hub.clock.now())
         self._plan: Plan | None = None
+        self._did_not_start = ""
         self._turn = asyncio.Lock()
         self._asked = asyncio.Event()
 
@@ -276,9 +277,12 @@ class Configuration:
             # The file says what runs, whatever became of its comments.
             different = plan.id != fingerprint(self._texts) or self._from is not None
             self._running, self._texts, self._from = plan.examined, plan.texts, None
-            self.trouble = ""
+            self.trouble = self._instead = ""
             if different:
                 await self._keep(plan.texts, None)
+        elif plan.id != self._did_not_start:
+            # A sound file that waits to be taken over is no trouble; what ran instead of it is.
+            self.trouble = self._instead
 
     async def _take_over(self, plan: Plan, by: str) -> None:
         examined = plan.examined
@@ -288,6 +292,7 @@ class Configuration:
             await change_over(self._hub, examined.config, examined.registry)
         except CannotChangeOver as error:
             if plan.kept is None:
+                self._did_not_start = plan.id
                 self.trouble = f"the file {self.file.name} does not start: {error}"
             await self._tell("config.refused", by, plan, reason=str(error))
             raise Refused(str(error)) from None
@@ -302,6 +307,7 @@ class Configuration:
             )
         elif plan.kept is not None:
             self._from = None
+        self._instead = self.trouble
         await self._tell("config.changed", by, plan)
         standing = Standing(plan.kept.hash, instead_of) if self._from and plan.kept else None
         await self._keep(plan.texts, standing)

@@ -248,6 +248,7 @@ def _expected(
 
 _BY_PATTERN = {
     "^https?://": "an address such as https://example.org/path",
+    "^rtsps?://": "an address such as rtsp://192.0.2.7:554/stream2, without user and password",
     r"^[^@\s": "an address such as office@school.example",
     "^[^#+": "a topic without `#` and `+`",
     "^[-_A-Za-z0-9]": "letters, digits, - and _",

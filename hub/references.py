@@ -61,11 +61,12 @@ def _roles(values: Values) -> list[str]:
 
 
 def _tellable(values: Values) -> list[str]:
-    """People, and roles that somebody has."""
-    people = values.get("people")
+    """People, and roles that somebody has; where that is misspelt, the role that was meant."""
+    people, roles = values.get("people"), _roles(values)
     blocks = people.values() if isinstance(people, dict) else ()
     held = [str(block.get("role")) for block in blocks if isinstance(block, dict)]
-    return [*_names(values, "people"), *dict.fromkeys(held)]
+    meant_roles = (each for role in held for each in get_close_matches(role, roles, n=1))
+    return [*_names(values, "people"), *dict.fromkeys(meant_roles)]
 
 
 def _protocols(values: Values) -> Collection[str]:

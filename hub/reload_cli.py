@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from hub.changes import changes
 from hub.check import examine
+from hub.clock import from_iso
 from hub.control import ask
 from hub.errors import NotReady, StateError, VestibuleError
 from hub.kept import Kept, KeptConfigs, Standing, fingerprint, texts_of
@@ -16,6 +19,7 @@ from hub.yamlfile import read_yaml
 
 DONE, REFUSED, NOBODY = 0, 1, 2
 WORD = "DOORS"
+SHOWN_CHANGES = 3
 
 
 def reload(
@@ -55,7 +59,7 @@ def reload(
 def show_problems(plan: dict[str, Any]) -> None:
     """The problems of a file, as `check` prints them; what ran runs on."""
     for each in plan["problems"]:
-        where = f"{each['file']}:{each['line']}:{each['column']}: {each['path']}"
+        where = f"{_near(each['file'])}:{each['line']}:{each['column']}: {each['path']}"
         hint = f" ({each['hint']})" if each["hint"] else ""
         print(f"{where}: {each['message']}{hint}")
     print("Not valid, so nothing was changed: what ran runs on.", file=sys.stderr)
@@ -81,6 +85,12 @@ def show(plan: dict[str, Any]) -> None:
         print("Lines with ! touch doors, protocols or what a verified alert does.")
 
 
+def _near(file: str) -> str:
+    """The file's name from here, where it lies at or below here."""
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
 def history(folder: StateFolder, as_json: bool) -> int:
     """List the configurations that ran, newest first; works with and without a running hub."""
     try:
@@ -92,11 +102,32 @@ def history(folder: StateFolder, as_json: bool) -> int:
         return DONE
     if view["trouble"]:
         print(f"Degraded: {view['trouble']}.")
+    what = _what_changed(KeptConfigs(folder.configs).every())
     for each in view["kept"]:
-        print(f"{each['hash']}  {each['time']}{'  runs now' if each['running'] else ''}")
+        now = "  runs now" if each["running"] else ""
+        print(f"{each['hash']}  {_here(each['time'])}{now}{what.get(each['hash'], '')}")
     if not view["kept"]:
         print("Nothing was kept yet: a configuration is kept once a hub has started with it.")
     return DONE
+
+
+def _here(time: str) -> str:
+    """A moment on this machine's clock."""
+    return f"{from_iso(time).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _what_changed(every: list[Kept]) -> dict[str, str]:
+    """By hash: where a kept configuration differs from the one that was kept before it."""
+    found: dict[str, str] = {}
+    for newer, older in pairwise(every):
+        try:
+            then, now = (read_yaml(kept.main, Path(kept.source).parent) for kept in (older, newer))
+        except VestibuleError:
+            continue
+        paths = [change.path for change in changes(then, now)]
+        more = f" and {len(paths) - SHOWN_CHANGES} more" if len(paths) > SHOWN_CHANGES else ""
+        found[newer.short] = f"  {', '.join(paths[:SHOWN_CHANGES])}{more}"
+    return found
 
 
 def rollback(
@@ -128,7 +159,7 @@ def _at_next_start(folder: StateFolder, hash_: str, dry_run: bool) -> int:
     source = Path(chosen.source)
     if examine(chosen.main, folder=source.parent).config is None:
         raise StateError(f"the kept configuration {chosen.short} is not valid any more")
-    print(f"{chosen.short} of {chosen.time}, kept from {source}")
+    print(f"{chosen.short} of {_here(chosen.time)}, kept from {source}")
     if dry_run:
         return DONE
     try:

@@ -162,7 +162,7 @@ def configure_logging() -> None:
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S" if not service else "iso"),
+            structlog.processors.TimeStamper("iso" if service else "%H:%M:%S", utc=service),
             structlog.processors.format_exc_info,
             renderer,
         ],

@@ -40,7 +40,10 @@ def written() -> list[str]:
     text, after = "", []
     for step in STEPS:
         for block in blocks(step, "yaml"):
-            if not block.startswith("# secrets.yaml"):
+            note, _, lines = block.partition("\n")
+            if note == "# below `timezone`, at the top":
+                text = re.sub(r"(\n  timezone: .*\n)", rf"\g<1>{lines}", text, count=1)
+            elif note != "# secrets.yaml":
                 text += block
         after.append(text)
     return after

@@ -29,6 +29,7 @@ class StateFolder:
         try:
             for folder in (self.path, self.media, self.cache, self.models, self.run):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._close_to_others()
         except OSError as error:
             raise StateError(
                 f"cannot use {self.path} as state folder: {error.strerror}; "
@@ -36,6 +37,12 @@ class StateFolder:
             ) from error
         if not os.access(self.path, os.W_OK | os.X_OK):
             raise StateError(f"cannot write to the state folder {self.path}; check its owner")
+
+    def _close_to_others(self) -> None:
+        """A folder of ours that others may look into is closed: what people did is in it."""
+        seen = self.path.stat()
+        if seen.st_uid == os.getuid() and seen.st_mode & 0o077:
+            self.path.chmod(0o700)
 
     @contextmanager
     def lock(self) -> Iterator[StateFolder]:

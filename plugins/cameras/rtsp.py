@@ -14,7 +14,9 @@ class RtspConfig(Block):
     """Where the stream is. Credentials may stand in the address but are better beside it."""
 
     url: str = Field(
-        repr=False, description="The address of the stream, best the camera's small sub-stream."
+        pattern=r"^rtsps?://",
+        repr=False,
+        description="The address of the stream, best the camera's small sub-stream.",
     )
     username: str | None = Field(None, description="Who signs in there.")
     password: str | None = Field(None, repr=False, description="Best as `!secret NAME`.")
@@ -31,7 +33,9 @@ class RtspConfig(Block):
         except ValueError:
             sound = False
         if not sound:
-            raise ValueError("expected an address such as rtsp://192.0.2.7:554/stream2")
+            raise ValueError(
+                "expected rtsp://HOST:PORT/PATH, and user and password under keys of their own"
+            )
         return url
 
 

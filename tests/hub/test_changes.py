@@ -84,7 +84,7 @@ def test_the_same_text_changes_nothing(tmp_path: Path) -> None:
         (
             "people:",
             "protocols:\n  hold: {tell: [guard], through: [console]}\npeople:",
-            "+ protocols: {hold: {tell: [guard], through: [console]}}",
+            "+ protocols.hold: {tell: [guard], through: [console]}",
             True,
         ),
     ],
@@ -115,6 +115,17 @@ def test_items_of_lists_are_compared_one_by_one(tmp_path: Path) -> None:
     after = before.replace("place: hall, polygon", "place: site, polygon")
     (change,) = compared(tmp_path, before, after)
     assert str(change) == "  cameras.hall.zones[0].place: hall → site"
+
+
+def test_a_new_section_is_told_block_by_block(tmp_path: Path) -> None:
+    """Who confirms new doors reads each of them whole: its controller, its egress, its device."""
+    start, end = SCHOOL.index("doors:\n"), SCHOOL.index("notifiers:")
+    two = SCHOOL[start:end] + SCHOOL[start:end].replace("doors:\n", "").replace("front:", "back:")
+    found = compared(tmp_path, SCHOOL[:start] + SCHOOL[end:], SCHOOL[:start] + two + SCHOOL[end:])
+    assert [change.path for change in found] == ["doors.front", "doors.back"]
+    assert found[0].after == (
+        "{name: Front, controller: panel, place: hall, egress: free, device: {behaviour: prompt}}"
+    )
 
 
 def test_a_secret_changes_without_being_shown(tmp_path: Path) -> None:

@@ -180,6 +180,29 @@ async def test_law_10_a_bad_config_never_stops_what_ran(house: House) -> None:
         assert await hub.tidy() is True
 
 
+async def test_a_mended_file_that_waits_is_no_trouble(house: House) -> None:
+    """Once the mistake is gone the banner is, even before the rest of the change is applied; a
+    kept configuration that runs instead stays told until then.
+    """
+    async with house.hub() as hub:
+        house.edit("place: hall,", "place: hell,")
+        await hub.configuration.look()
+        house.edit("place: hell,", "place: hall, held_after: 9s,")
+        await hub.configuration.look()
+        assert hub.configuration.trouble == ""
+        assert hub.configuration.waiting
+        await reload(hub)
+        first = house.kept.of(house.file)[1]
+        plan = await hub.configuration.look(first.short)
+        await hub.configuration.apply(plan["id"], "it", confirmed=True)
+        house.write("hub: [")
+        await hub.configuration.look()
+        assert "is not valid" in hub.configuration.trouble
+        house.write(SCHOOL.replace("name: Tiny", "name: Newer"))
+        await hub.configuration.look()
+        assert f"the kept configuration {first.short} runs" in hub.configuration.trouble
+
+
 @pytest.mark.parametrize("broken", ["hub: [", "", "\t", "hub: {name: 1}\n", "\x00"])
 async def test_no_damage_to_the_file_harms_the_hub(house: House, broken: str) -> None:
     """Whatever the file turns into, what ran runs on."""

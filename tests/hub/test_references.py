@@ -276,3 +276,18 @@ def test_labels_of_ones_own_model_are_not_noted(tmp_path: Path) -> None:
     rule = "{name: R, when: zone.entered, if: {label: umbrella_stand_x}, alert: {severity: note}}"
     found = examined(tmp_path, f"rules: {{r: {rule}}}\n")
     assert found.problems == found.notes == []
+
+
+def test_a_misspelt_role_is_one_mistake(tmp_path: Path) -> None:
+    """Whoever tells that role meant the right one: only the person who has it wrong is named."""
+    text = CAMPUS.replace("    driver: vendor\n", "    driver: console\n").replace(
+        "  lobby: {driver: eye, place: hall}", "  lobby: {driver: file, path: a.mp4, place: hall}"
+    )
+    text = text.replace("driver: panel", "driver: simulated") + (
+        "people:\n  desk: {name: Desk, role: front_ofice}\n"
+        "rules:\n  forced:\n    name: Forced\n    when: door.forced\n"
+        "    alert: {severity: high, tell: [front_office], through: [one]}\n"
+    )
+    (problem,) = examined(tmp_path, text).problems
+    assert problem.path == "people.desk.role"
+    assert "did you mean front_office?" in problem.hint
