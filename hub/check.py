@@ -14,8 +14,9 @@ from hub.config import Config, HubSettings
 from hub.document import Document, KeyPath, Marks
 from hub.documented import SAFETY
 from hub.errors import BadConfig, CannotCheck, Problem
-from hub.examination import UNKNOWN, Examination
+from hub.examination import Examination
 from hub.hidden import secret_values
+from hub.misspelt import UNKNOWN
 from hub.plainwords import Finding
 from hub.plugins import Registry, load_registry
 from hub.renames import Renamed, Renames

@@ -20,6 +20,7 @@ from hub.documented import CONFIG, SAFETY, documented
 from hub.houserules import House, safety_findings
 from hub.kinds import KINDS, Block, Driver, Kind
 from hub.misplaced import belongs
+from hub.misspelt import UNKNOWN, as_meant, is_echo, misspelt, nearest_to
 from hub.plainwords import SLUG_WORDS, Finding, describe, findings, meant, slug_hint
 from hub.plugins import SLUG, Registry, hub_keys
 from hub.references import (
@@ -33,7 +34,6 @@ from hub.references import (
 from hub.renames import Renames, rename_note
 from hub.typewords import keys_of, one_of
 
-UNKNOWN = "is not known here"
 SECTIONS: Mapping[str, Any] = {
     name: get_args(each.annotation) for name, each in Config.model_fields.items() if name != "hub"
 }
@@ -101,6 +101,7 @@ class Examination:
 
     def _across(self) -> None:
         """What no block can tell by itself: names, safety rules, keys of earlier versions."""
+        self._read_as_meant()
         for finding in reference_findings(self._surroundings()):
             self._add(finding)
         for finding in safety_findings(House.of(self.values, self.registry, self._complete)):
@@ -113,11 +114,21 @@ class Examination:
             note = rename_note(renamed, self.document.file)
             self.notes.append((note, self._page(self.renames.as_of_today(note.path))))
 
+    def _read_as_meant(self) -> None:
+        """From here on a key that is misspelt counts as the one that is nearest to it."""
+        slips = misspelt([finding for finding, _ in self.found], self.values)
+        self.found = [each for each in self.found if not is_echo(each[0], slips)]
+        for path, key in slips.items():
+            self.renames.stands_for(path, key)
+        self.values = as_meant(self.values, slips)
+        self.hidden = {self.renames.as_of_today(path) for path in self.document.hidden}
+
     def _complete(self, section: str) -> bool:
         """Whether all of a section could be read, so that a name which is not there is wrong."""
         path = self.renames.as_written((section,))
         there = section in self.values or () not in self.document.partial
-        return there and self.document.whole(path)
+        of_its_kind = isinstance(self.values.get(section), dict | None)
+        return there and of_its_kind and self.document.whole(path)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
@@ -255,9 +266,16 @@ class Examination:
         ours = {key: value for key, value in block.items() if key in kept}
         theirs = {key: value for key, value in block.items() if key not in kept}
         parsed: DriverBlock | None = self._validated(SECTIONS[kind][1], ours, path)
+        if "driver" not in block and (slip := nearest_to("driver", theirs, kept)):
+            words = f"{UNKNOWN}; expected {one_of(sorted(kept))}"
+            self._add(Finding((*path, slip), words, "key", meant(slip, ["driver"])))
+            block = {**block, "driver": theirs.pop(slip)}
         driver = self._driver(kind, block.get("driver"), path)
         if driver is None:
             return parsed
+        note = self.registry.note(kind, driver.name)
+        if note and driver.name == block["driver"]:
+            self.notes.append((Finding((*path, "driver"), note), self._page(path)))
         settings = self._validated(driver.config, theirs, path, sorted(kept))
         for finding, noted in declared_findings(self._surroundings(), driver.config, theirs, path):
             if not noted:

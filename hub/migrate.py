@@ -133,22 +133,27 @@ def _is_private(examined: Examined, path: KeyPath) -> bool:
 
 def _scalars(text: str, starts: list[int]) -> Iterator[tuple[int, int]]:
     """Where each scalar of a text begins, its tag and anchor included, and ends."""
-    first: int | None = None
+    first: tuple[int, int] | None = None
     tokens: Iterator[Any] = iter(())
     with contextlib.suppress(yaml.YAMLError):
         tokens = yaml.scan(text, Loader=Loader)
         for token in tokens:
-            start = starts[token.start_mark.line] + token.start_mark.column
+            start, end = (_offset(text, starts, at) for at in (token.start_mark, token.end_mark))
             if isinstance(token, yaml.TagToken | yaml.AnchorToken):
-                first = start if first is None else first
+                first = (start if first is None else first[0]), end
             elif isinstance(token, yaml.ScalarToken):
-                yield (
-                    (start if first is None else first),
-                    (starts[token.end_mark.line] + token.end_mark.column),
-                )
+                yield (start if first is None else first[0]), end
                 first = None
-            else:
+            else:  # a tag without a text: a password that begins with `!` is read as one
+                if first is not None:
+                    yield first
                 first = None
+
+
+def _offset(text: str, starts: list[int], mark: Any) -> int:
+    """Where a mark of the parser lies, which ends a text that lacks its last line end below it."""
+    line = int(mark.line)
+    return min(starts[line] + int(mark.column), len(text)) if line < len(starts) else len(text)
 
 
 def _diff(shown: str, before: str, after: str) -> str:

@@ -34,6 +34,12 @@ def migrate(config: str, dry_run: bool, clock: Clock | None = None) -> int:
 
 def _migrated(config: str, before: Examined, dry_run: bool, secrets: Secrets, clock: Clock) -> int:
     found = rewrites(before)
+    if not found and before.problems:
+        for problem in before.problems:
+            print(problem)
+        sys.stdout.flush()
+        words = "nothing is changed, for the file has the problems above; correct them and run this"
+        return _say(f"{config}: {words} again", REFUSED)
     if not found:
         return _say(f"{config}: nothing to do, every key has today's name", 0)
     for each in found:

@@ -49,6 +49,12 @@ class Renames:
         """The path in today's names, for one as it stands in the file."""
         return _translated(path, self._today)
 
+    def stands_for(self, path: KeyPath, today: str) -> None:
+        """Note that the key at `path` (in today's names) is read as the key `today` beside it."""
+        written = self.as_written(path)
+        self._written[(*path[:-1], today)] = str(path[-1])
+        self._today[written] = today
+
     def applied(self, model: type[BaseModel], raw: Any, path: KeyPath = ()) -> Any:
         """`raw`, which stands at `path` (in today's names), with every key under today's name."""
         return self._walk(model, raw, path, ()) if has_renames(model) else raw

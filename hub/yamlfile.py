@@ -17,8 +17,11 @@ import yaml
 
 from hub.document import Document, KeyPath, Marks
 from hub.errors import CannotCheck
-from hub.yamlsyntax import PLAIN, WHOLE, YAML, Mark, compose, path_text, scalar_value
-from hub.yamltags import SECRETS, TAGS, Includes, SecretsFile, Tags, mark_of, read_secrets
+from hub.typewords import PRIVATE
+from hub.yamlaliases import AliasPlaces, alias_places
+from hub.yamlsections import Composed, compose
+from hub.yamlsyntax import PLAIN, WHOLE, YAML, Mark, path_text, scalar_value
+from hub.yamltags import QUOTE_IT, SECRETS, TAGS, Includes, SecretsFile, Tags, mark_of, read_secrets
 
 __all__ = ["SECRETS", "Document", "KeyPath", "Marks", "read_yaml"]
 
@@ -63,26 +66,25 @@ class _Reader:
         """The secrets, read when the first of them is asked for."""
         return self._secrets
 
-    def sections(
-        self, shown: str, text: str, path: KeyPath
-    ) -> tuple[yaml.Node | None, set[KeyPath]]:
-        """The node of a whole file, and what of it is broken: `()` for all of it."""
-        node, problems, broken = compose(text, shown)
+    def sections(self, shown: str, text: str, path: KeyPath) -> Composed:
+        """What the text of a whole file holds, its problems noted."""
+        composed = compose(text, shown)
+        problems = composed.problems
         if path:
             problems = [replace(each, path=_below(path, each.path)) for each in problems]
         self.document.problems += problems
-        return node, broken
+        return composed
 
     def whole(self, file: Path, shown: str, text: str, path: KeyPath, alone: bool = True) -> Any:
         """The values of a whole file, put at `path`, where other files may stand beside it."""
-        node, broken = self.sections(shown, text, path)
-        self.document.broken |= {(*path, *section) for section in broken if alone or section}
-        if broken:
+        read = self.sections(shown, text, path)
+        self.document.broken |= {(*path, *section) for section in read.broken if alone or section}
+        if read.broken and (path or not read.all_named):
             self.document.partial.add(path)
-        if node is None:
+        if read.node is None:
             return None
         with self.includes.opened(file):
-            return _Values(self, shown, file).value(node, path, 0)
+            return _Values(self, shown, file).value(read.node, path, 0)
 
 
 def _below(path: KeyPath, inner: str) -> str:
@@ -108,12 +110,28 @@ class _Values(Tags):
             self.document.broken.add(path)
             return None
         if any(node is outer for outer in self.inside):
-            return self.broken(node, path, "an alias to what encloses it; expected one from above")
+            self.document.broken.add(path)
+            words = "an alias to what encloses it; expected one from above"
+            self.problem_at(self._alias_at(node, path), path, words)
+            return None
         self.inside.append(node)
         try:
             return self._value(node, path, depth)
         finally:
             self.inside.pop()
+
+    def _alias_at(self, node: yaml.Node, path: KeyPath) -> Mark:
+        """Where the alias stands that the last part of a path is: its node is the anchor's."""
+        parent, last = self.inside[-1].start_mark, path[-1] if path else ""
+        key = self.document.place(path, "key")
+        within = (parent.line, parent.column, last)
+        place = self._aliases.get(within if isinstance(last, int) else (key.line, key.column, ""))
+        return Mark(self.shown, *place) if place is not None else mark_of(self.shown, node)
+
+    @cached_property
+    def _aliases(self) -> AliasPlaces:
+        raw = self.document.contents[self.file]
+        return alias_places(raw.decode("utf-8-sig"))
 
     def _too_much(self) -> bool:
         return any("unfolds into too much" in each.message for each in self.document.problems)
@@ -168,7 +186,9 @@ class _Values(Tags):
 
     def _note(self, key: yaml.Node, value: yaml.Node, path: KeyPath) -> None:
         key_mark, value_mark = mark_of(self.shown, key), mark_of(self.shown, value)
-        empty = isinstance(value, yaml.ScalarNode) and value.value == "" and not value.style
+        start, end = value.start_mark, value.end_mark  # a lone tag or anchor lies between them
+        nothing = (start.line, start.column) == (end.line, end.column)
+        empty = nothing and isinstance(value, yaml.ScalarNode) and not value.style
         self.document.marks[path] = Marks(key_mark, key_mark if empty else value_mark)
 
     def _merge(
@@ -207,7 +227,8 @@ class _Values(Tags):
         if files is None or merge in self.document.partial:
             self.document.partial.add(path)
         for file, shown, text in files or ():
-            part, broken = self.reader.sections(shown, text, path)
+            read = self.reader.sections(shown, text, path)
+            part, broken = read.node, read.broken
             if broken:
                 self.document.partial.add(path)
                 self.document.broken |= {
@@ -223,10 +244,11 @@ class _Values(Tags):
     def _tagged(self, node: yaml.Node, path: KeyPath) -> Any:
         resolve = {"!secret": self.secret, "!env": self.environment, "!include": self._include}
         if node.tag not in resolve:
-            close = get_close_matches(node.tag, TAGS, n=1)
-            hint = f"did you mean {close[0]}?" if close else ""
-            tag = node.tag.replace(YAML, "!!")
-            words = f"a tag that is not known ({tag}); expected !secret, !env or !include"
+            private = any(PRIVATE.search(part) for part in path if isinstance(part, str))
+            close = get_close_matches(node.tag, TAGS, n=1) if node.value or not private else []
+            hint = f"did you mean {close[0]}?" if close else QUOTE_IT if private else ""
+            tag = "" if private else f" ({node.tag.replace(YAML, '!!')})"
+            words = f"a tag that is not known{tag}; expected !secret, !env or !include"
             return self.broken(node, path, words, hint)
         if not isinstance(node, yaml.ScalarNode) or not node.value:
             return self.broken(node, path, f"{node.tag} without a name; expected {node.tag} NAME")

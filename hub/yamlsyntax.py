@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import yaml
@@ -30,6 +30,8 @@ class Mark:
 # Unicode's own line ends: the parser takes them for line breaks, editors do not
 NO_BREAKS = dict.fromkeys((0x85, 0x2028, 0x2029), "\u00a0")
 BREAK = re.compile(r"\r\n|\r|\n")
+FIRST_KEY = re.compile(r"([ -]*)(?:\"[^\"]*\"|'[^']*'|[^\s:'\"\[{][^:]*)\s*")
+BEFORE_BRACKET = re.compile(r"([ -]*)[A-Za-z_][\w-]*[ \t]+[\[{]")
 
 
 class Loader(yaml.CSafeLoader):
@@ -56,16 +58,19 @@ for _kind, _pattern, _first in (
 ):
     Loader.add_implicit_resolver(YAML + _kind, re.compile(f"(?:{_pattern})\\Z"), _first)
 
+COLON = "a key without a colon; expected `key: value`"
+
 # what the parser says -> what it means; {found} is the character it stopped at
-_WORDS = {
+WORDS = {
     "mapping values are not allowed": (
         "a second `key: value` on one line, or a line indented too far; "
         "expected one key per line, in line with its neighbours, and quotes around text with `: `"
     ),
+    "key without colon": COLON,
     "did not find expected key": (
         "the line does not continue what is above it; expected a key in line with its neighbours"
     ),
-    "could not find expected ':'": "a key without a colon; expected `key: value`",
+    "could not find expected ':'": COLON,
     "found a tab character": "a tab in the indentation; expected spaces",
     "did not find expected '-' indicator": (
         "the line is no item of the list above it; expected `- ` in line with the other items"
@@ -77,7 +82,10 @@ _WORDS = {
     "found unknown escape character": (
         "an escape that YAML does not know; expected \\\\ for a backslash, or single quotes"
     ),
-    "found undefined alias": "no anchor of this name stands above; expected one such as `&name`",
+    "found undefined alias": (
+        "no anchor of this name stands above; "
+        "expected one such as `&name`, or quotes around the text"
+    ),
     "second occurrence": "the anchor is used a second time; expected another name",
     "found another document": "a second document starts here; expected one document and no `---`",
     "did not find expected <document start>": (
@@ -93,119 +101,16 @@ _WORDS = {
 }
 
 
-SECTION = re.compile(r"([A-Za-z_][\w-]*)[ \t]*:(?=\s|$)")
-MAX_SECTIONS = 200
-
-
-def compose(
-    text: str, file: str
-) -> tuple[yaml.Node | None, list[Problem], set[tuple[str | int, ...]]]:
-    """The node of a whole file, what is wrong with its form, and the sections that are broken.
-
-    Where the file as a whole is no YAML, each section (from one unindented key to the next) is
-    looked at by itself, so that one fault hides no other. `()` among the broken: nothing is known.
-    """
-    node, error = _composed(text)
-    if error is None:
-        return node, [], set()
-    first = syntax_problem(text, file, error)
-    sections = _sections(text)
-    if len(sections) < 2:
-        return None, [first], {()}
-    problems, broken, pairs = [first], set[tuple[str | int, ...]](), []
-    for name, start, end, part in sections:
-        if start < first.line <= end:
-            problems[0] = first = _within(first, name)
-        node, error = _composed(part)
-        if isinstance(node, yaml.MappingNode):
-            pairs += node.value
-            continue
-        broken.add((name,))
-        if error is None or start <= first.line <= end:
-            continue
-        problem = syntax_problem(part, file, error)
-        if _WORDS["found undefined alias"] not in problem.message:  # it may stand in another one
-            problems.append(_within(problem, name))
-    whole = yaml.MappingNode(YAML + "map", pairs)
-    whole.start_mark = whole.end_mark = pairs[0][0].start_mark if pairs else None
-    return whole if pairs else None, problems, broken
-
-
-def _within(problem: Problem, section: str) -> Problem:
-    """The problem with its section as its path, where it has none and is indented."""
-    named = problem.path == WHOLE and problem.column > 1
-    return replace(problem, path=section) if named else problem
-
-
-ODD_SPACE = r"^ *([\u00a0\u2000-\u200b\u202f\u3000])\s*[\w-]+:(?:\s|$)"
-SLASHES = r"^[ \t]*(//)"
-
-
-def _composed(text: str) -> tuple[yaml.Node | None, yaml.YAMLError | None]:
-    for odd in _odd(text, "odd space", ODD_SPACE):
-        return None, odd
-    try:
-        return Loader(text).get_single_node(), None
-    except yaml.YAMLError as error:
-        return None, _commented(text, error) or _glued(text, error) or error
-    except RecursionError:
-        return None, yaml.YAMLError("nested too deeply")
-
-
-def _odd(text: str, problem: str, pattern: str) -> Iterator[yaml.MarkedYAMLError]:
-    """Places that the parser would not name, or not in their own right."""
-    for found in re.finditer(pattern, text, re.MULTILINE):
-        before = BREAK.split(text[: found.start(1)])
-        mark = yaml.Mark("", found.start(1), len(before) - 1, len(before[-1]), None, 0)
-        yield yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
-
-
-def _commented(text: str, error: yaml.YAMLError) -> yaml.MarkedYAMLError | None:
-    """A `//` comment on the line at which the parser gives up, or the one above."""
-    mark: Any = getattr(error, "problem_mark", None)
-    for odd in _odd(text, "odd comment", SLASHES) if mark is not None else ():
-        if odd.problem_mark is not None and 0 <= mark.line - odd.problem_mark.line <= 1:
-            return odd
-    return None
-
-
-def _glued(text: str, error: yaml.YAMLError) -> yaml.MarkedYAMLError | None:
-    """`name:Hall`, which is one word, above the line at which the parser gives up."""
-    mark = getattr(error, "problem_mark", None)
-    if mark is None or "mapping values are not allowed" not in str(error):
-        return None
-    lines = BREAK.split(text)[: mark.line]
-    above = lines[-1] if lines else ""
-    if not (found := re.fullmatch(r"[ -]*([A-Za-z_]\w*:)[^\s:/].*", above)):
-        return None
-    place = yaml.Mark("", 0, mark.line - 1, found.start(1), None, 0)
-    return yaml.MarkedYAMLError(problem="odd colon", problem_mark=place)
-
-
-def _sections(text: str) -> list[tuple[str, int, int, str]]:
-    """Each section's name, first and last line (from 1) and text, which keeps its line numbers."""
-    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", text)
-    found = [(i, m[1]) for i, line in enumerate(lines) if (m := SECTION.match(line))]
-    if not found or len(found) > MAX_SECTIONS:
-        return []
-    starts = [0, *(index for index, _ in found[1:]), len(lines)]
-    return [
-        (name, start + 1, end, "\n" * start + "".join(lines[start:end]))
-        for (_, name), start, end in zip(found, starts, starts[1:], strict=False)
-    ]
-
-
 def syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
     """The parser's complaint about `text` as a problem with a place and an expectation."""
     if isinstance(error, yaml.MarkedYAMLError):
+        error = _lone_key(text, error) or error
         said = f"{error.problem or ''}"
         line, column = _place(text, error)
         found = _character(text, line, column)
-        words = next((words for start, words in _WORDS.items() if start in said), "")
+        words = next((words for start, words in WORDS.items() if start in said), "")
         if "cannot start any token" in said:
             words = _bad_start(found)
-        elif "mapping values" in said and error.problem_mark and line <= error.problem_mark.line:
-            words = _WORDS["could not find expected ':'"]
         elif "expected key" in said and BREAK.split(text)[line - 1][: column - 1].strip():
             words = "text after a closing quote or bracket; expected the end of the line"
         words = words or f"is not valid YAML ({said}); expected `key: value` lines"
@@ -217,7 +122,7 @@ def syntax_problem(text: str, file: str, error: yaml.YAMLError) -> Problem:
         before = text.encode()[:position].decode(errors="ignore")
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         words = "a control character; expected printable text"
-    return Problem(file, line, column, _path_before(text, column), words, "", DOC)
+    return Problem(file, line, column, _path_before(text, line, column), words, "", DOC)
 
 
 def _place(text: str, error: yaml.MarkedYAMLError) -> tuple[int, int]:
@@ -232,7 +137,9 @@ def _place(text: str, error: yaml.MarkedYAMLError) -> tuple[int, int]:
     if mark is None:
         return 1, 1
     if "mapping values are not allowed" in said:
-        return _missing_colon(text, mark.line) or (mark.line + 1, mark.column + 1)
+        before = BREAK.split(text)[mark.line][: mark.column]
+        alone = FIRST_KEY.fullmatch(before)  # where the line is at fault, and not its second colon
+        return mark.line + 1, (alone.end(1) if alone else mark.column) + 1
     return mark.line + 1, mark.column + 1
 
 
@@ -260,15 +167,50 @@ def _open_bracket(text: str) -> Any:
     return opened[-1] if opened else None
 
 
-def _missing_colon(text: str, line: int) -> tuple[int, int] | None:
-    """Where the line above is a lone word: `lobby` instead of `lobby:` before an indented key."""
+def _lone_key(text: str, error: yaml.MarkedYAMLError) -> yaml.MarkedYAMLError | None:
+    """A key without its colon, which the parser takes for text that goes on to the next colon."""
+    if "mapping values are not allowed" not in f"{error.problem or ''}":
+        return None
+    mark: Any = error.problem_mark
     lines = BREAK.split(text)
-    above = lines[line - 1] if line else ""
-    indent = len(above) - len(above.lstrip())
-    here = len(lines[line]) - len(lines[line].lstrip())
-    if re.fullmatch(r"[A-Za-z_][\w-]*", above.strip()) and here > indent:
-        return line, indent + 1
-    return None
+    if bracket := BEFORE_BRACKET.match(lines[mark.line][: mark.column]):
+        return _without_colon(mark.line, bracket.end(1))
+    above = _first_of_text(lines, mark.line)
+    return _without_colon(above, _indent(lines[above])) if above < mark.line else None
+
+
+def _without_colon(line: int, column: int) -> yaml.MarkedYAMLError:
+    place = yaml.Mark("", 0, line, column, None, 0)
+    return yaml.MarkedYAMLError(problem="key without colon", problem_mark=place)
+
+
+def _first_of_text(lines: list[str], line: int) -> int:
+    """The line on which the text that goes on to `line` begins, where that should be a key."""
+    first, here = line, _indent(lines[line])
+    while first and _is_text(lines[first - 1]) and _indent(lines[first - 1]) == here:
+        first -= 1
+    if first == line:
+        lone = line and re.fullmatch(r"[ -]*[A-Za-z_][\w-]*\s*", lines[line - 1])
+        return line - 1 if lone and _indent(lines[line - 1]) < here else line
+    if lines[first].lstrip().startswith("- "):
+        return first
+    around = next((each for each in reversed(lines[:first]) if not _is_blank(each)), "")
+    opens = not around or re.search(r":\s*(?:[&!]\S+\s*)?(?:#.*)?$", around)
+    return first if opens else line
+
+
+def _indent(line: str) -> int:
+    """Characters before the first word of a line, the dashes of list items included."""
+    return len(line) - len(re.sub(r"^ *(?:- +)*", "", line))
+
+
+def _is_blank(line: str) -> bool:
+    return not line.strip() or line.lstrip().startswith("#")
+
+
+def _is_text(line: str) -> bool:
+    """Whether a line has no key of its own."""
+    return not _is_blank(line) and not re.search(r":(?:\s|$)|\s#", line)
 
 
 def _character(text: str, line: int, column: int) -> str:
@@ -290,14 +232,16 @@ class _Frame:
     at: str | int | None
 
 
-def _path_before(text: str, column: int) -> str:
-    """The keys that enclose the place where parsing stopped, which is at `column`."""
+def _path_before(text: str, line: int, column: int) -> str:
+    """The keys that enclose the place where parsing stopped, or what is at fault begins."""
     frames: list[_Frame] = []
     try:
         for event in _events(text):
             if isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):
                 frames.pop()
             start: Any = event.start_mark
+            if (start.line + 1, start.column + 1) >= (line, column):
+                break
             if isinstance(event, yaml.MappingStartEvent):
                 frames.append(_Frame(start.column + 1, None))
             elif isinstance(event, yaml.SequenceStartEvent):

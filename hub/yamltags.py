@@ -14,11 +14,12 @@ import yaml
 
 from hub.document import Document, KeyPath
 from hub.errors import Problem
-from hub.yamlsyntax import DOC, WHOLE, Loader, Mark, path_text, syntax_problem
+from hub.yamlsyntax import DOC, WHOLE, YAML, Loader, Mark, path_text, syntax_problem
 
 SECRETS = "secrets.yaml"
 TAGS_DOC = "docs/reference/config.md#tags"
 TAGS = ("!secret", "!env", "!include")
+QUOTE_IT = "put a text that begins with `!` in quotes"
 
 
 class Includes:
@@ -100,8 +101,8 @@ def read_secrets(includes: Includes, folder: Path) -> SecretsFile:
     path, document = folder / SECRETS, includes.document
     shown = beside(document.file, SECRETS)
 
-    def complain(line: int, column: int, words: str, where: str = WHOLE) -> None:
-        document.problems.append(Problem(shown, line, column, where, words, "", TAGS_DOC))
+    def complain(line: int, column: int, words: str, where: str = WHOLE, hint: str = "") -> None:
+        document.problems.append(Problem(shown, line, column, where, words, hint, TAGS_DOC))
 
     try:
         if not path.is_file():
@@ -133,6 +134,10 @@ def read_secrets(includes: Includes, folder: Path) -> SecretsFile:
         elif not isinstance(value, yaml.ScalarNode):
             found.faulty.add(key.value)
             complain(line, column, "is no text; expected lines of `name: text`", key.value)
+        elif not value.tag.startswith(YAML):
+            found.faulty.add(key.value)
+            words = "is read as a tag, not as a text; expected lines of `name: text`"
+            complain(line, column, words, key.value, QUOTE_IT)
         elif value.value == "" and not value.style:
             found.faulty.add(key.value)
             complain(line, column, "is empty; expected a text after `name:`", key.value)

@@ -528,10 +528,10 @@ CASES = {
     # YAML itself
     "a tab": Case("    fps: 5\n", "¦\tfps: 5\n", "", "a tab in the indentation; expected spaces"),
     "a line indented too little": Case(
-        "    fps: 5\n", "   ¦fps: 5\n", "cameras", "in line with its neighbours"
+        "    fps: 5\n", "   ¦fps: 5\n", "cameras.lobby", "in line with its neighbours"
     ),
     "a line indented too far": Case(
-        "    fps: 5\n", "      fps¦: 5\n", "", "a line indented too far"
+        "    fps: 5\n", "      ¦fps: 5\n", "", "a line indented too far"
     ),
     "a key without a colon": Case(
         "  lobby:\n    driver: clip", "  ¦lobby\n    driver: clip", "", "without a colon"
@@ -555,7 +555,7 @@ CASES = {
         "{driver: mail}\n", "¦{driver: mail\n", "notifiers.mail", "the mapping is not closed"
     ),
     "an anchor inside itself": Case(
-        "device: {topic: front}", "device: ¦&d {topic: front, slow: *d}", "doors.front.device.slow",
+        "device: {topic: front}", "device: &d {topic: front, slow: ¦*d}", "doors.front.device.slow",
         "an alias to what encloses it",
     ),
     "an alias without an anchor": Case(
@@ -804,7 +804,7 @@ def test_faults_in_an_included_file_are_named_there(tmp_path: Path) -> None:
     found = faults(tmp_path, text)
     places = {(Path(each.file).name, each.line, each.column, each.path) for each in found}
     assert ("doors.yaml", 4, 3, "doors.front.controler") in places
-    assert ("doors.yaml", 2, 1, "doors.front.controller") in places
+    assert not any(path == "doors.front.controller" for *_, path in places)
 
 
 def test_a_whole_folder_may_be_included(tmp_path: Path) -> None:
@@ -852,7 +852,7 @@ def test_plugins_beside_the_file_are_found(tmp_path: Path) -> None:
     (tmp_path / "drivers" / "gong.py").write_text(
         "from hub import Block, Driver, hookimpl\n"
         "@hookimpl\ndef vestibule_notifiers():\n"
-        "    return [Driver('gong', object, Block, 'Sounds')]\n"
+        "    return [Driver('gong', dict, Block, 'Sounds')]\n"
     )
     path = tmp_path / "school.yaml"
     path.write_text("hub: {plugins_dir: drivers}\nnotifiers: {gong: {driver: gong}}\n")

@@ -167,8 +167,57 @@ def test_both_names_at_once_are_left_alone(school: Path, capsys: Capture) -> Non
     """Which of the two counts is for a person to say."""
     text = "notifiers:\n  a: {driver: simulated_siren, sound_for_s: 9, sound_for: 9s}\n"
     school.write_text(text)
-    assert run() == 0
+    assert run() == 1
+    shown = capsys.readouterr()
+    assert shown.out.startswith(
+        "school.yaml:2:32: notifiers.a.sound_for_s: `sound_for_s` is called"
+    )
+    assert "nothing is changed, for the file has the problem" in shown.err
+    assert "nothing to do" not in shown.err
     assert school.read_text() == text
+
+
+@pytest.mark.parametrize("text", ["a: [", "notifiers:\n  a: {driver: siren\n", ""])
+def test_what_is_no_configuration_has_its_problems_shown(
+    school: Path, capsys: Capture, text: str
+) -> None:
+    """Nobody can say that every key of it has today's name: the lines of `check` are printed."""
+    school.write_text(text)
+    assert run(dry_run=True) == 1
+    shown = capsys.readouterr()
+    assert shown.out.splitlines() == [str(each) for each in examine("school.yaml").problems] != []
+    assert "nothing to do" not in shown.err
+    assert school.read_text() == text
+
+
+@pytest.mark.parametrize("last", ["sound_for_s: 30", "sound_for_s: '30s'", "sound_for_s: 30 #"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_file_may_lack_its_last_line_end(
+    school: Path, capsys: Capture, last: str, dry_run: bool
+) -> None:
+    """The last token may end where the file does."""
+    text = f"notifiers:\n  s:\n    driver: simulated_siren\n    {last}"
+    school.write_text(text)
+    assert run(dry_run=dry_run) == 0
+    assert "+    sound_for: " in capsys.readouterr().out
+    new = text.replace("sound_for_s: 30", "sound_for: 30s").replace("sound_for_s", "sound_for")
+    assert school.read_text() == (text if dry_run else new)
+
+
+@pytest.mark.parametrize("mark", ["!", "&"])
+def test_a_password_that_is_read_as_a_tag_is_not_shown(
+    school: Path, capsys: Capture, mark: str
+) -> None:
+    """`!word` or `&word` without quotes may be meant as a password all the same."""
+    text = (
+        "access_control:\n  locks: {driver: mqtt, host: x.example, username: hub, "
+        f"password: {mark}canary-0815 , stale_after_s: 5}}\n"
+    )
+    school.write_text(text)
+    assert run(dry_run=True) == 0
+    shown = capsys.readouterr()
+    assert "password: (hidden) , stale_after: 5s" in shown.out
+    assert "canary" not in shown.out + shown.err
 
 
 def test_secrets_are_not_shown(school: Path, capsys: Capture) -> None:
@@ -314,7 +363,7 @@ def test_what_would_get_worse_is_undone(school: Path, capsys: Capture) -> None:
         "from hub import Block, Driver, hookimpl\n"
         "class GongConfig(Block):\n    sound_for_s: float = 1\n"
         "@hookimpl\ndef vestibule_notifiers():\n"
-        "    return [Driver('gong', object, GongConfig, 'Sounds')]\n"
+        "    return [Driver('gong', dict, GongConfig, 'Sounds')]\n"
     )
     text = (
         "notifiers:\n  a: &a {driver: simulated_siren, sound_for_s: 9}\n"

@@ -289,6 +289,8 @@ def test_what_editors_take_for_no_line_end_is_none(tmp_path: Path, end: str) -> 
     [
         ("a: [1]\nb: x\n", [("secrets.yaml", 1, "a", "is no text")]),
         ("a:\nb: x\n", [("secrets.yaml", 1, "a", "is empty")]),
+        ("a: !CANARY\nb: x\n", [("secrets.yaml", 1, "a", "is read as a tag")]),
+        ("a: !CANARY two\nb: x\n", [("secrets.yaml", 1, "a", "is read as a tag")]),
         ("a: x\nb: y\na: z\n", [("secrets.yaml", 3, "a", "the same name twice")]),
         ("a: 'x\n", [("secrets.yaml", 1, "(file)", "a quote is never closed")]),
         ("- x\n", [("secrets.yaml", 1, "(file)", "has no names")]),
@@ -308,6 +310,7 @@ def test_what_is_wrong_with_secrets_is_said_once(
     if said[0][0] == "secrets.yaml":
         assert told == [(name, line, path) for name, line, path, _ in said]
     assert said[0][3] in document.problems[0].message
+    assert "CANARY" not in "".join(map(str, document.problems))
     assert document.values["y"] is None or said[0][3] == "the same name twice"
 
 
@@ -329,3 +332,84 @@ def test_a_folder_with_one_broken_file_keeps_the_others(tmp_path: Path) -> None:
     assert document.values == {"all": {"x": {"y": 1}}}
     assert not document.whole(("all",))
     assert document.whole(("all", "x"))
+
+
+@pytest.mark.parametrize(
+    "tagged", ["!CANARY1", "!CANARY1 two", "!!CANARY1 x", "!CANARY1 [a]", "!secretCANARY1"]
+)
+def test_a_private_text_that_is_read_as_a_tag_is_not_shown(tmp_path: Path, tagged: str) -> None:
+    """Below a key such as `password`, however deep, no tag is repeated, and quotes are advised."""
+    document = read(tmp_path, f"token:\n  gate: {tagged}\nname: !odd x\n")
+    private, open_ = document.problems
+    assert "CANARY1" not in str(private)
+    assert "in quotes" in private.hint or "!secret" in private.hint
+    assert "(!odd)" in open_.message
+
+
+def test_an_open_quote_ends_where_the_next_section_begins(tmp_path: Path) -> None:
+    """Even where a later quote closes it, what stands between is read as it was meant."""
+    document = read(tmp_path, 'a:\n  x: "open\nb:\n  y: 1\nc:\n  z: end"\n')
+    assert [(each.line, each.column, each.path) for each in document.problems] == [(2, 6, "a.x")]
+    assert document.values == {"b": {"y": 1}, "c": {"z": 'end"'}}
+    assert document.broken == {("a",)}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'a:\n  x: "one\n    two: three\n    four"\n',
+        "a:\n  x: 'it''s one\n\n    two'\n",
+        'a: ["one\n  two", "b"]\n',
+        "a: it's\nb: 5\"\n",
+        "a: |\n  b: \"\nc: '\"'\n",
+    ],
+)
+def test_a_quoted_text_may_have_several_lines(tmp_path: Path, text: str) -> None:
+    """Lines that are further in than the one on which a quote opens belong to it."""
+    assert read(tmp_path, text).problems == []
+
+
+def test_a_section_that_cannot_be_seen_may_be_there(tmp_path: Path) -> None:
+    """Where an unindented word stands within what is broken, any section may be missing."""
+    assert () not in read(tmp_path, "a: [\nb: 1\n").partial
+    assert () in read(tmp_path, "a: [\nroles\n  x: 1\nb: 1\n").partial
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("hub: &h\n  name: *h\n", (2, 9)),
+        ("hub: &h {a: 1, name: *h}\n", (1, 22)),
+        ("a: &l\n  - 1\n  - - 2\n    - *l\n", (4, 7)),
+        ("a: &a {b: &b {c: *b}, d: *b, e: *a}\n", (1, 18)),
+    ],
+)
+def test_an_alias_to_what_encloses_it_is_told_where_it_stands(
+    tmp_path: Path, text: str, place: tuple[int, int]
+) -> None:
+    """Not at the anchor, at which there is nothing wrong."""
+    first = read(tmp_path, text).problems[0]
+    assert "encloses it" in first.message
+    assert (first.line, first.column) == place
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "says"),
+    [
+        ("front:\n  name Front\n  controller: locks\n", (2, 3), "a key without a colon"),
+        ("name S\ntimezone: UTC\n", (1, 1), "a key without a colon"),
+        ("a:\n  - name S\n    zone: UTC\n", (2, 5), "a key without a colon"),
+        ("a:\n  - b: 1\n  - name S\n    zone: UTC\n", (3, 5), "a key without a colon"),
+        ("a: # of it\n  # more\n  b x\n  c y\n  d: 1\n", (3, 3), "a key without a colon"),
+        ("a:\n  - door {verb: lock, doors: [a]}\n", (2, 5), "a key without a colon"),
+        ("a:\n  b: long\n    text\n    c: 1\n", (4, 5), "a line indented too far"),
+        ("a:\n  b: text\n    'c': 1\n", (3, 5), "a line indented too far"),
+        ("a:\n  b: one: two\n", (2, 9), "a second `key: value` on one line"),
+    ],
+)
+def test_a_colon_that_does_not_belong_is_told_where_the_slip_is(
+    tmp_path: Path, text: str, place: tuple[int, int], says: str
+) -> None:
+    """At the key that lacks its colon, at the line that is too far in, or at the second colon."""
+    (problem,) = read(tmp_path, text).problems
+    assert ((problem.line, problem.column), says in problem.message) == (place, True), problem
