@@ -7,51 +7,25 @@ nobody can say which was meant, so that is fatal and names both.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import importlib
-import importlib.util
-import pkgutil
-import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
-import pluggy
-
-import hub
-from hub import hookspecs
-from hub.config import (
-    CameraBlock,
-    ControllerBlock,
-    DetectorBlock,
-    DriverBlock,
-    NotifierBlock,
-    VisitorBlock,
-)
+from hub.announcements import HOOKS, PREFIX, Hook, announced, hooks_of, words
+from hub.discovery import GROUP, Found, Source, discovered
 from hub.errors import PluginError
-from hub.kinds import API_VERSIONS, KINDS, Block, Driver, Kind
+from hub.kinds import KINDS, Driver, Kind
+from hub.preflight import look, looked_at, trust
+from hub.refusals import BLOCKS, SLUG, fault, hub_keys
+from hub.versions import of_today
 
-GROUP = "vestibule.plugins"
-BLOCKS: Mapping[Kind, type[DriverBlock]] = MappingProxyType(
-    {
-        "cameras": CameraBlock,
-        "detectors": DetectorBlock,
-        "access_control": ControllerBlock,
-        "notifiers": NotifierBlock,
-        "visitors": VisitorBlock,
-    }
-)
-SLUG = re.compile(r"[a-z][a-z0-9_]{0,62}")
-PREFIX = f"{hookspecs.PROJECT}_"
-HOOKS: Mapping[str, Kind] = {PREFIX + kind: kind for kind in KINDS}
+__all__ = [
+    "BLOCKS", "GROUP", "HOOKS", "SLUG", "Provider", "Registry", "Source", "State", "hub_keys",
+    "load_only", "load_registry", "looked_at", "trust",
+]  # fmt: skip
 
-Source = Literal["built-in", "entry point", "file"]
 State = Literal["ok", "broken", "invalid", "unused"]
 
 
@@ -61,8 +35,8 @@ class Provider:
 
     `broken` ones could not be imported, or a hook raised; `invalid` ones announced something the
     hub refuses; `refused` maps the drivers they lost, as `kind/name`, to the reason. `unused` ones
-    are sound, but no block of the configuration names a driver of theirs. `digest` is the SHA-256
-    of a file's code.
+    are sound, but no block of the configuration names a driver of theirs. `notes` maps drivers of
+    an earlier contract, as `kind/name`, to what will end. `digest` is the SHA-256 of a file's code.
     """
 
     name: str
@@ -74,6 +48,14 @@ class Provider:
     drivers: Mapping[Kind, tuple[str, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
     digest: str = ""
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it, in one line that names it and its file; empty when nothing is."""
+        if self.state not in ("broken", "invalid"):
+            return ""
+        return f"{self.name} ({self.file}) is {self.state}: {self.reason}"
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
@@ -105,12 +87,21 @@ class Registry:
             raise PluginError(self.why_missing(kind, name))
         return found
 
+    def provider(self, kind: Kind, name: str) -> Provider | None:
+        """The plugin that offers a driver."""
+        return next((one for one in self.providers if name in one.drivers.get(kind, ())), None)
+
     def fingerprint(self, kind: Kind, name: str) -> tuple[str, str, str]:
         """What tells one state of a driver's plugin from another: name, version, digest."""
         for provider in self.providers:
             if name in provider.drivers.get(kind, ()):
                 return provider.name, provider.version, provider.digest
         return "", "", ""
+
+    def note(self, kind: Kind, name: str) -> str:
+        """What somebody should know about a driver that can be used; mostly nothing."""
+        found = (provider.notes.get(f"{kind}/{name}", "") for provider in self.providers)
+        return next((f"the driver {name} is {note}" for note in found if note), "")
 
     def nearest(self, kind: Kind, name: str) -> str:
         """The driver name that was perhaps meant, or an empty text."""
@@ -124,9 +115,8 @@ class Registry:
             if reason:
                 return f"driver {name!r} of {provider.name} ({provider.file}) is invalid: {reason}"
         for provider in self.providers:
-            if provider.state == "broken" and provider.name.rpartition(".")[2] == name:
-                where = f"{provider.name} ({provider.file})"
-                return f"driver {name!r} cannot be used: {where} is broken: {provider.reason}"
+            if provider.trouble and _perhaps(provider, name):
+                return f"driver {name!r} cannot be used: {provider.trouble}"
         return f"no plugin offers a driver {name!r} for {kind}"
 
     def used_by(self, names: Mapping[Kind, Iterable[str]]) -> tuple[Provider, ...]:
@@ -140,25 +130,20 @@ class Registry:
         )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """A plugin that has not been imported yet."""
-
-    name: str
-    source: Source
-    version: str
-    file: str
-    load: Callable[[], object]
-    digest: str = ""
-
-
 def load_registry(plugins_dir: Path | None = None) -> Registry:
-    """Find, load and check every plugin; raises `PluginError` only when two drivers clash."""
+    """Find, look at, load and check every plugin; blocking. Raises `PluginError` only when two
+    drivers clash.
+
+    Plugins from outside are imported in a process of their own first, and what misbehaves there is
+    broken and not imported here; see `hub.preflight`.
+    """
+    every = list(discovered(plugins_dir))
+    said = look([found for found in every if found.foreign])
     drivers: dict[Kind, dict[str, Driver]] = {kind: {} for kind in KINDS}
     owners: dict[tuple[Kind, str], Provider] = {}
     providers = []
-    for found in (*_built_in(), *_installed(), *_files(plugins_dir)):
-        provider, offered = _load(found)
+    for found in every:
+        provider, offered = _load(found, said.get(found, ""))
         providers.append(provider)
         for kind, driver in offered:
             other = owners.setdefault((kind, driver.name), provider)
@@ -168,6 +153,22 @@ def load_registry(plugins_dir: Path | None = None) -> Registry:
     return Registry(drivers, providers)
 
 
+def load_only(name: str, source: Source, plugins_dir: Path | None) -> Registry:
+    """A registry of one plugin alone, as its host loads it. Raises `PluginError` where it is gone
+    or cannot be used.
+    """
+    for found in discovered(plugins_dir):
+        if (found.name, found.source) == (name, source):
+            provider, offered = _load(found)
+            if provider.state != "ok" and not offered:
+                raise PluginError(provider.trouble)
+            drivers: dict[Kind, dict[str, Driver]] = {}
+            for kind, driver in offered:
+                drivers.setdefault(kind, {})[driver.name] = driver
+            return Registry(drivers, [provider])
+    raise PluginError(f"the plugin {name} is no longer there")
+
+
 def _clash(kind: Kind, name: str, first: Provider, second: Provider) -> str:
     return (
         f"two plugins offer the driver {name!r} for {kind}: {first.name} ({first.file}) and "
@@ -175,153 +176,60 @@ def _clash(kind: Kind, name: str, first: Provider, second: Provider) -> str:
     )
 
 
+def _perhaps(provider: Provider, driver: str) -> bool:
+    """Whether a plugin that offers nothing may be the one with this driver, by its name."""
+    return driver in (provider.name.rpartition(mark)[2] for mark in ".:")
+
+
 def _offers(provider: Provider) -> set[tuple[Kind, str]]:
     return {(kind, name) for kind, names in provider.drivers.items() for name in names}
 
 
-def _built_in() -> Iterator[_Found]:
-    for kind in KINDS:
-        package = importlib.import_module(f"plugins.{kind}")
-        for module in pkgutil.iter_modules(package.__path__):
-            if module.ispkg or module.name.startswith("_"):
-                continue
-            name = f"plugins.{kind}.{module.name}"
-            file = str(Path(package.__path__[0]) / f"{module.name}.py")
-            yield _Found(name, "built-in", hub.__version__, file, _importer(name))
-
-
-def _importer(name: str) -> Callable[[], object]:
-    return lambda: importlib.import_module(name)
-
-
-def _installed() -> Iterator[_Found]:
-    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
-        version = entry.dist.version if entry.dist else ""
-        package = entry.dist.name if entry.dist else entry.module
-        name = f"{package}:{entry.name}"
-        yield _Found(name, "entry point", version, entry.value, entry.load)
-
-
-def _files(folder: Path | None) -> Iterator[_Found]:
-    if folder is None or not folder.is_dir():
-        return
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(("_", ".", "test_")) or path.name == "conftest.py":
-            continue
-        init = path if path.suffix == ".py" else path / "__init__.py"
-        if not init.is_file():
-            continue
-        name = path.stem if init == path else path.name
-        digest = _digest(init)
-        yield _Found(name, "file", "", str(init), _file_loader(init, digest), digest)
-
-
-def _digest(init: Path) -> str:
-    """The SHA-256 of a plugin's code: of its file, or of every Python file of its folder."""
-    digest = hashlib.sha256()
-    files = sorted(init.parent.rglob("*.py")) if init.name == "__init__.py" else [init]
-    for file in files:
-        with contextlib.suppress(OSError):
-            digest.update(f"{file}\0".encode() + file.read_bytes())
-    return digest.hexdigest()
-
-
-def _file_loader(path: Path, digest: str) -> Callable[[], object]:
-    return lambda: _import_file(path, digest)
-
-
-def _import_file(path: Path, digest: str) -> object:
-    """The module of a plugin file; the one that is loaded already as long as its code is the same,
-    so that looking again neither runs it again nor makes its classes strangers to their objects.
-    """
-    stem = path.parent.name if path.name == "__init__.py" else path.stem
-    place = hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:12]
-    name = f"_vestibule_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', stem)}_{place}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickle look a module up by its name
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _load(found: _Found) -> tuple[Provider, list[tuple[Kind, Driver]]]:
-    provider = Provider(found.name, found.source, found.version, found.file, digest=found.digest)
+def _load(found: Found, broken: str = "") -> tuple[Provider, list[tuple[Kind, Driver]]]:
+    """The plugin as it is; one that is already known to be `broken` is not imported."""
+    file = found.path or found.file
+    provider = Provider(found.name, found.source, found.version, file, digest=found.digest)
+    if broken:
+        return replace(provider, state="broken", reason=broken), []
     try:
         plugin = found.load()
-    except (Exception, SystemExit) as error:
-        return replace(provider, state="broken", reason=_words(error)), []
-    version = provider.version or str(getattr(plugin, "__version__", ""))
-    provider = replace(provider, version=version)
-    try:
-        hooks = _hooks(plugin, found.name)
+        version = provider.version or str(getattr(plugin, "__version__", ""))
+        hooks = hooks_of(plugin)
     except PluginError as error:
         return replace(provider, state="invalid", reason=str(error)), []
-    return _announce(provider, hooks)
+    except (Exception, SystemExit) as error:
+        return replace(provider, state="broken", reason=words(error)), []
+    return _judge(replace(provider, version=version), hooks)
 
 
-def _words(error: BaseException) -> str:
-    frame = error.__traceback__
-    while frame is not None and frame.tb_next is not None:
-        frame = frame.tb_next
-    where = f" (line {frame.tb_lineno} of {frame.tb_frame.f_code.co_filename})" if frame else ""
-    return f"{type(error).__name__}: {error}{where}"
-
-
-def _hooks(plugin: object, name: str) -> dict[Kind, pluggy.HookCaller]:
-    """The plugin's own hooks by kind, in a manager that holds nothing else."""
-    manager = pluggy.PluginManager(hookspecs.PROJECT)
-    manager.add_hookspecs(hookspecs)
-    for attribute in dir(plugin):
-        marked = manager.parse_hookimpl_opts(plugin, attribute) is not None
-        looks_like_one = attribute.startswith(PREFIX) and callable(getattr(plugin, attribute))
-        if (marked or looks_like_one) and attribute not in HOOKS:
-            close = get_close_matches(attribute, list(HOOKS), n=1)
-            meant = f"did you mean {close[0]}?" if close else f"known: {', '.join(HOOKS)}"
-            raise PluginError(f"there is no hook {attribute}; {meant}")
-        if attribute in HOOKS and not marked:
-            raise PluginError(
-                f"{attribute} is not marked with @hookimpl (from hub import hookimpl)"
-            )
-    try:
-        manager.register(plugin, name)
-    except Exception as error:
-        raise PluginError(" ".join(str(error).split())) from None
-    hooks = {kind: getattr(manager.hook, hook) for hook, kind in HOOKS.items()}
-    return {kind: hook for kind, hook in hooks.items() if hook.get_hookimpls()}
-
-
-def _announce(
-    provider: Provider, hooks: Mapping[Kind, pluggy.HookCaller]
+def _judge(
+    provider: Provider, hooks: Mapping[Kind, Hook]
 ) -> tuple[Provider, list[tuple[Kind, Driver]]]:
-    if not hooks:
-        reason = "announces no driver: no function marked with @hookimpl"
-        return replace(provider, state="invalid", reason=reason), []
+    """Call each hook and take what is sound, in its newest version."""
     offered: list[tuple[Kind, Driver]] = []
     refused: dict[str, str] = {}
+    notes: dict[str, str] = {}
     reasons: list[tuple[State, str]] = []
     for kind, hook in hooks.items():
         try:
-            results = [item for result in hook() for item in _as_items(result)]
-        except (Exception, SystemExit) as error:
-            reasons.append(("broken", f"{PREFIX}{kind} raised {_words(error)}"))
+            items = announced(hook)
+        except PluginError as error:
+            reasons.append(("invalid", f"{PREFIX}{kind} {error}"))
             continue
-        for item in results:
-            reason = _fault(kind, item)
-            if not reason and any(k == kind and d.name == item.name for k, d in offered):
-                reason = f"announced twice for {kind}"
-            if reason:
-                reasons.append(("invalid", f"{_name_of(item)}: {reason}"))
-                refused[f"{kind}/{_name_of(item)}"] = reason
-            else:
-                offered.append((kind, item))
+        except (Exception, SystemExit) as error:
+            reasons.append(("broken", f"{PREFIX}{kind} raised {words(error)}"))
+            continue
+        for item in items:
+            name = _name_of(item)
+            try:
+                driver, note = _sound(kind, item, offered)
+            except PluginError as error:
+                reasons.append(("invalid", f"{name}: {error}"))
+                refused[f"{kind}/{name}"] = str(error)
+                continue
+            offered.append((kind, driver))
+            if note:
+                notes[f"{kind}/{name}"] = note
     names = {
         kind: tuple(driver.name for of, driver in offered if of == kind)
         for kind in KINDS
@@ -329,64 +237,30 @@ def _announce(
     }
     state: State = reasons[0][0] if reasons else "ok"
     reason = "; ".join(text for _, text in reasons)
-    told = replace(provider, state=state, reason=reason, drivers=names, refused=refused)
+    told = replace(
+        provider, state=state, reason=reason, drivers=names, refused=refused, notes=notes
+    )
     return told, offered
 
 
-def _as_items(result: object) -> list[Any]:
-    if isinstance(result, Driver):
-        return [result]
-    if not isinstance(result, Iterable) or isinstance(result, str | bytes):
-        close = getattr(result, "close", None)  # a coroutine nobody awaits would warn
-        if callable(close):
-            close()
-        raise TypeError(f"expected a list of Driver, found {type(result).__name__}")
-    return list(result)
+def _sound(kind: Kind, item: object, before: Sequence[tuple[Kind, Driver]]) -> tuple[Driver, str]:
+    """The driver in its newest version and a note on that; raises `PluginError` for a fault."""
+    reason = fault(kind, item)
+    if reason or not isinstance(item, Driver):
+        raise PluginError(reason)
+    if any(of == kind and driver.name == item.name for of, driver in before):
+        raise PluginError(f"announced twice for {kind}; give each driver a name of its own")
+    try:
+        driver, note = of_today(kind, item)
+    except PluginError:
+        raise
+    except Exception as error:
+        raise PluginError(f"cannot be brought to today's version: {words(error)}") from None
+    reason = fault(kind, driver)
+    if reason:
+        raise PluginError(reason)
+    return driver, note
 
 
 def _name_of(item: object) -> str:
     return item.name if isinstance(item, Driver) and isinstance(item.name, str) else repr(item)
-
-
-def _fault(kind: Kind, driver: object) -> str:
-    """What the hub refuses about a hook's result; empty when it is sound."""
-    if not isinstance(driver, Driver):
-        return f"expected a Driver, found {type(driver).__name__}"
-    if not isinstance(driver.name, str) or not SLUG.fullmatch(driver.name):
-        return "expected a name of lower-case letters, digits and _, starting with a letter"
-    if driver.api != API_VERSIONS[kind]:
-        return f"made for version {driver.api} of {kind}; this hub speaks {API_VERSIONS[kind]}"
-    if not callable(driver.factory):
-        return "expected a factory that can be called"
-    if driver.device is not None and kind != "access_control":
-        return "only drivers of access_control have a device model"
-    model = _model_fault("config", driver.config)
-    if not model and driver.device is not None:
-        model = _model_fault("device", driver.device)
-    return model or _key_fault(kind, driver.config)
-
-
-def _model_fault(what: str, model: object) -> str:
-    if not isinstance(model, type) or not issubclass(model, Block):
-        return f"expected {what} to be a subclass of hub.Block"
-    if model.model_config.get("frozen") is not True:
-        return f"expected the {what} model to be frozen, as hub.Block is"
-    if model.model_config.get("extra") != "forbid":
-        return f"expected the {what} model to forbid unknown keys, as hub.Block does"
-    return ""
-
-
-def hub_keys(kind: Kind) -> frozenset[str]:
-    """The keys of a block of this kind that the hub reads itself; the rest are the driver's."""
-    return _keys(BLOCKS[kind]) - {"settings"}
-
-
-def _keys(model: type[Block]) -> frozenset[str]:
-    return frozenset(each.alias or name for name, each in model.model_fields.items())
-
-
-def _key_fault(kind: Kind, model: type[Block]) -> str:
-    taken = _keys(model) & hub_keys(kind)
-    if taken:
-        return f"the hub keeps the key {min(taken)!r} for itself; call yours something else"
-    return ""

@@ -3,42 +3,101 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hub.errors import CannotCheck
 
+if TYPE_CHECKING:
+    from hub.kinds import Kind
+    from hub.plugins import Provider
+
+LINE = 80
+LONGEST_NAME = 40
+
 
 def plugins(
+    config: Annotated[
+        Path | None, typer.Option(help="Look at this file's plugins_dir and at what it uses.")
+    ] = None,
     plugins_dir: Annotated[Path | None, typer.Option(help="A folder with plugin files.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List every plugin, what it offers, and why it is broken if it is."""
     import json
 
-    from rich.console import Console
-    from rich.table import Table
-
+    from hub.hidden import secret_values
     from hub.plugins import load_registry
+    from hub.secrets import Secrets
+    from hub.yamlfile import read_yaml
 
-    providers = load_registry(plugins_dir).providers
+    try:
+        document = read_yaml(str(config)) if config is not None else None
+    except CannotCheck as error:
+        raise _failed(str(error)) from None
+    values = document.values if document is not None else None
+    folder = plugins_dir or (_folder_in(config, values) if config is not None else None)
+    registry = load_registry(folder)
+    secrets = Secrets(secret_values(document, registry) if document is not None else ())
+    used = drivers_named(values)
+    providers = registry.used_by(used) if config is not None else registry.providers
     if json_:
-        print(json.dumps([provider.as_dict() for provider in providers], indent=2))
-        return
-    table = Table("plugin", "source", "version", "kinds", "drivers", "state", "reason")
-    for provider in providers:
-        table.add_row(
-            provider.name,
-            provider.source,
-            provider.version,
-            ", ".join(provider.kinds),
-            ", ".join(name for names in provider.drivers.values() for name in names),
-            provider.state,
-            provider.reason,
-        )
-    Console().print(table)
+        print(json.dumps(secrets.clean_data([each.as_dict() for each in providers]), indent=2))
+    else:
+        print(secrets.clean("\n".join(lines(providers))))
+    missing = [
+        f"{kind}: {registry.why_missing(kind, name)}"
+        for kind, names in used.items()
+        for name in names
+        if name not in registry.drivers(kind)
+    ]
+    for why in missing:
+        print(f"vestibule: {secrets.clean(why)}", file=sys.stderr)
+    raise typer.Exit(1 if missing else 0)
+
+
+def drivers_named(values: object) -> dict[Kind, list[str]]:
+    """The drivers that a configuration's blocks name, as far as it can be read, each once."""
+    from hub.kinds import KINDS
+
+    named: dict[Kind, list[str]] = {}
+    for kind in KINDS:
+        section = values.get(kind) if isinstance(values, dict) else None
+        blocks = section.values() if isinstance(section, dict) else ()
+        drivers = (block.get("driver") for block in blocks if isinstance(block, dict))
+        named[kind] = list(dict.fromkeys(each for each in drivers if isinstance(each, str)))
+    return named
+
+
+def lines(providers: Sequence[Provider]) -> Iterator[str]:
+    """The list for people: a line for each plugin, and below it what it offers and what is wrong.
+
+    Nothing is cut off: only text that is longer than the line goes on in the next.
+    """
+    width = max(len(each.name) for each in providers)
+    width = min(width, LONGEST_NAME)
+    yield f"{'plugin':{width}}  {'source':11}  {'version':10}  state"
+    for each in providers:
+        yield f"{each.name:{width}}  {each.source:11}  {each.version:10}  {each.state}"
+        for kind, names in each.drivers.items():
+            yield from _below(f"{kind}: {', '.join(names)}")
+        if each.state in ("broken", "invalid"):
+            yield from _below(each.file)
+            yield from _below(each.reason)
+        for name, note in each.notes.items():
+            yield from _below(f"note: {name} is {note}")
+
+
+def _below(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(
+        text, LINE, initial_indent="    ", subsequent_indent="    ",
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip
 
 
 def schema(
@@ -67,9 +126,8 @@ def schema(
         raise _failed(str(error)) from None
     registry = load_registry(folder)
     for provider in registry.providers:
-        if provider.state in ("broken", "invalid"):
-            words = f"note: {provider.name} is {provider.state}: {provider.reason}"
-            print(words, file=sys.stderr)
+        if provider.trouble:
+            print(f"note: {provider.trouble}", file=sys.stderr)
     text = json.dumps(made(registry), indent=2, ensure_ascii=False) + "\n"
     if output is None:
         sys.stdout.write(text)
@@ -81,10 +139,15 @@ def schema(
 
 
 def _plugins_of(config: Path) -> Path:
-    from hub.check import plugins_folder
     from hub.yamlfile import read_yaml
 
-    return plugins_folder(config.parent, read_yaml(str(config)).values)
+    return _folder_in(config, read_yaml(str(config)).values)
+
+
+def _folder_in(config: Path, values: object) -> Path:
+    from hub.check import plugins_folder
+
+    return plugins_folder(config.parent, values)
 
 
 def _failed(message: str) -> typer.Exit:

@@ -12,7 +12,7 @@ import pytest
 
 from hub import PluginError
 from hub.kinds import KINDS
-from hub.plugins import Provider, Registry, hub_keys, load_registry
+from hub.plugins import Provider, Registry, hub_keys, load_only, load_registry
 
 GOOD = """
     from hub import Block, Channel, Driver, hookimpl
@@ -112,11 +112,33 @@ def test_a_missing_folder_holds_no_plugins(tmp_path: Path) -> None:
         (
             "from hub import hookimpl\n@hookimpl\ndef vestibule_cameras(hub): return []\n",
             "invalid",
-            "hub",
+            "vestibule_cameras wants hub; expected a function without arguments",
+        ),
+        (
+            "from hub import hookimpl\n@hookimpl\ndef vestibule_cameras(*, hub): return []\n",
+            "invalid",
+            "vestibule_cameras wants hub",
+        ),
+        (
+            "from hub import hookimpl\n@hookimpl(wrapper=True)\n"
+            "def vestibule_cameras():\n    return (yield)\n",
+            "invalid",
+            "vestibule_cameras is a wrapper; expected a plain function",
+        ),
+        (
+            "from hub import hookimpl\n@hookimpl\ndef lamps(): return []\n",
+            "invalid",
+            "there is no hook lamps; expected one of vestibule_cameras, ",
         ),
         (announcing("1 / 0"), "broken", "vestibule_notifiers raised ZeroDivisionError"),
-        (announcing("None"), "ok", ""),
-        (announcing("3"), "broken", "expected a list of Driver, found int"),
+        (announcing("None"), "invalid", "vestibule_notifiers returned nothing; expected a list"),
+        (announcing("3"), "invalid", "expected a list of Driver, found int"),
+        (announcing("{}"), "invalid", "expected a list of Driver, found dict"),
+        (
+            announcing("some()", above="def some():\n    yield 1\n    raise OSError('half way')\n"),
+            "broken",
+            "vestibule_notifiers raised OSError: half way (line ",
+        ),
         (announcing("['lamp']"), "invalid", "expected a Driver, found str"),
         (
             announcing("[Driver('Lamp 1', dict, Block, '')]"),
@@ -126,10 +148,25 @@ def test_a_missing_folder_holds_no_plugins(tmp_path: Path) -> None:
         (announcing("[Driver('lamp', dict, dict, '')]"), "invalid", "a subclass of hub.Block"),
         (announcing("[Driver('lamp', 'x', Block, '')]"), "invalid", "a factory that can be called"),
         (
+            announcing(
+                "[Driver('lamp', Lamp, Block, '')]",
+                above="class Lamp:\n    def __init__(self, config): ...\n",
+            ),
+            "invalid",
+            "a factory that takes (config, context); Lamp(config): too many positional arguments",
+        ),
+        (
+            announcing("[Driver('lamp', dict, Block, 3)]"),
+            "invalid",
+            "a summary in words, found int",
+        ),
+        (
             announcing("[Driver('lamp', dict, Block, '', api=7)]"),
             "invalid",
-            "made for version 7 of notifiers; this hub speaks 1",
+            "made for version 7 of notifiers; this hub speaks 1: update Vestibule",
         ),
+        (announcing("[Driver('lamp', dict, Block, '', api='1')]"), "invalid", "found '1'"),
+        (announcing("[Driver('lamp', dict, Block, '', api=0)]"), "invalid", "a whole number"),
         (
             announcing("[Driver('lamp', dict, Block, '', device=Block)]"),
             "invalid",
@@ -162,7 +199,7 @@ def test_a_missing_folder_holds_no_plugins(tmp_path: Path) -> None:
         (
             announcing("[Driver('lamp', dict, Block, ''), Driver('lamp', dict, Block, '')]"),
             "invalid",
-            "announced twice",
+            "announced twice for notifiers; give each driver a name of its own",
         ),
     ],
 )
@@ -175,6 +212,7 @@ def test_a_bad_plugin_is_named_with_its_reason(
     registry = load_registry(tmp_path)
     found = provider(registry, "bad")
     assert (found.state, reason in found.reason) == (state, True), found.reason
+    assert found.trouble == f"bad ({tmp_path / 'bad.py'}) is {state}: {found.reason}"
     assert "good_lamp" in registry.drivers("notifiers")
 
 
@@ -186,8 +224,8 @@ async def test_an_asynchronous_hook_is_refused(tmp_path: Path) -> None:
         "from hub import hookimpl\n@hookimpl\nasync def vestibule_cameras(): return []\n",
     )
     found = provider(load_registry(tmp_path), "later")
-    assert found.state == "broken"
-    assert "found coroutine" in found.reason
+    assert found.state == "invalid"
+    assert found.reason.startswith("vestibule_cameras is asynchronous; expected a plain `def`")
 
 
 def test_one_bad_hook_spares_the_others(tmp_path: Path) -> None:
@@ -229,28 +267,65 @@ def test_a_missing_driver_is_explained(tmp_path: Path) -> None:
         registry.driver("notifiers", "sprinkler")
     with pytest.raises(PluginError, match=r"'bell' of bell .* is invalid: made for version 9"):
         registry.driver("notifiers", "bell")
+    write(tmp_path, "horn.py", "def vestibule_notifiers(): return []\n")
+    with pytest.raises(PluginError, match=r"'horn' cannot be used: horn .* not marked with"):
+        load_registry(tmp_path).driver("notifiers", "horn")
     with pytest.raises(PluginError, match="no plugin offers a driver 'gong'"):
         registry.driver("notifiers", "gong")
     assert registry.nearest("access_control", "mqt") == "mqtt"
 
 
+def install(folder: Path, package: str, version: str, entries: str) -> None:
+    """What an installer leaves of a package beside its code."""
+    info = folder / f"{package.replace('-', '_')}-{version}.dist-info"
+    write(info, "METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+    write(info, "entry_points.txt", f"[vestibule.plugins]\n{entries}")
+
+
 def test_an_entry_point_is_a_plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An installed package's entry point is loaded with its version; a broken one is named."""
     write(tmp_path, "vendor_lamp.py", GOOD)
-    info = tmp_path / "vendor_lamp-2.5.dist-info"
-    write(info, "METADATA", "Metadata-Version: 2.1\nName: vendor-lamp\nVersion: 2.5\n")
-    write(
-        info,
-        "entry_points.txt",
-        "[vestibule.plugins]\nlamp = vendor_lamp\nghost = vendor_ghost\n",
-    )
+    install(tmp_path, "vendor-lamp", "2.5", "lamp = vendor_lamp\nghost = vendor_ghost\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     registry = load_registry()
     found = provider(registry, "vendor-lamp:lamp")
     assert (found.source, found.version, found.state) == ("entry point", "2.5", "ok")
+    assert found.file == str(tmp_path / "vendor_lamp.py")
     assert registry.driver("notifiers", "lamp")
-    assert provider(registry, "vendor-lamp:ghost").state == "broken"
+    ghost = provider(registry, "vendor-lamp:ghost")
+    assert ghost.trouble.startswith("vendor-lamp:ghost (vendor_ghost) is broken: ModuleNotFound")
+    with pytest.raises(PluginError, match="'ghost' cannot be used: vendor-lamp:ghost"):
+        registry.driver("notifiers", "ghost")
+    alone = load_only("vendor-lamp:lamp", "entry point", None)
+    assert alone.driver("notifiers", "lamp") == registry.driver("notifiers", "lamp")
     sys.modules.pop("vendor_lamp", None)
+
+
+def test_an_entry_point_that_dies_is_never_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither it nor the packages around it run here, and its file is found all the same."""
+    write(tmp_path / "vendor_horn", "__init__.py", "import os\nos.abort()\n")
+    inside = write(tmp_path / "vendor_horn", "plugin.py", GOOD)
+    install(tmp_path, "vendor-horn", "1.0", "horn = vendor_horn.plugin\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    found = provider(load_registry(), "vendor-horn:horn")
+    assert found.trouble.startswith(f"vendor-horn:horn ({inside}) is broken: ended the process")
+    assert not any(name.startswith("vendor_horn") for name in sys.modules)
+
+
+def test_one_plugin_can_be_loaded_alone(tmp_path: Path) -> None:
+    """A plugin's host loads that plugin and no other; what cannot be used is an error."""
+    write(tmp_path, "lamp.py", GOOD)
+    write(tmp_path, "dead.py", "import os\nos.abort()\n")
+    write(tmp_path, "idle.py", "x = 1\n")
+    registry = load_only("lamp", "file", tmp_path)
+    assert registry.driver("notifiers", "lamp")
+    assert [each.name for each in registry.providers] == ["lamp"]
+    with pytest.raises(PluginError, match=r"idle .* is invalid: announces no driver"):
+        load_only("idle", "file", tmp_path)
+    with pytest.raises(PluginError, match="the plugin gone is no longer there"):
+        load_only("gone", "file", tmp_path)
 
 
 def test_what_no_block_names_is_unused(tmp_path: Path) -> None:
@@ -284,3 +359,16 @@ def test_the_kernel_never_imports_plugins() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("page", ["docs/reference/plugins.md", "hub/hookspecs.py"])
+def test_the_example_that_vendors_read_is_a_plugin(tmp_path: Path, page: str) -> None:
+    """Copied as it stands, it is loaded and offers its driver."""
+    text = (Path(__file__).resolve().parents[2] / page).read_text(encoding="utf-8")
+    begin = "```python\n" if page.endswith(".md") else "A complete plugin:\n"
+    end = "\n```" if page.endswith(".md") else '\n"""'
+    write(tmp_path, "example.py", text.partition(begin)[2].partition(end)[0] + "\n")
+    registry = load_registry(tmp_path)
+    assert provider(registry, "example").reason == ""
+    built = registry.driver("notifiers", "lamp")
+    assert built.factory(built.config.model_validate({}), None).colour == "amber"

@@ -371,6 +371,7 @@ class LampConfig(Block):
 
 class Lamp:
     channel = Channel(path="local")
+    def __init__(self, config, context): ...
 
 @hookimpl
 def vestibule_notifiers():
@@ -413,7 +414,7 @@ def test_a_broken_plugin_is_named_and_left_out(tmp_path: Path) -> None:
     (tmp_path / "ours" / "broken.py").write_text("import nothing_like_it\n", encoding="utf-8")
     done = CliRunner().invoke(app, ["schema", "--plugins-dir", str(tmp_path / "ours")])
     assert done.exit_code == 0
-    assert "note: broken is broken: ModuleNotFoundError" in done.stderr
+    assert "/broken.py) is broken: ModuleNotFoundError" in done.stderr
     assert "notifiers.lamp" in json.loads(done.stdout)["$defs"]
 
 
