@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -19,20 +20,22 @@ from hub.broker import EmbeddedBroker
 from hub.bus import Bus
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, from_iso
-from hub.config import Config
+from hub.config import Config, DriverBlock
 from hub.configuration import Chosen, Configuration
 from hub.control import Control
 from hub.drivers import Drivers
-from hub.errors import NotReady
+from hub.errors import NotReady, Refused, StateError
 from hub.events import Event
 from hub.house import House, Parts
 from hub.identity.accounts import count_users, create_setup_link
+from hub.isolated import Hosts, isolated
 from hub.kept import KeptConfigs
 from hub.kinds import BrokerAddress, Context, Kind
 from hub.kinds.notifiers import Notifier
 from hub.kinds.visitors import VisitorSystem
 from hub.perception.pictures import tidy
 from hub.perception.workers import Perception
+from hub.plugins import Registry
 from hub.safety.actions import Performer
 from hub.safety.doors import Doors
 from hub.safety.intake import Intake
@@ -89,7 +92,9 @@ class Hub:
             lambda kind, id_: self.context(self.config, kind, id_),
             self.clock,
             self.accept,
+            lambda kind, id_, block, context: self.make(self.registry, kind, id_, block, context),
         )
+        self.hosts = Hosts(self.clock, self.supervisor, self._misbehaved)
         self.doors = Doors(config, self.campus, self.clock, self.accept)
         self.perception = Perception(
             config,
@@ -188,7 +193,8 @@ class Hub:
             serve = partial(self._show, id_)
         self.supervisor.run(f"{kind}/{id_}", partial(self.drivers.keep, kind, id_, serve))
 
-    async def _watch_doors(self, controller: str, _: Any) -> None:
+    async def _watch_doors(self, controller: str, instance: Any) -> None:
+        self.doors.attach(controller, instance)  # what it can may be known only now
         await self.doors.watch(controller)
         raise NotReady("the controller ended its reports")
 
@@ -205,6 +211,29 @@ class Hub:
         self.bus.close()
 
     # ----------------------------------------------------------- for drivers
+
+    def make(
+        self, registry: Registry, kind: Kind, id_: str, block: DriverBlock, context: Context
+    ) -> Any:
+        """An instance: in the hub for a built-in driver, else in the host of its plugin. Raises
+        whatever its factory raises.
+        """
+        driver = registry.driver(kind, block.driver)
+        provider = isolated(registry, kind, block)
+        if provider is None:
+            return driver.factory(block.settings, context)
+        return self.hosts.make(provider, driver, kind, id_, block, context)
+
+    async def _misbehaved(self, plugin: str, what: str, why: str) -> None:
+        """A plugin does what it must not: say which, to the log and to whoever follows events."""
+        log.error("a plugin misbehaves", plugin=plugin, what=what, reason=why)
+        data = {"plugin": plugin, "what": what, "reason": why}
+        try:
+            await self.accept(
+                Event("plugin.misbehaved", "hub/hosts", self.clock.now(), plugin, data)
+            )
+        except StateError as error:
+            log.error("it could not be journaled", reason=str(error))
 
     def context(self, config: Config, kind: Kind, id_: str) -> Context:
         """What a driver of this configuration is told when it is built."""
@@ -224,7 +253,7 @@ class Hub:
             config_folder=self._config_folder,
             devices=devices,
             publish=self.accept,
-            broker=self._site_broker,
+            broker=self._site_broker if kind == "access_control" else _no_broker_for(kind),
             progress=self.milestones.progress,
         )
 
@@ -290,6 +319,7 @@ class Hub:
             performer=self.performer,
             doors=self.doors,
             perception=self.perception,
+            hosts=self.hosts,
             configuration=self.configuration,
         )
 
@@ -315,3 +345,12 @@ class Hub:
     async def summary(self) -> dict[str, Any]:
         """What happened since the start, as `run --summary` writes it."""
         return await summarise(self.house, self.milestones, self.perception)
+
+
+def _no_broker_for(kind: Kind) -> Callable[[], Awaitable[BrokerAddress]]:
+    """Locks listen on the site's broker: only what moves doors may join it."""
+
+    async def refuse() -> BrokerAddress:
+        raise Refused(f"a driver of {kind} has no way to the site's broker, where locks listen")
+
+    return refuse

@@ -8,7 +8,8 @@ its settings are of no use brings the old configuration back.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -17,7 +18,8 @@ from hub.campus import Campus
 from hub.changes import Instance, Steps, steps
 from hub.config import Config
 from hub.drivers import words
-from hub.errors import VestibuleError
+from hub.errors import PluginError, VestibuleError
+from hub.isolated import Isolated
 from hub.kinds import KINDS, Kind
 from hub.plugins import Registry
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger("changeover")
 
 SETTLE_WITHIN_S = 5.0
+BUILD_WITHIN_S = 10.0
+ADJUST_WITHIN_S = 8.0
 LOOK_EVERY_S = 0.05
 
 
@@ -63,14 +67,24 @@ async def _built(hub: Hub, config: Config, registry: Registry, todo: Steps) -> d
         block = config.drivers(kind)[id_]
         context = hub.context(config, kind, id_)
         try:
-            instance = registry.driver(kind, block.driver).factory(block.settings, context)
+            instance = hub.make(registry, kind, id_, block, context)
             built[kind, id_] = instance
+            if isinstance(instance, Isolated):
+                await _within(BUILD_WITHIN_S, instance.build())
             _look_over(kind, instance)
         except Exception as error:
             for (other, name), made in built.items():
                 await hub.drivers.discard(other, name, made)
             raise CannotChangeOver(f"{kind}.{id_} could not be built: {words(error)}") from error
     return built
+
+
+async def _within(seconds: float, work: Coroutine[Any, Any, None]) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await work
+    except TimeoutError:
+        raise PluginError(f"building it took more than {seconds:g} s") from None
 
 
 def _look_over(kind: Kind, instance: Any) -> None:
@@ -105,6 +119,8 @@ async def _swap(
             hub.doors.attach(id_, instance)
     hub.perception.reconfigure(config, hub.campus)
     hub.house.reconfigure(config, hub.campus)
+    for _, controller in todo.adjust:
+        await _adjust(hub, config, controller)
     for kind, id_ in gone:
         await hub.supervisor.cancel(f"{kind}/{id_}")
         await hub.drivers.remove(kind, id_)
@@ -113,6 +129,17 @@ async def _swap(
         hub.drivers.install(kind, id_, config.drivers(kind)[id_], instance)
         hub.begin(kind, id_)
     hub.drivers.arrange((kind, id_) for kind in KINDS for id_ in config.drivers(kind))
+
+
+async def _adjust(hub: Hub, config: Config, controller: str) -> None:
+    """Other doors behind a controller that runs on."""
+    instance = hub.drivers.get("access_control", controller).instance
+    devices = {
+        door: block.device for door, block in config.doors.items() if block.controller == controller
+    }
+    async with asyncio.timeout(ADJUST_WITHIN_S):
+        await instance.adopt(devices)
+    hub.doors.attach(controller, instance)
 
 
 def _let_go(hub: Hub, gone: Sequence[Instance]) -> None:

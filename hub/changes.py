@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from hub.config import Config, DriverBlock
+from hub.config import Config, DriverBlock, HostedBlock
 from hub.kinds import KINDS, Kind
 from hub.plainwords import describe
 from hub.plugins import Registry
@@ -178,51 +178,96 @@ def _holds(value: Any, keys: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """The driver instances that a new configuration starts, stops and starts afresh."""
+    """The driver instances that a new configuration starts, stops and starts afresh, and the access
+    controllers that `adjust` to other doors in place.
+    """
 
-    start: tuple[Instance, ...]
-    stop: tuple[Instance, ...]
-    restart: tuple[Instance, ...]
+    start: tuple[Instance, ...] = ()
+    stop: tuple[Instance, ...] = ()
+    restart: tuple[Instance, ...] = ()
+    adjust: tuple[Instance, ...] = ()
 
     def as_dict(self) -> dict[str, list[str]]:
         """The same as `kind/id` texts, for JSON and for people."""
         return {
-            "start": [f"{kind}/{id_}" for kind, id_ in self.start],
-            "stop": [f"{kind}/{id_}" for kind, id_ in self.stop],
-            "restart": [f"{kind}/{id_}" for kind, id_ in self.restart],
+            name: [f"{kind}/{id_}" for kind, id_ in getattr(self, name)]
+            for name in ("start", "stop", "restart", "adjust")
         }
 
 
 def steps(old: Config, new: Config, known: Registry, found: Registry) -> Steps:
     """Which instances two configurations differ in; `known` and `found` are their plugins.
 
-    An instance is started afresh when its own settings, its doors' devices, the site's broker or
-    time zone (where it uses them) or its plugin's file are not what they were.
+    An instance is started afresh when its own settings, the site's broker or time zone (where it
+    uses them) or its plugin's file are not what they were, and when its doors' devices are not and
+    it cannot adopt others.
     """
     before, after = _needs(old, known), _needs(new, found)
+    both = [one for one in after if one in before]
+    moved = [
+        one
+        for one in both
+        if one[0] == "access_control" and _devices(old, one[1]) != _devices(new, one[1])
+    ]
+    adjust = [one for one in moved if before[one] == after[one] and _adopts(new, found, one[1])]
     return Steps(
         start=tuple(one for one in after if one not in before),
         stop=tuple(one for one in before if one not in after),
-        restart=tuple(one for one in after if one in before and before[one] != after[one]),
+        restart=tuple(
+            one for one in both if before[one] != after[one] or (one in moved and one not in adjust)
+        ),
+        adjust=tuple(adjust),
     )
 
 
+def edited_plugins(
+    old: Config, new: Config, known: Registry, found: Registry, told: Collection[str]
+) -> list[Change]:
+    """A change for each block that stays as it is while its plugin's code does not."""
+    before, after = _needs(old, known), _needs(new, found)
+    return [
+        Change(
+            f"{kind}.{id_}", "changed", "its plugin as it was", "its plugin edited", _grave(kind)
+        )
+        for kind, id_ in after
+        if (kind, id_) in before
+        and before[kind, id_][0] != after[kind, id_][0]
+        and not any(f"{path}.".startswith(f"{kind}.{id_}.") for path in told)
+    ]
+
+
+def _grave(kind: Kind) -> bool:
+    return (kind,) in GRAVE
+
+
 def _needs(config: Config, registry: Registry) -> Mapping[Instance, tuple[Any, ...]]:
-    """All that an instance is built from, for every instance that is switched on."""
+    """All that an instance is built from but its doors, for each instance that is switched on."""
     found: dict[Instance, tuple[Any, ...]] = {}
     for kind in KINDS:
         for id_, block in config.drivers(kind).items():
             if block.enabled:
                 plugin = registry.fingerprint(kind, block.driver)
-                found[kind, id_] = (plugin, *_built_from(config, kind, id_, block))
+                found[kind, id_] = (plugin, *_built_from(config, kind, block))
     return found
 
 
-def _built_from(config: Config, kind: Kind, id_: str, block: DriverBlock) -> tuple[Any, ...]:
-    devices: dict[str, Any] = {}
-    if kind == "access_control":
-        doors = config.doors.items()
-        devices = {door: each.device for door, each in doors if each.controller == id_}
+def _built_from(config: Config, kind: Kind, block: DriverBlock) -> tuple[Any, ...]:
     broker = config.hub.mqtt if kind == "access_control" else None
     zone = None if kind in ("cameras", "detectors") else config.hub.timezone
-    return (block.driver, block.settings, devices, broker, zone)
+    apart = isinstance(block, HostedBlock) and block.isolate
+    return (block.driver, apart, block.settings, broker, zone)
+
+
+def _devices(config: Config, controller: str) -> dict[str, Any]:
+    doors = config.doors.items()
+    return {door: each.device for door, each in doors if each.controller == controller}
+
+
+def _adopts(config: Config, registry: Registry, controller: str) -> bool:
+    """Whether the controller takes other doors in place, which one in a plugin host does not."""
+    block = config.access_control[controller]
+    provider = registry.provider("access_control", block.driver)
+    if block.isolate or provider is None or provider.source != "built-in":
+        return False
+    factory = registry.driver("access_control", block.driver).factory
+    return callable(getattr(factory, "adopt", None))

@@ -172,7 +172,9 @@ def reload_(
     from hub.reload_cli import reload
 
     def work(folder: StateFolder) -> int:
-        return reload(folder, dry_run=dry_run, yes=yes, confirm=confirm, as_json=json_)
+        return reload(
+            folder, config=config, dry_run=dry_run, yes=yes, confirm=confirm, as_json=json_
+        )
 
     raise typer.Exit(with_hub(work, state, config))
 

@@ -126,7 +126,16 @@ class DriverBlock(Block):
     )
 
 
-class CameraBlock(DriverBlock):
+class HostedBlock(DriverBlock):
+    """A block whose driver may run in a plugin host."""
+
+    isolate: bool = Field(
+        False,
+        description="Run it in a process of its own, as drivers of plugins from outside are.",
+    )
+
+
+class CameraBlock(HostedBlock):
     """A camera and what it looks at."""
 
     place: Slug = Field(description="Where it hangs.")
@@ -155,11 +164,11 @@ class DetectorBlock(DriverBlock):
     """A detector that cameras share."""
 
 
-class ControllerBlock(DriverBlock):
+class ControllerBlock(HostedBlock):
     """An access controller."""
 
 
-class NotifierBlock(DriverBlock):
+class NotifierBlock(HostedBlock):
     """A channel that reaches people."""
 
     timeout: Wait = Field(
@@ -168,7 +177,7 @@ class NotifierBlock(DriverBlock):
     )
 
 
-class VisitorBlock(DriverBlock):
+class VisitorBlock(HostedBlock):
     """A visitor system or desk."""
 
     place: Slug | None = Field(None, description="Where the desk is.")

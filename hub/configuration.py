@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from hub.changeover import CannotChangeOver, change_over, settled
-from hub.changes import Change, Steps, changes, steps
+from hub.changes import Change, Steps, changes, edited_plugins, steps
 from hub.check import Examined, examine
 from hub.clock import iso
 from hub.errors import CannotCheck, PluginError, Problem, Refused, StateError
@@ -228,7 +228,7 @@ class Configuration:
     async def _on_signal(self) -> None:
         try:
             view = await self.look()
-            if not view["valid"]:
+            if not view["valid"] or not view["changes"] or await self._went_back():
                 return
             for change in self._plan.changes if self._plan else ():
                 log.info("the configuration has changed", change=str(change))
@@ -239,6 +239,11 @@ class Configuration:
             await self.apply(view["id"], "SIGHUP")
         except Refused as refusal:
             log.error("the configuration was not changed", reason=str(refusal))
+
+    async def _went_back(self) -> bool:
+        """Whether somebody went back from the very file that lies there: a signal leaves that."""
+        standing = await asyncio.to_thread(self._kept.standing)
+        return standing is not None and standing.instead_of == await self._file_hash()
 
     async def _look(self, kept: str) -> Plan:
         copy: Kept | None = None
@@ -251,19 +256,25 @@ class Configuration:
                     examine, where, folder=self.file.parent, secrets=self._hub.secrets
                 )
         except TimeoutError:
-            raise Refused(f"reading it took more than {LOOK_WITHIN_S:g} s") from None
+            wrong = f"reading it took more than {LOOK_WITHIN_S:g} s; what ran runs on"
+            if not kept:
+                self.trouble = f"the file {self.file.name}: {wrong}"
+            raise Refused(wrong) from None
         except (CannotCheck, PluginError, StateError) as error:
             if not kept:
                 self.trouble = f"{error}; what ran runs on"
             raise Refused(f"{error}; what ran runs on") from None
         if examined.config is None:
             problems = tuple(examined.problems)
-            return Plan(None, texts_of(examined.document), problems, (), Steps((), (), ()), copy)
+            return Plan(None, texts_of(examined.document), problems, (), Steps(), copy)
         hub = self._hub
         todo = steps(hub.config, examined.config, hub.registry, examined.registry)
         hidden = self._running.hidden | examined.hidden
-        different = tuple(changes(self._running.document, examined.document, hidden))
-        return Plan(examined, texts_of(examined.document), (), different, todo, copy)
+        different = changes(self._running.document, examined.document, hidden)
+        told = [change.path for change in different]
+        parts = (hub.config, examined.config, hub.registry, examined.registry)
+        different += edited_plugins(*parts, told)
+        return Plan(examined, texts_of(examined.document), (), tuple(different), todo, copy)
 
     async def _judge(self, plan: Plan) -> None:
         """What the look at the user's own file means for what runs."""

@@ -12,7 +12,7 @@ import structlog
 from hub.backoff import Backoff
 from hub.clock import Clock
 from hub.config import DriverBlock
-from hub.errors import BadConfig, NotReady, VestibuleError
+from hub.errors import BadConfig, NotReady, PluginError, VestibuleError
 from hub.events import Event
 from hub.kinds import Context, Driver, Kind
 from hub.views import DriverView
@@ -22,6 +22,9 @@ log = structlog.get_logger("drivers")
 START_DEADLINE_S = 30.0
 CLOSE_DEADLINE_S = 1.5
 HEALTHY_AFTER_S = 60.0
+
+
+Make = Callable[[Kind, str, DriverBlock, Context], Any]
 
 
 class Registered(Protocol):
@@ -65,7 +68,9 @@ class Drivers:
         context: Callable[[Kind, str], Context],
         clock: Clock,
         publish: Callable[[Event], Awaitable[None]],
+        make: Make | None = None,
     ) -> None:
+        self._make = make
         self.registry = registry
         self._context = context
         self._clock = clock
@@ -90,6 +95,8 @@ class Drivers:
 
     def prepare(self, kind: Kind, id_: str, block: DriverBlock, context: Context) -> Any:
         """Build an instance that is not installed yet. Raises whatever its factory raises."""
+        if self._make is not None:
+            return self._make(kind, id_, block, context)
         driver = self.registry.driver(kind, block.driver)
         if driver is None:
             raise NotReady(f"no driver named {block.driver}")
@@ -151,7 +158,7 @@ class Drivers:
                     return
                 await serve(running.instance)
                 return
-            except BadConfig as error:
+            except (BadConfig, PluginError) as error:
                 self._failed(running, error)
                 await self._tell_failed(running)
                 return
@@ -211,7 +218,7 @@ class Drivers:
 def words(error: BaseException) -> str:
     """An error in one line fit for people: our own text, or the class and text of a foreign one."""
     if isinstance(error, VestibuleError):
-        return str(error).splitlines()[0]
+        return (str(error).splitlines() or [type(error).__name__])[0]
     if isinstance(error, TimeoutError):
         return str(error) or "no answer in time"
     text = str(error).splitlines()

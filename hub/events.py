@@ -46,6 +46,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "picture.saved": "A picture was kept as part of an incident.",
     "plugin.failed": "A driver raised, hung or died and is being restarted.",
     "plugin.recovered": "A driver that had failed is running again.",
+    "plugin.misbehaved": "A plugin blocks, hangs, leaks, floods or dies; it is contained.",
     "process.died": "A child process ended without being asked to.",
     "process.started": "A child process started.",
     "config.changed": "Another configuration took over, by a person or by SIGHUP.",

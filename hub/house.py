@@ -20,6 +20,7 @@ from hub.config import CameraBlock, Config
 from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
+from hub.isolated import Hosts
 from hub.kinds.access_control import Verb
 from hub.kinds.visitors import Visit, VisitorSystem
 from hub.perception.watched import CameraCounters
@@ -60,6 +61,7 @@ class Parts:
     performer: Performer
     doors: Doors
     perception: Perception
+    hosts: Hosts
     configuration: ConfigurationFacade
 
 
@@ -270,6 +272,7 @@ class House:
             "doors": self._parts.doors.counts(),
             "actions": self._parts.performer.queue(),
             **self._parts.perception.queues(),
+            **self._parts.hosts.dropped(),
         }
 
     # ----------------------------------------------------------------- events

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,3 +35,9 @@ def usage(pid: int) -> Usage | None:
     ticks = int(stat[11]) + int(stat[12])
     peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")
     return Usage(ticks / _TICKS, int(peak) / 1024)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to kill this process when the hub dies (prctl(2), PR_SET_PDEATHSIG = 1)."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)

@@ -12,7 +12,7 @@ from hub.changes import changes
 from hub.check import examine
 from hub.clock import from_iso
 from hub.control import ask
-from hub.errors import NotReady, StateError, VestibuleError
+from hub.errors import NotReady, Refused, StateError, VestibuleError
 from hub.kept import Kept, KeptConfigs, Standing, fingerprint, texts_of
 from hub.storage.folder import StateFolder
 from hub.yamlfile import read_yaml
@@ -26,6 +26,7 @@ def reload(
     folder: StateFolder,
     *,
     kept: str = "",
+    config: Path | None = None,
     dry_run: bool = False,
     yes: bool = False,
     confirm: bool = False,
@@ -36,6 +37,8 @@ def reload(
     `yes` answers the first question, `confirm` the second. Returns the exit status. Raises
     `NotReady` where no hub runs and `Refused` with the hub's reason.
     """
+    if config is not None:
+        _refuse_another(ask(folder.run, {"do": "view"})["view"]["file"], config)
     plan = ask(folder.run, {"do": "look", "kept": kept})["plan"]
     if as_json:
         print(json.dumps(plan, indent=2, ensure_ascii=False))
@@ -54,6 +57,12 @@ def reload(
     ask(folder.run, {"do": "apply", "plan": plan["id"], "confirmed": bool(plan["grave"])})
     print(f"Applied. Configuration {plan['id'][:12]} runs.", file=sys.stderr)
     return DONE
+
+
+def _refuse_another(runs: str, config: Path) -> None:
+    """What is reloaded is the file that the hub was started with."""
+    if config.absolute().resolve() != Path(runs).resolve():
+        raise Refused(f"the hub on this state folder runs {runs}, not {config}; start it on yours")
 
 
 def show_problems(plan: dict[str, Any]) -> None:

@@ -14,7 +14,8 @@ FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "uni
 DESCRIPTION = FOUNDATION | {"config", "rulebook", "campus", "views", "ports"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
-    "perception": DESCRIPTION | {"perception", "plugins", "models", "backoff", "supervisor"},
+    "perception": DESCRIPTION
+    | {"perception", "plugins", "models", "backoff", "supervisor", "link", "plain", "procfs"},
     "safety": DESCRIPTION | {"safety", "storage", "bus"},
     "storage": DESCRIPTION | {"storage"},
     "identity": DESCRIPTION | {"identity", "storage"},

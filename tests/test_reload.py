@@ -161,6 +161,17 @@ def test_it_is_done_from_the_command_line(school: RunningHub) -> None:
     assert plan["problems"][0]["line"] == 1
 
 
+def test_another_file_is_not_taken_for_the_hubs(school: RunningHub, tmp_path: Path) -> None:
+    """What is named has to be what the hub runs; nobody reloads the wrong school by a typo."""
+    right = vestibule(school, "reload", str(school.config))
+    assert right.returncode == 0
+    for name in ("other.yaml", "nowhere.yaml"):
+        (tmp_path / "other.yaml").write_text(EXAMPLE, encoding="utf-8")
+        wrong = vestibule(school, "reload", str(tmp_path / name), "--yes", "--confirm")
+        assert wrong.returncode == 1
+        assert f"not {tmp_path / name}" in wrong.stderr
+
+
 def test_a_person_answers_twice(school: RunningHub) -> None:
     """At a terminal the second question wants a word, and nothing happens for another."""
     school.config.write_text(changed("held_after: 30s", "held_after: 20s"), encoding="utf-8")

@@ -78,11 +78,15 @@ class AccessController(Protocol):
 
     It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether the controller
     is reached, and its doors answer, without moving one.
+
+    It may also offer `async def adopt(self, devices: Mapping[str, Any]) -> None`: the doors behind
+    it, and what each says under `device:`, are these from now on, and one whose device is the same
+    does not notice. Without it the controller is started afresh whenever a door comes or goes.
     """
 
     @property
     def capabilities(self) -> Capabilities:
-        """The same answer every time."""
+        """The same answer every time, until it adopts other devices."""
         ...
 
     async def start(self) -> None:

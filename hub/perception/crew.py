@@ -15,7 +15,8 @@ import hub
 from hub.backoff import Backoff
 from hub.clock import Clock
 from hub.events import Event
-from hub.perception.link import MAX_IN_FLIGHT, BadFrame, Link, Message
+from hub.link import BadFrame, Link, Message
+from hub.perception.link import MAX_IN_FLIGHT
 from hub.perception.spec import WorkerSpec
 from hub.ports import Accept
 from hub.supervisor import Launch

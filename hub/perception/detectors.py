@@ -19,7 +19,7 @@ from hub.kinds.detectors import Crop, Detector, DetectorInfo
 from hub.perception.inference import Answer, Inference
 from hub.perception.motion import MotionGate
 from hub.perception.spec import CameraSpec, DetectorSpec, WorkerSpec
-from hub.plugins import Registry, load_registry
+from hub.plugins import Registry, load_registry, trust
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +51,7 @@ class Detectors:
     def build(self, spec: WorkerSpec) -> dict[str, Held]:
         """The detectors of a specification, those that are as they were taken over; blocking."""
         held: dict[str, Held] = getattr(self, "_held", {})
+        trust(spec.looked_at)
         registry = load_registry(spec.plugins_dir)
         built = {}
         for one in spec.detectors or (DetectorSpec(id="", driver=STAND_IN),):

@@ -14,6 +14,7 @@ from hub.campus import Campus
 from hub.config import Config, Polygon, Zone
 from hub.kinds import Block
 from hub.kinds.cameras import VideoSource
+from hub.plain import plain
 
 
 class CameraSpec(Block):
@@ -44,13 +45,17 @@ class DetectorSpec(Block):
 
 
 class WorkerSpec(Block):
-    """All that one worker needs. `activity` is the file in which it notes what it is working on."""
+    """All that one worker needs. `activity` is the file in which it notes what it is working on.
+
+    `looked_at` is what the hub found when it looked at plugins from outside (`hub.preflight`).
+    """
 
     name: str
     config_folder: Path
     state: Path
     activity: Path
     plugins_dir: Path | None = None
+    looked_at: dict[str, str] = Field(default_factory=dict)
     detectors: tuple[DetectorSpec, ...] = ()
     cameras: tuple[CameraSpec, ...] = ()
     threads: int = 2
@@ -81,16 +86,7 @@ def camera_spec(
 def detector_specs(config: Config) -> tuple[DetectorSpec, ...]:
     """The detectors that are switched on, in file order."""
     return tuple(
-        DetectorSpec(id=name, driver=block.driver, settings=_plain(block.settings))
+        DetectorSpec(id=name, driver=block.driver, settings=plain(block.settings))
         for name, block in config.detectors.items()
         if block.enabled
     )
-
-
-def _plain(settings: Any) -> dict[str, Any]:
-    """A driver's settings as JSON values, under the names that YAML uses."""
-    if settings is None:
-        return {}
-    if hasattr(settings, "model_dump"):
-        return dict(settings.model_dump(mode="json", by_alias=True))
-    return dict(settings)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import ctypes
 import faulthandler
 import logging
 import os
@@ -24,15 +23,17 @@ from typing import Any, NoReturn
 import structlog
 
 from hub.clock import Clock, SystemClock, from_iso
+from hub.link import Link, Message
 from hub.perception.activity import ASKING, WORKING, Activity
 from hub.perception.detectors import Detectors
 from hub.perception.feed import Feed
-from hub.perception.link import Link, Message, Outbox
+from hub.perception.link import Outbox
 from hub.perception.live import LiveCamera, Question, Worked
 from hub.perception.pictures import Pictures, Wanted
 from hub.perception.pipeline import CameraPipeline
 from hub.perception.spec import CameraSpec, WorkerSpec
 from hub.perception.zones import WHOLE, ZoneArea
+from hub.procfs import die_with_parent
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class Worker:
                 case "detectors":
                     self._spec = WorkerSpec.model_validate(
                         self._spec.model_dump()
-                        | {key: message[key] for key in ("plugins_dir", "detectors")}
+                        | {key: message[key] for key in ("plugins_dir", "looked_at", "detectors")}
                     )
                     self._exchange.set()
                 case "keep":
@@ -343,12 +344,6 @@ def leave(code: int) -> NoReturn:
     """End at once: reading threads may sit in a read that nothing can interrupt."""
     sys.stderr.flush()
     os._exit(code)
-
-
-def die_with_parent() -> None:
-    """Ask Linux to kill this process when the hub dies (prctl(2), PR_SET_PDEATHSIG = 1)."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

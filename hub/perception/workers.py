@@ -19,11 +19,12 @@ from hub.clock import Clock, iso
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.cameras import VideoSource
+from hub.link import Message
 from hub.perception.activity import suspects
 from hub.perception.crew import Crew
-from hub.perception.link import Message
 from hub.perception.spec import WorkerSpec, camera_spec, detector_specs
 from hub.perception.watched import COUNTED, CameraCounters, State, Watched
+from hub.plugins import looked_at
 from hub.ports import Accept
 from hub.supervisor import Exit, Supervisor
 
@@ -112,7 +113,8 @@ class Perception:
                 crew.tell({"t": "camera", "camera": watched.spec.model_dump(mode="json")})
         for crew in self._crews.values():
             spec = self._worker_spec(crew.name, ()).model_dump(mode="json")
-            crew.tell({"t": "detectors"} | {key: spec[key] for key in ("plugins_dir", "detectors")})
+            keys = ("plugins_dir", "looked_at", "detectors")
+            crew.tell({"t": "detectors"} | {key: spec[key] for key in keys})
 
     def remove(self, camera: str) -> None:
         """Watch a camera no longer; one that is not watched is no error."""
@@ -195,6 +197,7 @@ class Perception:
             state=self._state,
             activity=self._activity(name),
             plugins_dir=plugins_dir,
+            looked_at=looked_at(),
             detectors=detector_specs(self._config),
             cameras=tuple(self._cameras[camera].spec for camera in cameras),
             threads=self._threads,

@@ -20,7 +20,7 @@ import structlog
 from hub.clock import Clock, from_iso, iso
 from hub.errors import CommandFailed, NotReady, StateError, VestibuleError
 from hub.kinds.access_control import Verb
-from hub.kinds.notifiers import Notifier
+from hub.kinds.notifiers import Notifier, Receipt
 from hub.ports import DoorActuator, Outcome
 from hub.safety import notices, outbox
 from hub.safety.decide import Decider
@@ -200,6 +200,8 @@ class Performer:
                 return Outcome("failed", "a public channel waits until a person has verified")
             notice = notices.notice(action, self.base_url, self._intake.config.hub.timezone)
             receipt = await self._within(action.deadline_s, notifier.send(notice))
+            if not isinstance(receipt, Receipt):
+                raise TypeError(f"expected a Receipt, found {type(receipt).__name__}")
         except TimeoutError:
             return Again(f"no answer within {action.deadline_s:g} s")
         except CommandFailed as error:

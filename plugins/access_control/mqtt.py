@@ -120,6 +120,29 @@ class MqttDoors:
         self._link.add_done_callback(self._link_ended)
         await up
 
+    async def adopt(self, devices: Mapping[str, MqttDevice]) -> None:
+        """Serve these locks from now on; one whose device is the same does not notice."""
+        from aiomqtt import MqttError
+
+        before, topics = self._devices, set(self._readers)
+        fresh = [door for door, device in devices.items() if before.get(door) != device]
+        self._devices = dict(devices)
+        self._known = {door: self._known.get(door) or _Known() for door in devices}
+        self._known |= {door: _Known() for door in fresh}
+        self._readers = _readers(self._devices)
+        client = self._client
+        if client is None:
+            return  # they are met when the link is back
+        try:
+            if new := sorted(set(self._readers) - topics):
+                await client.subscribe([(topic, 1) for topic in new])
+            for gone in sorted(topics - set(self._readers)):
+                await client.unsubscribe(gone)
+        except (MqttError, OSError) as error:
+            raise NotReady(f"{self._where} did not take it: {error}") from error
+        for door in fresh:
+            await self._meet(door)
+
     async def command(self, door: str, verb: Verb, key: str) -> None:
         """Publish the command; handed over once the broker has it."""
         device = self._device(door)
@@ -241,11 +264,15 @@ class MqttDoors:
         if topics:
             await client.subscribe([(topic, 1) for topic in topics])
         self._client = client
-        for door, device in self._devices.items():
-            if device.availability_topic is None:
-                self._known[door].online = True
-                self._push(DoorReport(door, self._context.clock.now()))
-            await self.refresh(door)
+        for door in self._devices:
+            await self._meet(door)
+
+    async def _meet(self, door: str) -> None:
+        """A lock that cannot say that it is there counts as there; then ask it for its state."""
+        if self._devices[door].availability_topic is None:
+            self._known[door].online = True
+            self._push(DoorReport(door, self._context.clock.now()))
+        await self.refresh(door)
 
     def _lost(self, why: str) -> None:
         for door, known in self._known.items():

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -243,17 +243,13 @@ class SimulatedDoors:
     """The `mqtt` driver with simulated devices behind it, on the site's own broker."""
 
     def __init__(self, config: SimulatedConfig, context: Context) -> None:
-        root = f"vestibule/simulated/{context.name}"
+        self._root = f"vestibule/simulated/{context.name}"
         self._context = context
-        self.locks = {
-            door: SimulatedLock(door, f"{root}/{door}", device, context)
-            for door, device in context.devices.items()
-        }
-        devices = {
-            door: _topics(f"{root}/{door}", device) for door, device in context.devices.items()
-        }
+        self._devices: dict[str, SimulatedDevice] = dict(context.devices)
+        self._address: BrokerAddress | None = None
+        self.locks = {door: self._lock(door) for door in self._devices}
         self._doors = MqttDoors(
-            MqttConfig(stale_after=config.stale_after), replace(context, devices=devices)
+            MqttConfig(stale_after=config.stale_after), replace(context, devices=self._topics())
         )
 
     @property
@@ -261,20 +257,30 @@ class SimulatedDoors:
         """Those of the MQTT locks."""
         return self._doors.capabilities
 
+    @property
+    def dropped(self) -> int:
+        """How many reports gave way to newer ones because nobody read them."""
+        return self._doors.dropped
+
     async def start(self) -> None:
         """Bring up the devices, then the hub's side."""
         await self.close()
         address = await self._context.broker()
-        for lock in self.locks.values():
-            lock.start(address)
-        try:
-            async with asyncio.timeout(READY_S):
-                for lock in self.locks.values():
-                    await lock.ready.wait()
-        except TimeoutError:
-            where = f"the broker at {address.host}:{address.port}"
-            raise NotReady(f"the simulated locks could not join {where}") from None
+        await self._bring_up(address, self.locks)
         await self._doors.start()
+        self._address = address
+
+    async def adopt(self, devices: Mapping[str, SimulatedDevice]) -> None:
+        """Simulate these locks from now on; one whose device is the same stays as it is."""
+        gone = [door for door, device in self._devices.items() if devices.get(door) != device]
+        new = [door for door, device in devices.items() if self._devices.get(door) != device]
+        await asyncio.gather(*(self.locks.pop(door).stop() for door in gone))
+        self._devices = dict(devices)
+        for door in new:
+            self.locks[door] = self._lock(door)
+        if self._address is not None:
+            await self._bring_up(self._address, new)
+        await self._doors.adopt(self._topics())
 
     async def command(self, door: str, verb: Verb, key: str) -> None:
         """Over MQTT, as to a real lock."""
@@ -303,8 +309,29 @@ class SimulatedDoors:
 
     async def close(self) -> None:
         """The hub's side first, then the devices."""
+        self._address = None
         await self._doors.close()
         await asyncio.gather(*(lock.stop() for lock in self.locks.values()))
+
+    async def _bring_up(self, address: BrokerAddress, doors: Iterable[str]) -> None:
+        starting = [self.locks[door] for door in doors]
+        for lock in starting:
+            lock.start(address)
+        try:
+            async with asyncio.timeout(READY_S):
+                for lock in starting:
+                    await lock.ready.wait()
+        except TimeoutError:
+            where = f"the broker at {address.host}:{address.port}"
+            raise NotReady(f"the simulated locks could not join {where}") from None
+
+    def _lock(self, door: str) -> SimulatedLock:
+        return SimulatedLock(door, f"{self._root}/{door}", self._devices[door], self._context)
+
+    def _topics(self) -> dict[str, MqttDevice]:
+        return {
+            door: _topics(f"{self._root}/{door}", device) for door, device in self._devices.items()
+        }
 
 
 def _topics(base: str, device: SimulatedDevice) -> MqttDevice:

@@ -32,7 +32,11 @@ LIMIT_S = 30.0
 class WebhookConfig(Block):
     """Where to post, and the secret shared with the receiver."""
 
-    url: str = Field(pattern=r"^https?://[^\s]+$", description="Where to post.")
+    url: str = Field(
+        pattern=r"^https?://[^\s]+$",
+        repr=False,  # many a receiver knows its senders by a secret in the address
+        description="Where to post.",
+    )
     secret: str = Field(
         min_length=16, repr=False, description="Signs each message; best as `!secret NAME`."
     )

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hub.changes import Change, changes, steps
+from hub.changes import Change, Steps, changes, edited_plugins, steps
 from hub.check import Examined, examine
 from hub.config import Config
 from hub.plugins import load_registry
 from hub.yamlfile import read_yaml
 
 REGISTRY = load_registry()
+BACK = "{name: B, controller: panel, place: hall}"
 PANELS = "access_control/panel access_control/other"
 
 SCHOOL = """\
@@ -182,8 +183,6 @@ def config(folder: Path, text: str) -> Config:
         ("fps: 5", "fps: 10", "", "", ""),
         ("name: Front,", "name: Main,", "", "", ""),
         ("scene: entrance", "scene: yard", "", "", "cameras/hall"),
-        ("behaviour: prompt", "behaviour: slow", "", "", "access_control/panel"),
-        ("controller: panel", "controller: other", "", "", PANELS),
         ("driver: console}", "driver: console, colour: false}", "", "", "notifiers/console"),
         ("driver: console}", "driver: console, timeout: 3s}", "", "", ""),
         ("hook: {", "hook: {enabled: false, ", "", "notifiers/hook", ""),
@@ -206,9 +205,38 @@ def test_only_the_instances_that_differ_are_touched(
     found = steps(
         config(tmp_path, SCHOOL), config(tmp_path, SCHOOL.replace(old, new)), REGISTRY, REGISTRY
     )
-    assert found.as_dict() == {
+    told = found.as_dict()
+    assert told.pop("adjust") == []
+    assert told == {
         "start": start.split(), "stop": stop.split(), "restart": restart.split(),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "adjust"),
+    [
+        ("prompt}", "slow}", "access_control/panel"),
+        ("controller: panel", "controller: other", PANELS),
+        ("notifiers:\n", f"  back: {BACK}\nnotifiers:\n", "access_control/panel"),
+    ],
+)  # fmt: skip
+def test_doors_come_and_go_while_their_controller_runs_on(
+    tmp_path: Path, old: str, new: str, adjust: str
+) -> None:
+    """A controller that can adopt other doors is not started afresh for them; one that runs in a
+    host of its own is.
+    """
+
+    def compare(school: str) -> Steps:
+        changed = config(tmp_path, school.replace(old, new))
+        return steps(config(tmp_path, school), changed, REGISTRY, REGISTRY)
+
+    assert SCHOOL.count(old) == 1
+    found = compare(SCHOOL)
+    assert (" ".join(found.as_dict()["adjust"]), found.restart) == (adjust, ())
+    apart = SCHOOL.replace("{driver: simulated}", "{driver: simulated, isolate: true}")
+    found = compare(apart)
+    assert (found.adjust, " ".join(found.as_dict()["restart"])) == ((), adjust)
 
 
 def test_an_edited_plugin_file_restarts_what_uses_it(tmp_path: Path) -> None:
@@ -221,7 +249,7 @@ def test_an_edited_plugin_file_restarts_what_uses_it(tmp_path: Path) -> None:
         "from hub import Block, Driver, hookimpl\n"
         "class Config(Block):\n    loud: bool = False\n"
         "@hookimpl\ndef vestibule_notifiers():\n"
-        "    return [Driver('gong', object, Config, 'Sounds')]\n"
+        "    return [Driver('gong', dict, Config, 'Sounds')]\n"
     )
     plugin.write_text(code)
     (tmp_path / "school.yaml").write_text("notifiers: {gong: {driver: gong}}\n")
@@ -236,3 +264,7 @@ def test_an_edited_plugin_file_restarts_what_uses_it(tmp_path: Path) -> None:
     assert edited.config is not None
     other = steps(first.config, edited.config, first.registry, edited.registry)
     assert other.restart == (("notifiers", "gong"),)
+    registries = (first.registry, edited.registry)
+    (change,) = edited_plugins(first.config, edited.config, *registries, [])
+    assert str(change) == "  notifiers.gong: its plugin as it was → its plugin edited"
+    assert edited_plugins(first.config, edited.config, *registries, ["notifiers.gong.loud"]) == []

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.events import Event
-from hub.perception.link import MAX_MESSAGE, BadFrame, Link, Outbox, decode, encode
+from hub.link import MAX_MESSAGE, BadFrame, Link, decode, encode
+from hub.perception.link import Outbox
 from hub.testing import FakeClock
 
 Pair = tuple[Link, Link]
