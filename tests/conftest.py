@@ -72,5 +72,8 @@ def material() -> Path:
 @pytest.fixture(scope="session")
 def drawn_cameras(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder that all hubs of the run share, so that cameras are drawn once."""
-    kept = os.environ.get("VESTIBULE_TEST_CACHE")
-    return Path(kept) if kept else tmp_path_factory.mktemp("cache")
+    if kept := os.environ.get("VESTIBULE_TEST_CACHE"):
+        return Path(kept)
+    if os.environ.get("PYTEST_XDIST_WORKER"):  # below the folder that the processes share
+        return tmp_path_factory.getbasetemp().parent / "cache"
+    return tmp_path_factory.mktemp("cache")

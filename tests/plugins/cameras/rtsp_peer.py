@@ -38,7 +38,6 @@ def main() -> None:
     server.set_service("0")
     factory = GstRtspServer.RTSPMediaFactory()
     factory.set_launch(LAUNCH)
-    factory.set_shared(True)
     if len(sys.argv) == 3:
         demand(server, sys.argv[1], sys.argv[2])
         permissions = GstRtspServer.RTSPPermissions()
