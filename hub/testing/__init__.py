@@ -1,54 +1,55 @@
-"""What vendors' tests and our own share."""
+"""What vendors' tests and our own share: contracts for drivers, stand-ins, a clock and a real hub.
+
+A contract is a class of tests that a driver must pass. A vendor's whole test file, `test_lamp.py`
+beside `lamp.py`, for a lamp that is reached over TCP:
+
+    import asyncio
+    from hub.testing import CabledDevice, NotifierContract
+    from lamp import vestibule_notifiers
+
+    class PretendedLamp(CabledDevice):
+        async def serve(self) -> int:
+            self.server = await asyncio.start_server(self.talk, "127.0.0.1", 0)
+            return self.server.sockets[0].getsockname()[1]
+
+        async def start(self) -> None:
+            await super().start()
+            self.settings = {"host": "127.0.0.1", "port": self.port}
+
+        async def talk(self, reader, writer) -> None:
+            while await reader.readline():
+                writer.write(b"lit\\n")
+            writer.close()
+
+        async def end(self) -> None:
+            self.server.close()
+
+    class TestLamp(NotifierContract):
+        driver = vestibule_notifiers()[0]
+        config = {"colour": "amber"}
+        device = PretendedLamp
+
+`pytest` finds the class and runs its tests; no other plugin is needed. Where a driver has nothing
+to reach, the last class alone is enough, with `alone = True` in place of `device`.
+"""
 
 from __future__ import annotations
 
-import asyncio
-import heapq
-from datetime import UTC, datetime, timedelta
+from hub.testing.access_control import AccessControllerContract
+from hub.testing.cable import Cable
+from hub.testing.cameras import CameraContract
+from hub.testing.clock import FakeClock
+from hub.testing.contract import CANARY, ContractBroken, Trial, needs, promise
+from hub.testing.detectors import DetectorContract
+from hub.testing.device import CabledDevice, Device
+from hub.testing.notifiers import NotifierContract
+from hub.testing.running_hub import RunningHub, running_hub
+from hub.testing.stand_ins import FakeDoorPanel, RecordingNotifier, ScriptedCamera
+from hub.testing.visitors import VisitorSystemContract
 
-from hub.testing.running_hub import RunningHub
-
-
-class FakeClock:
-    """A clock that moves only when told to; sleepers wake as it passes them."""
-
-    def __init__(self, start: datetime = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)) -> None:
-        self._start = start
-        self._elapsed = 0.0
-        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
-        self._count = 0
-
-    def now(self) -> datetime:
-        return self._start + timedelta(seconds=self._elapsed)
-
-    def monotonic(self) -> float:
-        return self._elapsed
-
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
-            await asyncio.sleep(0)
-            return
-        self._count += 1
-        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed + seconds, self._count, woken))
-        await woken
-
-    async def advance(self, seconds: float) -> None:
-        """Let time pass, waking sleepers in order and letting them run."""
-        until = self._elapsed + seconds
-        while self._sleepers and self._sleepers[0][0] <= until:
-            due, _, woken = heapq.heappop(self._sleepers)
-            self._elapsed = max(self._elapsed, due)
-            if not woken.done():
-                woken.set_result(None)
-            await _let_others_run()
-        self._elapsed = until
-        await _let_others_run()
-
-
-async def _let_others_run() -> None:
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-__all__ = ["FakeClock", "RunningHub"]
+__all__ = [
+    "CANARY", "AccessControllerContract", "Cable", "CabledDevice", "CameraContract",
+    "ContractBroken", "DetectorContract", "Device", "FakeClock", "FakeDoorPanel",
+    "NotifierContract", "RecordingNotifier", "RunningHub", "ScriptedCamera", "Trial",
+    "VisitorSystemContract", "needs", "promise", "running_hub",
+]  # fmt: skip

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import tempfile
+import textwrap
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +22,26 @@ START_WITHIN_S = 60.0
 
 
 class RunningHub:
-    """`vestibule run CONFIG` on a free port. Use it as a context manager, or `start` and `stop`."""
+    """`vestibule run CONFIG` on a free port. Use it as a context manager, or `start` and `stop`.
+
+    `python` is the interpreter of the environment that the hub is installed in, this one unless
+    said otherwise.
+    """
 
     def __init__(
-        self, config: Path, state: Path, cache: Path | None = None, arguments: tuple[str, ...] = ()
+        self,
+        config: Path,
+        state: Path,
+        cache: Path | None = None,
+        arguments: tuple[str, ...] = (),
+        python: Path | str = sys.executable,
     ) -> None:
         self.config = config
         self.state = state
         self.arguments = arguments
         self.address = ""
         self.printed: list[str] = []
+        self.python = str(python)
         self._env = dict(os.environ) | ({"CACHE_DIRECTORY": str(cache)} if cache else {})
         self._process: subprocess.Popen[str] | None = None
         self._token = ""
@@ -52,7 +66,7 @@ class RunningHub:
         log = (self.state / "stderr.txt").open("a", encoding="utf-8")
         self._process = subprocess.Popen(
             [
-                sys.executable, "-m", "hub", "run", str(self.config),
+                self.python, "-m", "hub", "run", str(self.config),
                 "--state", str(self.state), "--port", "0", *self.arguments,
             ],
             stdout=subprocess.PIPE, stderr=log, text=True, env=self._env,
@@ -98,7 +112,7 @@ class RunningHub:
     def vestibule(self, *arguments: str, stdin: str = "") -> str:
         """Run another `vestibule` command on the same state and return what it prints."""
         done = subprocess.run(
-            [sys.executable, "-m", "hub", *arguments, "--state", str(self.state)],
+            [self.python, "-m", "hub", *arguments, "--state", str(self.state)],
             input=stdin, capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         return done.stdout.strip()
@@ -141,3 +155,29 @@ class RunningHub:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{path} after {within_s} s: {answer}")
             time.sleep(every_s)
+
+
+@contextlib.contextmanager
+def running_hub(
+    config: Path | str,
+    folder: Path | None = None,
+    *,
+    arguments: tuple[str, ...] = (),
+    python: Path | str = sys.executable,
+) -> Iterator[RunningHub]:
+    """Run a hub while the block runs, on a configuration file or the text of one.
+
+    `folder` holds its state, and the file when `config` is text; without one it is a temporary
+    folder that goes with the block. `arguments` go to `vestibule run` as they are, which
+    `python` runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="vestibule-hub-") as temporary:
+        place = folder or Path(temporary)
+        place.mkdir(parents=True, exist_ok=True)
+        if isinstance(config, str):
+            file = place / "config.yaml"
+            file.write_text(textwrap.dedent(config), encoding="utf-8")
+        else:
+            file = config
+        with RunningHub(file, place / "state", arguments=arguments, python=python) as hub:
+            yield hub
