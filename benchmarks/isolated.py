@@ -1,15 +1,17 @@
-"""What a call to a driver in a plugin host costs, beside the same call in the hub's own process.
+"""What a call to a driver in a process of its own costs, beside the same call without one.
 
     python benchmarks/isolated.py [--calls 2000] [--json]
 
 One notifier that only answers; `send()` with a full notice, one call after the other. *floor* is a
-bare round trip of the same bytes over a socket pair between two processes.
+bare round trip of the same bytes over a socket pair between two processes. Then one detector that
+only answers, with a crop of 416x416 and one of 1280x720, and the copy of those pixels alone.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import json
 import os
 import socket
@@ -21,17 +23,24 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+import numpy as np
+
 from hub.clock import SystemClock
 from hub.config import NotifierBlock
 from hub.isolated import Hosts
 from hub.kinds import Context
+from hub.kinds.detectors import Crop
 from hub.kinds.notifiers import Notice, Recipient
+from hub.perception.apart import DetectorApart
+from hub.perception.crossing import Build
 from hub.plugins import load_registry
 from hub.procfs import usage
 from hub.supervisor import Supervisor
 
 PLUGIN = """\
-from hub import Block, Channel, Driver, Receipt, hookimpl
+from hub import (
+    Block, Channel, Detection, DetectorInfo, Driver, Receipt, hookimpl,
+)
 
 class Quiet:
     channel = Channel(path="lan")
@@ -44,9 +53,22 @@ class Quiet:
     async def close(self):
         pass
 
+class Blind:
+    info = DetectorInfo("blind", ("person",), (416,), "MIT", "")
+    def __init__(self, config, context):
+        pass
+    def infer(self, crops):
+        return [[Detection("person", 0.5, (1, 2, 30, 40))] for crop in crops]
+    def close(self):
+        pass
+
 @hookimpl
 def vestibule_notifiers():
     return [Driver("quiet", Quiet, Block, "Only answers")]
+
+@hookimpl
+def vestibule_detectors():
+    return [Driver("blind", Blind, Block, "Only answers")]
 """
 NOTICE = Notice(
     "a" * 32, "alert", "high", "Person in the closed science wing", "Look at the picture.",
@@ -65,6 +87,21 @@ async def timed(call: Callable[[], Awaitable[object]], calls: int) -> dict[str, 
         began = time.perf_counter()
         await call()
         taken.append((time.perf_counter() - began) * 1e6)
+    return percentiles(taken)
+
+
+def timed_here(call: Callable[[], object], calls: int) -> dict[str, float]:
+    """The same for a call that is not awaited."""
+    taken = []
+    for _ in range(calls):
+        began = time.perf_counter()
+        call()
+        taken.append((time.perf_counter() - began) * 1e6)
+    return percentiles(taken)
+
+
+def percentiles(taken: list[float]) -> dict[str, float]:
+    """Of times in microseconds."""
     cuts = quantiles(taken, n=100, method="inclusive")
     return {f"p{at}_us": round(cuts[at - 1], 1) for at in (50, 95, 99)}
 
@@ -86,8 +123,7 @@ def round_trips(calls: int, size: int = 600) -> dict[str, float]:
         taken.append((time.perf_counter() - began) * 1e6)
     ours.close()
     os.wait()
-    cuts = quantiles(taken, n=100, method="inclusive")
-    return {f"p{at}_us": round(cuts[at - 1], 1) for at in (50, 95, 99)}
+    return percentiles(taken)
 
 
 async def measure(calls: int) -> dict[str, Any]:
@@ -119,6 +155,34 @@ async def measure(calls: int) -> dict[str, Any]:
     return told
 
 
+def measure_detector(calls: int) -> dict[str, Any]:
+    """One crop, answered in this process and in another, by its size."""
+    told: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "quiet.py").write_text(PLUGIN, encoding="utf-8")
+        registry = load_registry(Path(folder))
+        driver = registry.driver("detectors", "blind")
+        provider = registry.provider("detectors", "blind")
+        assert provider is not None
+        context = Context(name="blind", state=Path(folder))
+        inside = driver.factory(driver.config(), context)
+        build = Build.of(provider, "blind", {}, context)
+        apart = DetectorApart(build, SystemClock(), lambda *_: None)
+        apart.wait()
+        for width, height in ((416, 416), (1280, 720)):
+            image = np.zeros((height, width, 3), np.uint8)
+            box, none = (0, 0, width, height), np.zeros((0, 4), np.int32)
+            crops = [Crop(image, box, (width, height), none)]
+            copy = np.empty_like(image)
+            told[f"{width}x{height}"] = {
+                "copy": timed_here(functools.partial(np.copyto, copy, image), calls),
+                "in_process": timed_here(functools.partial(inside.infer, crops), calls),
+                "isolated": timed_here(functools.partial(apart.infer, crops), calls),
+            }
+        apart.close()
+    return told
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -126,6 +190,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     given = parser.parse_args()
     told = {"floor": round_trips(given.calls), **asyncio.run(measure(given.calls))}
+    told["detector"] = measure_detector(given.calls)
     if given.json:
         print(json.dumps(told))
         return

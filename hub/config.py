@@ -160,7 +160,7 @@ class CameraBlock(HostedBlock):
     )
 
 
-class DetectorBlock(DriverBlock):
+class DetectorBlock(HostedBlock):
     """A detector that cameras share."""
 
 

@@ -20,10 +20,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import structlog
-
 from hub.calls import CALLS, Raised, broker_in, trait
 from hub.clock import SystemClock
+from hub.contained import folder_of, log_plainly
 from hub.errors import NotReady, PluginError
 from hub.events import Event
 from hub.kinds import BrokerAddress, Context, Kind
@@ -115,7 +114,7 @@ class Host:
     async def _build(self, message: Message) -> Any:
         kind: Kind = message["kind"]
         plugin, name = message["plugin"], str(message["driver"])
-        folder = _folder(Path(plugin["file"])) if plugin["source"] == "file" else None
+        folder = folder_of(Path(plugin["file"])) if plugin["source"] == "file" else None
         registry = load_only(plugin["name"], plugin["source"], folder)
         driver = registry.driver(kind, name)
         instance = driver.factory(
@@ -199,11 +198,6 @@ class Host:
             waiting.set_exception(Raised(str(message["name"]), str(message["text"])).error())
 
 
-def _folder(file: Path) -> Path:
-    """The folder of plugins that a plugin's file, or the package it opens, lies in."""
-    return file.parent.parent if file.name == "__init__.py" else file.parent
-
-
 async def serve(descriptor: int) -> None:
     """Take over the socket and obey, until the hub is gone or asks for the end."""
     link = await Link.over(socket.socket(fileno=descriptor))
@@ -228,14 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     faulthandler.enable()
     with contextlib.suppress(OSError):
         os.nice(NICE)
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(name)s: %(message)s")
-    plain = structlog.dev.ConsoleRenderer(
-        colors=False, exception_formatter=structlog.dev.plain_traceback
-    )
-    structlog.configure(  # its own default would print the values of variables, passwords too
-        processors=[structlog.processors.add_log_level, plain],
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
-    )
+    log_plainly()
     code = 0
     try:
         asyncio.run(serve(descriptor))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import sys
 from collections import deque
@@ -19,9 +18,9 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import hub
-from hub.calls import CALLS, MAY_PUBLISH, Call, Raised, broker_out
+from hub.calls import CALLS, MAY_PUBLISH, Call, DriverFault, Raised, broker_out
 from hub.clock import Clock
+from hub.contained import FAULTS, SLOW_AFTER_S, WITHIN_S, environment
 from hub.errors import NotReady, PluginError, Refused
 from hub.events import Event
 from hub.kinds import Context, Kind
@@ -31,13 +30,10 @@ from hub.supervisor import Exit, Launch, Supervisor
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(hub.__file__).resolve().parent.parent
 UP_WITHIN_S = 15.0
 PING_EVERY_S = 1.0
 BLOCKED_AFTER_S = 3.0
-SLOW_AFTER_S = 4.0
 MAX_TASKS = 200
-FAULTS, WITHIN_S = 5, 120.0
 ITEMS = 1024
 EVENTS_A_SECOND, EVENTS_AT_ONCE = 20.0, 100.0
 FLOODS_AFTER_S = 2.0
@@ -96,8 +92,9 @@ class PluginHost:
         self._streams: dict[int, asyncio.Queue[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard_at = 0.0
-        self._why_killed = ""
+        self._killed_for: tuple[str, str] | None = None
         self._faults: deque[float] = deque(maxlen=FAULTS)
+        self._may_tell_again = 0.0
         self._allowance = _Allowance()
         self._publishing = asyncio.Semaphore(PUBLISHING)
 
@@ -115,15 +112,11 @@ class PluginHost:
     def _prepare(self) -> Launch:
         ours, theirs = socket.socketpair()
         self._ends = (ours, theirs)
-        environment = dict(os.environ)
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, (str(ROOT), environment.get("PYTHONPATH")))
-        )
         descriptor = theirs.fileno()
         return Launch(
             argv=(sys.executable, "-P", "-m", "hub.host", "--fd", str(descriptor)),
             pass_fds=(descriptor,),
-            env=environment,
+            env=environment(),
             begun=self._begun,
         )
 
@@ -142,12 +135,11 @@ class PluginHost:
         task.add_done_callback(self._tasks.discard)
 
     async def _ended(self, end: Exit) -> None:
-        why = self._why_killed or f"its plugin host died ({end.words})"
-        self._why_killed = ""
+        what, why = self._killed_for or ("dies", f"its plugin host died ({end.words})")
+        self._killed_for = None
         await self._gone(why)
-        if end.asked:
-            return
-        await self.fault("dies" if why.startswith("its plugin host died") else "is stopped", why)
+        if not end.asked:
+            await self.fault(what, why)
 
     async def fault(self, what: str, why: str) -> None:
         """Count a fault; after so many within a while the plugin is left alone."""
@@ -174,8 +166,8 @@ class PluginHost:
             self._end_stream(number, NotReady(why))
 
     async def _kill(self, what: str, why: str) -> None:
-        log.error("%s is killed: it %s", self.name, why)
-        self._why_killed = f"it {what}: {why}"
+        log.error("%s is killed: it %s: %s", self.name, what, why)
+        self._killed_for = what, why
         self._supervisor.kill(self.name)
 
     async def _watch(self) -> None:
@@ -330,6 +322,8 @@ class PluginHost:
         if raised:
             problems = list(message.get("problems", ()))
             error = Raised(str(message["name"]), str(message["text"]), problems).error()
+            if isinstance(error, DriverFault):
+                self._raises(str(error))
         if number in self._streams:
             self._end_stream(number, error)
             return
@@ -340,6 +334,14 @@ class PluginHost:
             waiting.set_exception(error)
         else:
             waiting.set_result(message["value"])
+
+    def _raises(self, why: str) -> None:
+        """An error that no contract allows is told, but not each time."""
+        now = self._clock.monotonic()
+        if now >= self._may_tell_again:
+            self._may_tell_again = now + WITHIN_S
+            told = self._misbehaved(self.provider.name, "raises", why)
+            self._task(told, f"word of {self.name}")
 
     def _put(self, number: int, item: Any) -> None:
         queue = self._streams.get(number)

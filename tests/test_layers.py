@@ -15,7 +15,8 @@ DESCRIPTION = FOUNDATION | {"config", "rulebook", "campus", "views", "ports"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION
-    | {"perception", "plugins", "models", "backoff", "supervisor", "link", "plain", "procfs"},
+    | {"perception", "plugins", "models"}
+    | {"backoff", "contained", "supervisor", "link", "plain", "procfs"},
     "safety": DESCRIPTION | {"safety", "storage", "bus"},
     "storage": DESCRIPTION | {"storage"},
     "identity": DESCRIPTION | {"identity", "storage"},

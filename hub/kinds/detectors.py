@@ -1,6 +1,7 @@
 """The contract of a detector: crops of a frame in, labelled boxes out.
 
-A detector is built inside a perception worker and called from one thread at a time.
+A detector is built inside a perception worker, one from outside in a process of its own, and called
+from one thread at a time.
 """
 
 from __future__ import annotations

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import hub
 from hub.backoff import Backoff
 from hub.clock import Clock
+from hub.contained import environment
 from hub.events import Event
 from hub.link import BadFrame, Link, Message
 from hub.perception.link import MAX_IN_FLIGHT
@@ -23,12 +22,11 @@ from hub.supervisor import Launch
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(hub.__file__).resolve().parent.parent
 READY_WITHIN_S = 180.0
 TRIES = 3
 FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
 REMEMBERED = 4 * MAX_IN_FLIGHT
-SENT_BY_WORKERS = ("zone.entered", "zone.left", "picture.saved")
+SENT_BY_WORKERS = ("zone.entered", "zone.left", "picture.saved", "plugin.misbehaved")
 
 
 class Crew:
@@ -111,17 +109,13 @@ class Crew:
         """How to start the process: with one end of a fresh pair of sockets."""
         ours, theirs = socket.socketpair()
         self._ends = (ours, theirs)
-        environment = dict(os.environ)
-        environment.setdefault("MALLOC_ARENA_MAX", "2")
-        environment["PYTHONPATH"] = os.pathsep.join(
-            filter(None, (str(ROOT), environment.get("PYTHONPATH")))
-        )
+        variables = {"MALLOC_ARENA_MAX": "2"} | environment()
         descriptor = theirs.fileno()
         module = "hub.perception.worker"
         return Launch(
             argv=(sys.executable, "-P", "-m", module, "--fd", str(descriptor)),
             pass_fds=(descriptor,),
-            env=environment,
+            env=variables,
             begun=self._begun,
         )
 

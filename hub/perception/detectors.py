@@ -1,12 +1,14 @@
 """The detectors of a worker: built from their blocks, asked by all cameras in turn, watched.
 
-A detector that cannot be built leaves its cameras with a guess from motion, and says so.
+Those from outside have a process of their own. A detector that cannot be built, or is left alone
+for what it did, leaves its cameras with a guess from motion, and says so.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,25 +18,34 @@ from hub.clock import Clock
 from hub.errors import PluginError, VestibuleError
 from hub.kinds import Context
 from hub.kinds.detectors import Crop, Detector, DetectorInfo
+from hub.perception.apart import DetectorApart, Misbehaved
+from hub.perception.crossing import Build
 from hub.perception.inference import Answer, Inference
 from hub.perception.motion import MotionGate
 from hub.perception.spec import CameraSpec, DetectorSpec, WorkerSpec
-from hub.plugins import Registry, load_registry, trust
+from hub.plugins import Provider, Registry, load_registry, trust
 
 log = logging.getLogger(__name__)
 
 STAND_IN = "motion"
 WARM_SIZE = (640, 360)
+BEING_STARTED = "it is being started"
 
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """One detector, the thread that asks it, and why it is not the one that was wanted."""
+    """One detector, the thread that asks it, and why it is not the one that was wanted.
+
+    `apart` has a process of its own; `plugin` names whose it is, `quarantine` why it is gone.
+    """
 
     info: DetectorInfo
     inference: Inference
     reason: str = ""
     made_from: object = None
+    apart: DetectorApart | None = None
+    plugin: str = ""
+    quarantine: str = ""
 
 
 class Detectors:
@@ -43,26 +54,67 @@ class Detectors:
     Each detector is asked on one thread, by all its cameras in turn (see `Inference`).
     """
 
-    def __init__(self, spec: WorkerSpec, clock: Clock) -> None:
+    def __init__(
+        self, spec: WorkerSpec, clock: Clock, misbehaved: Misbehaved = lambda *_: None
+    ) -> None:
         self._clock = clock
-        self._held = self.build(spec)
+        self._misbehaved = misbehaved
+        self._held: dict[str, Held] = {}
+        self._held = self.build(spec, apart=False)
         _warm()
 
-    def build(self, spec: WorkerSpec) -> dict[str, Held]:
-        """The detectors of a specification, those that are as they were taken over; blocking."""
-        held: dict[str, Held] = getattr(self, "_held", {})
+    def build(self, spec: WorkerSpec, *, apart: bool = True) -> dict[str, Held]:
+        """The detectors of a specification, those that are as they were taken over; blocking.
+
+        Without `apart` nobody waits for a process: a guess from motion stands in for what has one.
+        """
         trust(spec.looked_at)
         registry = load_registry(spec.plugins_dir)
-        built = {}
-        for one in spec.detectors or (DetectorSpec(id="", driver=STAND_IN),):
-            made_from = (one, registry.fingerprint("detectors", one.driver))
-            known = held.get(one.id)
-            if known is not None and known.made_from == made_from:
-                built[one.id] = known
-            else:
-                built[one.id] = _build(one, spec, registry, self._clock)
-                built[one.id].made_from = made_from
-        return built
+        wanted = spec.detectors or (DetectorSpec(id="", driver=STAND_IN),)
+        made_from = {one.id: (one, registry.fingerprint("detectors", one.driver)) for one in wanted}
+        built = {
+            name: known
+            for name, known in self._held.items()
+            if known.made_from == made_from.get(name) and not _left_alone(known)
+        }
+        new = [one for one in wanted if one.id not in built]
+        with ThreadPoolExecutor(max(1, len(new))) as pool:  # one that hangs holds up no other
+            made = pool.map(lambda one: self._make(one, spec, registry, apart), new)
+            built |= {one.id: held for one, held in zip(new, made, strict=True)}
+        return {one.id: built[one.id] for one in wanted}
+
+    def unfinished(self) -> bool:
+        """Whether `build` would give others: one has yet to start, or is to be left alone."""
+        return any(
+            held.reason == BEING_STARTED or _left_alone(held) for held in self._held.values()
+        )
+
+    def _make(self, one: DetectorSpec, spec: WorkerSpec, registry: Registry, apart: bool) -> Held:
+        made_from = _made_from(one, registry)
+        provider = registry.provider("detectors", one.driver)
+        if provider is None or (provider.source == "built-in" and not one.isolate):
+            provider = None
+        elif not apart:
+            return _stand_in(one, spec, registry, self._clock, BEING_STARTED)
+        known = self._held.get(one.id)
+        if known is not None and known.made_from == made_from and (why := _left_alone(known)):
+            held = _stand_in(one, spec, registry, self._clock, why)
+            held.quarantine = why
+        else:
+            held = self._build(one, spec, registry, provider)
+        held.made_from = made_from
+        held.plugin = provider.name if provider is not None else ""
+        return held
+
+    def _build(
+        self, one: DetectorSpec, spec: WorkerSpec, registry: Registry, provider: Provider | None
+    ) -> Held:
+        try:
+            return self._instance(one, spec, registry, provider)
+        except Exception as error:
+            reason = str(error) if isinstance(error, VestibuleError) else repr(error)
+            log.error("detector %s cannot be used, guessing from motion: %s", one.id, reason)
+        return _stand_in(one, spec, registry, self._clock, reason)
 
     def exchange(self, built: dict[str, Held]) -> list[Held]:
         """Answer with these from now on; returns those that are no longer needed, to be closed."""
@@ -89,6 +141,25 @@ class Detectors:
         """For health: by id what answers there, whether it guesses, and what is wrong."""
         return {name: _report(held) for name, held in self._held.items()}
 
+    def _instance(
+        self, one: DetectorSpec, spec: WorkerSpec, registry: Registry, provider: Provider | None
+    ) -> Held:
+        driver = registry.driver("detectors", one.driver)
+        context = _context(one, spec, self._clock)
+        apart = None
+        instance: Detector
+        if provider is None:
+            instance = driver.factory(driver.config.model_validate(one.settings), context)
+        else:
+            build = Build.of(provider, one.driver, one.settings, context)
+            instance = apart = DetectorApart(build, self._clock, self._misbehaved)
+            _wait_for(apart)
+        info = instance.info
+        if info.biometric:
+            instance.close()
+            raise PluginError(f"detector {info.name} recognises persons, which is refused")
+        return Held(info, Inference([instance], f"inference {one.id}"), apart=apart)
+
     def _find(self, detector: str) -> Held:
         return self._held.get(detector) or next(iter(self._held.values()))
 
@@ -100,6 +171,8 @@ def _report(held: Held) -> dict[str, Any]:
         "guessing": held.info.guessing,
         "licence": held.info.licence,
         "reason": held.reason or held.inference.fault,
+        "plugin": held.plugin,
+        "quarantine": held.quarantine,
         "waiting": held.inference.waiting(),
         "inferred": sum(share.inferred for share in shares),
         "dropped": sum(share.dropped for share in shares),
@@ -108,31 +181,41 @@ def _report(held: Held) -> dict[str, Any]:
     }
 
 
-def _build(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock) -> Held:
+def _wait_for(apart: DetectorApart) -> None:
     try:
-        return _instance(one, spec, registry, clock)
-    except Exception as error:
-        reason = str(error) if isinstance(error, VestibuleError) else repr(error)
-        log.error("detector %s cannot be used, guessing from motion: %s", one.id, reason)
-    held = _instance(DetectorSpec(id=one.id, driver=STAND_IN), spec, registry, clock)
-    held.reason = reason
-    return held
+        apart.wait()
+    except VestibuleError:
+        apart.close()
+        raise
 
 
-def _instance(one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock) -> Held:
-    driver = registry.driver("detectors", one.driver)
-    context = Context(
+def _made_from(one: DetectorSpec, registry: Registry) -> object:
+    return one, registry.fingerprint("detectors", one.driver)
+
+
+def _left_alone(held: Held) -> str:
+    """Why a detector is asked no more; empty for one that is."""
+    return held.apart.quarantine if held.apart is not None else ""
+
+
+def _stand_in(
+    one: DetectorSpec, spec: WorkerSpec, registry: Registry, clock: Clock, reason: str
+) -> Held:
+    """A guess from motion in place of a detector."""
+    driver = registry.driver("detectors", STAND_IN)
+    context = _context(DetectorSpec(id=one.id, driver=STAND_IN), spec, clock)
+    instance: Detector = driver.factory(driver.config.model_validate({}), context)
+    return Held(instance.info, Inference([instance], f"inference {one.id}"), reason)
+
+
+def _context(one: DetectorSpec, spec: WorkerSpec, clock: Clock) -> Context:
+    return Context(
         name=one.id,
         clock=clock,
         state=spec.state,
         cache=spec.state / "cache",
         config_folder=spec.config_folder,
     )
-    instance: Detector = driver.factory(driver.config.model_validate(one.settings), context)
-    info = instance.info
-    if info.biometric:
-        raise PluginError(f"detector {info.name} recognises persons, which is refused")
-    return Held(info, Inference([instance], f"inference {one.id}"))
 
 
 def _warm() -> None:

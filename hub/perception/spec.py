@@ -37,10 +37,14 @@ class CameraSpec(Block):
 
 
 class DetectorSpec(Block):
-    """One detector: its driver and the driver's own settings as plain values."""
+    """One detector: its driver and the driver's own settings as plain values.
+
+    An `isolate`d one has a process of its own, as those from outside have in any case.
+    """
 
     id: str
     driver: str
+    isolate: bool = False
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -86,7 +90,9 @@ def camera_spec(
 def detector_specs(config: Config) -> tuple[DetectorSpec, ...]:
     """The detectors that are switched on, in file order."""
     return tuple(
-        DetectorSpec(id=name, driver=block.driver, settings=plain(block.settings))
+        DetectorSpec(
+            id=name, driver=block.driver, isolate=block.isolate, settings=plain(block.settings)
+        )
         for name, block in config.detectors.items()
         if block.enabled
     )

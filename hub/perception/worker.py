@@ -23,6 +23,7 @@ from typing import Any, NoReturn
 import structlog
 
 from hub.clock import Clock, SystemClock, from_iso
+from hub.events import Event
 from hub.link import Link, Message
 from hub.perception.activity import ASKING, WORKING, Activity
 from hub.perception.detectors import Detectors
@@ -188,7 +189,13 @@ class Worker:
     async def _work(self) -> None:
         loop = asyncio.get_running_loop()
         spec = self._spec
-        self._detectors = await loop.run_in_executor(self._pool, Detectors, spec, self._clock)
+        self._detectors = await loop.run_in_executor(
+            self._pool,
+            Detectors,
+            spec,
+            self._clock,
+            lambda *said: _to_loop(loop, self._tell, *said),
+        )
         if self._spec is not spec:
             self._exchange.set()
         for camera in self._early.values():
@@ -258,8 +265,16 @@ class Worker:
 
     # --------------------------------------------------------------- to the hub
 
+    def _tell(self, plugin: str, what: str, why: str) -> None:
+        """A detector from outside does what it must not."""
+        data = {"plugin": plugin, "what": what, "reason": why}
+        source = f"perception/{self._spec.name}"
+        self._outbox.put(Event("plugin.misbehaved", source, self._clock.now(), plugin, data))
+
     async def _report(self) -> None:
         while True:
+            if self._detectors is not None and self._detectors.unfinished():
+                self._exchange.set()
             self._outbox.resend_late()
             self._link.offer(self._health())
             await self._clock.sleep(HEALTH_EVERY_S)

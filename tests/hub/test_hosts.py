@@ -13,9 +13,10 @@ import pytest
 
 from hub.clock import SystemClock
 from hub.config import ControllerBlock, DriverBlock, NotifierBlock, VisitorBlock
+from hub.contained import FAULTS
 from hub.errors import BadConfig, CommandFailed, NotReady, PluginError, Refused
 from hub.events import Event
-from hub.hosts import EVENTS_A_SECOND, EVENTS_AT_ONCE, FAULTS
+from hub.hosts import EVENTS_A_SECOND, EVENTS_AT_ONCE
 from hub.isolated import Hosts
 from hub.kinds import BrokerAddress, Context, Kind
 from hub.kinds.notifiers import Channel, Notice, Recipient
@@ -280,12 +281,12 @@ async def test_what_a_driver_raises_is_raised(
 @pytest.mark.parametrize(
     ("mood", "does", "says"),
     [
-        ("blocks", "is stopped", "its loop has not answered"),
+        ("blocks", "blocks", "its loop has not answered"),
         ("hangs", "hangs", "start() has taken 4 s"),
         ("aborts", "dies", "killed by SIGABRT"),
         ("crashes", "dies", "killed by SIGSEGV"),
         ("exits", "dies", "exit status 0"),
-        ("leaks", "is stopped", "tasks are running"),
+        ("leaks", "leaks tasks", "tasks are running"),
         ("floods", "floods", "events a second"),
     ],
 )
