@@ -30,7 +30,10 @@ from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 
 NEIGHBOURS = {
-    "raises": "raise RuntimeError('not today')",
+    "raises_at_import": "",
+    "raises_at_announce": "",
+    "raises_at_start": "raise RuntimeError('not today')",
+    "raises_at_run": "",
     "blocks": "time.sleep(60)",
     "hangs": "await asyncio.sleep(3600)",
     "dies": "os.abort()",
@@ -39,6 +42,9 @@ NEIGHBOURS = {
 }
 PLUGIN = """\
 import asyncio, os, time
+MOOD_NAME = "NAME_OF_IT"
+if MOOD_NAME == "raises_at_import":
+    raise RuntimeError("not today")
 from datetime import UTC, datetime
 from hub import Block, Channel, Driver, Event, Receipt, hookimpl
 
@@ -52,12 +58,16 @@ class Neighbour:
         while True:
             await self.context.publish(Event("plugin.neighbour.noise", "x", datetime.now(UTC)))
     async def send(self, notice):
+        if MOOD_NAME == "raises_at_run":
+            raise RuntimeError("not today")
         return Receipt("accepted")
     async def close(self):
         pass
 
 @hookimpl
 def vestibule_notifiers():
+    if MOOD_NAME == "raises_at_announce":
+        raise RuntimeError("not today")
     return [Driver("neighbour", Neighbour, Block, "Misbehaves")]
 """
 SCHOOL = """\
@@ -72,6 +82,14 @@ doors:
     device: {command_topic: lock/set, state_topic: lock/state, get_topic: lock/get}
 notifiers:
   console: {driver: console}
+"""
+RULE = """\
+people: {guard: {name: Guard, role: sro}}
+rules:
+  told:
+    name: Told
+    when: door.unlocked
+    alert: {severity: high, tell: [guard], through: [neighbour]}
 """
 
 
@@ -99,16 +117,17 @@ async def running(folder: Path, mood: str | None) -> AsyncIterator[Hub]:
     """A hub with a lock and, where a mood is given, a neighbour."""
     school = SCHOOL
     if mood is not None:
-        school += "  neighbour: {driver: neighbour}\n"
+        school += "  neighbour: {driver: neighbour}\n" + RULE
         (folder / "my_plugins").mkdir()
-        plugin = PLUGIN.replace("MOOD", NEIGHBOURS[mood])
+        plugin = PLUGIN.replace("        MOOD\n", f"        {NEIGHBOURS[mood] or 'pass'}\n")
+        plugin = plugin.replace("NAME_OF_IT", mood)
         (folder / "my_plugins" / "neighbour.py").write_text(plugin, encoding="utf-8")
     file = folder / "school.yaml"
     file.write_text(school, encoding="utf-8")
     state = StateFolder(folder / "state")
     secrets = Secrets()
     chosen, said = choose(file, KeptConfigs(state.configs), secrets)
-    assert chosen is not None, said
+    assert chosen is not None, getattr(said, "problems", said)
     with state.lock():
         async with Hub(chosen, state, file, secrets=secrets) as hub:
             locking = asyncio.create_task(lock(hub))

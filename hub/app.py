@@ -20,6 +20,7 @@ from hub.broker import EmbeddedBroker
 from hub.bus import Bus
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, from_iso
+from hub.conduct import Conduct
 from hub.config import Config, DriverBlock
 from hub.configuration import Chosen, Configuration
 from hub.control import Control
@@ -82,6 +83,7 @@ class Hub:
         self._broker: BrokerAddress | None = None
         self._broker_lock = asyncio.Lock()
         self.bus = Bus()
+        self.conduct = Conduct()
         self.milestones = Milestones(self.clock)
         self.journal = Journal(folder.journal)
         self.supervisor = Supervisor(
@@ -161,6 +163,7 @@ class Hub:
         await self.perception.start({})
         self._exits.push_async_callback(self.perception.stop)
         self._start_cameras()
+        await self.drivers.tell_failed()
         control = Control(self.configuration, self.folder.run, self.clock, self.secrets)
         self.supervisor.run("control", control.serve)
         self.supervisor.run("configuration", self.configuration.follow)
@@ -258,7 +261,10 @@ class Hub:
         )
 
     async def accept(self, *events: Event) -> None:
-        await self.intake.accept(*map(self.secrets.clean_event, events))
+        clean = [self.secrets.clean_event(event) for event in events]
+        for event in clean:
+            self.conduct.note(event)
+        await self.intake.accept(*clean)
 
     async def _site_broker(self) -> BrokerAddress:
         """The broker of the configuration, or our own, started on first use."""
@@ -320,6 +326,8 @@ class Hub:
             doors=self.doors,
             perception=self.perception,
             hosts=self.hosts,
+            conduct=self.conduct,
+            registry=lambda: self.registry,
             configuration=self.configuration,
         )
 

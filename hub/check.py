@@ -72,23 +72,26 @@ def examine(
     folder: Path | None = None,
     secrets: Secrets | None = None,
     models: Path | None = None,
+    spare: bool = False,
 ) -> Examined:
     """Read and check a file; see `load_config` for what it raises.
 
     Secrets and plugins are looked for in `folder`, else beside the file: the copy of a
     configuration that was kept elsewhere means what lies where it came from. The file's secret
     values are added to `secrets` before any driver's model sees them. `models` is the folder of
-    installed models; without it, a model that is not in the catalogue is only noted.
+    installed models; without it, a model that is not in the catalogue is only noted. With
+    `spare` a driver that cannot be used is noted too, and stops its own block only, so that a hub
+    starts.
     """
     document = read_yaml(path, folder)
     values = document.values
     beside = folder or Path(path).parent
     if registry is None:
-        registry = load_registry(plugins_folder(beside, values))
+        registry = load_registry(plugins_folder(beside, values), spare=spare)
     hidden = secret_values(document, registry)
     secrets = Secrets() if secrets is None else secrets
     secrets.add(hidden)
-    examination = Examination(document, registry, beside, models)
+    examination = Examination(document, registry, beside, models, spare)
     config = examination.run()
     placed = _Placed(document, secrets, examination.renames)
     problems = placed.problems(examination.found)

@@ -93,7 +93,7 @@ def choose(
     said: Examined | CannotCheck
     source = file.absolute()
     try:
-        said = examine(file, secrets=secrets)
+        said = _examined_to_start(file, kept, secrets)
     except CannotCheck as error:
         said = error
     if isinstance(said, Examined) and said.config is not None:
@@ -113,10 +113,29 @@ def choose(
     return None, said
 
 
+def _examined_to_start(file: Path, kept: KeptConfigs, secrets: Secrets) -> Examined:
+    """The file, and where nothing but plugins is at fault, without the blocks that need those: a
+    vendor's mistake must not keep the doors from being served. Raises `CannotCheck`.
+    """
+    try:
+        said = examine(file, secrets=secrets)
+    except PluginError as error:
+        log.error("two plugins clash", reason=str(error))
+        return examine(file, secrets=secrets, spare=True)
+    if said.config is not None:
+        return said
+    troubled = any(provider.trouble for provider in said.registry.providers)
+    ran = fingerprint(texts_of(said.document)) in {one.hash for one in kept.of(file.absolute())}
+    if troubled or ran:
+        spared = examine(file, said.registry, secrets=secrets, spare=True)
+        return spared if spared.config is not None else said
+    return said
+
+
 def _take(kept: Kept, file: Path, trouble: str, secrets: Secrets) -> Chosen | None:
     try:
-        examined = examine(kept.main, folder=file.parent, secrets=secrets)
-    except (CannotCheck, PluginError) as error:
+        examined = examine(kept.main, folder=file.parent, secrets=secrets, spare=True)
+    except CannotCheck as error:
         log.warning("a kept configuration cannot be used", kept=kept.short, reason=str(error))
         return None
     if examined.config is None:

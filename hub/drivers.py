@@ -170,6 +170,12 @@ class Drivers:
             first = False
             running.restarts += 1
 
+    async def tell_failed(self) -> None:
+        """Publish which blocks no instance could be built for."""
+        for running in self._all.values():
+            if running.state == "failed" and running.instance is None:
+                await self._tell_failed(running)
+
     async def close(self) -> None:
         """Close every instance at once, each within its deadline."""
         await asyncio.gather(

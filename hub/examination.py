@@ -65,12 +65,15 @@ def _item(values: Any, part: str | int) -> Any:
 
 @dataclass
 class Examination:
-    """Looks at a document's values. `found` and `notes` are findings with the page for each."""
+    """Looks at a document's values. `found` and `notes` are findings with the page for each; with
+    `spare` a driver that cannot be used is but a note.
+    """
 
     document: Document
     registry: Registry
     folder: Path
     models_folder: Path | None
+    spare: bool = False
     found: list[tuple[Finding, str]] = field(default_factory=list)
     notes: list[tuple[Finding, str]] = field(default_factory=list)
     renames: Renames = field(default_factory=Renames)
@@ -291,6 +294,10 @@ class Examination:
         known = self.registry.drivers(kind)
         if name in known:
             return known[name]
+        if self.spare:
+            words = f"{self.registry.why_missing(kind, name)}; its block is out of service"
+            self.notes.append((Finding((*path, "driver"), words), self._page(path)))
+            return None
         words = f"{self.registry.why_missing(kind, name)}; expected {one_of(sorted(known))}"
         hint = meant(name, known)
         self._add(Finding((*path, "driver"), words, "value", hint))

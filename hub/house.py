@@ -16,6 +16,7 @@ import hub
 from hub.bus import Bus, Subscription
 from hub.campus import Campus
 from hub.clock import Clock, iso
+from hub.conduct import Conduct
 from hub.config import CameraBlock, Config
 from hub.drivers import Drivers
 from hub.errors import NotReady
@@ -25,6 +26,7 @@ from hub.kinds.access_control import Verb
 from hub.kinds.visitors import Visit, VisitorSystem
 from hub.perception.watched import CameraCounters
 from hub.perception.workers import Perception
+from hub.plugins import Registry
 from hub.ports import ConfigurationFacade
 from hub.safety.actions import Performer
 from hub.safety.doors import Doors
@@ -38,6 +40,7 @@ from hub.views import (
     DoorView,
     HealthView,
     IncidentView,
+    PluginView,
     Verdict,
     VisitView,
 )
@@ -62,6 +65,8 @@ class Parts:
     doors: Doors
     perception: Perception
     hosts: Hosts
+    conduct: Conduct
+    registry: Callable[[], Registry]
     configuration: ConfigurationFacade
 
 
@@ -207,11 +212,25 @@ class House:
 
     # ----------------------------------------------------------------- health
 
+    def plugins(self) -> list[PluginView]:
+        """Plugins from outside, and built-in ones that misbehaved."""
+        quarantined = dict(self._parts.hosts.quarantined())
+        for report in self._parts.perception.detectors().values():
+            if report.get("quarantine"):
+                quarantined[str(report["plugin"])] = str(report["quarantine"])
+        return self._parts.conduct.views(self._parts.registry(), self.config, quarantined)
+
     async def health(self) -> HealthView:
         """How the house is."""
         counts = await self._parts.intake.counts()
         detectors = self._parts.perception.detectors()
+        plugins = self.plugins()
         problems = self._problems(detectors)
+        problems += [
+            f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
+            for plugin in plugins
+            if plugin["state"] == "quarantined"
+        ]
         return HealthView(
             state="degraded" if problems else "ok",
             problems=problems,
@@ -223,6 +242,7 @@ class House:
             guessing=any(bool(report.get("guessing")) for report in detectors.values()),
             processes=self._parts.supervisor.views(),
             drivers=self._parts.drivers.views(),
+            plugins=plugins,
             queues=self._queues(),
             events=counts["events"],
             alerts_open=counts["alerts_open"],

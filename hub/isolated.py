@@ -182,6 +182,12 @@ class Hosts:
         """By host: reports that were dropped for want of a reader."""
         return {host.name: {"dropped": host.dropped} for host in self._hosts.values()}
 
+    def quarantined(self) -> dict[str, str]:
+        """The plugins that are left alone, and why."""
+        return {
+            host.provider.name: host.quarantine for host in self._hosts.values() if host.quarantine
+        }
+
     def _host(self, provider: Provider) -> PluginHost:
         key = (provider.name, provider.source, provider.digest)
         host = self._hosts.get(key)

@@ -117,7 +117,9 @@ class Registry:
         for provider in self.providers:
             if provider.trouble and _perhaps(provider, name):
                 return f"driver {name!r} cannot be used: {provider.trouble}"
-        return f"no plugin offers a driver {name!r} for {kind}"
+        unknown = [each.trouble for each in self.providers if each.trouble and not each.kinds]
+        unless = f", unless it is that of {'; or of '.join(unknown)}" if unknown else ""
+        return f"no plugin offers a driver {name!r} for {kind}{unless}"
 
     def used_by(self, names: Mapping[Kind, Iterable[str]]) -> tuple[Provider, ...]:
         """The providers, those without a driver among `names` marked unused."""
@@ -130,9 +132,9 @@ class Registry:
         )
 
 
-def load_registry(plugins_dir: Path | None = None) -> Registry:
+def load_registry(plugins_dir: Path | None = None, *, spare: bool = False) -> Registry:
     """Find, look at, load and check every plugin; blocking. Raises `PluginError` only when two
-    drivers clash.
+    drivers clash; with `spare` such a driver is the built-in one, or can be used by nobody.
 
     Plugins from outside are imported in a process of their own first, and what misbehaves there is
     broken and not imported here; see `hub.preflight`.
@@ -144,13 +146,31 @@ def load_registry(plugins_dir: Path | None = None) -> Registry:
     providers = []
     for found in every:
         provider, offered = _load(found, said.get(found, ""))
-        providers.append(provider)
         for kind, driver in offered:
             other = owners.setdefault((kind, driver.name), provider)
-            if other is not provider:
-                raise PluginError(_clash(kind, driver.name, other, provider))
-            drivers[kind][driver.name] = driver
+            if other is provider:
+                drivers[kind][driver.name] = driver
+                continue
+            clash = _clash(kind, driver.name, other, provider)
+            if not spare:
+                raise PluginError(clash)
+            provider = _without(provider, kind, driver.name, clash)
+            if other.source != "built-in":
+                drivers[kind].pop(driver.name, None)
+        providers.append(provider)
     return Registry(drivers, providers)
+
+
+def _without(provider: Provider, kind: Kind, driver: str, why: str) -> Provider:
+    """The provider less a driver that it must not offer."""
+    left = tuple(name for name in provider.drivers[kind] if name != driver)
+    return replace(
+        provider,
+        state="invalid",
+        reason="; ".join(filter(None, (provider.reason, why))),
+        drivers={**provider.drivers, kind: left},
+        refused={**provider.refused, f"{kind}/{driver}": why},
+    )
 
 
 def load_only(name: str, source: Source, plugins_dir: Path | None) -> Registry:

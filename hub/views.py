@@ -189,6 +189,23 @@ class DriverView(TypedDict):
     restarts: int
 
 
+class PluginView(TypedDict):
+    """A plugin: where it came from, whether it can be used, and what it did that it must not.
+
+    `faults` counts since the hub started; `last` says the latest in words, `last_at` when.
+    """
+
+    name: str
+    source: str
+    version: str
+    kinds: list[str]
+    state: Literal["ok", "unused", "invalid", "broken", "quarantined"]
+    reason: str
+    faults: int
+    last: str
+    last_at: str | None
+
+
 class HealthView(TypedDict):
     """How the house is. `state` is `degraded` whenever `problems` is not empty.
 
@@ -205,6 +222,7 @@ class HealthView(TypedDict):
     guessing: bool
     processes: list[ProcessView]
     drivers: list[DriverView]
+    plugins: list[PluginView]
     queues: dict[str, dict[str, int]]
     events: int
     alerts_open: int

@@ -116,7 +116,13 @@ class House:
         assert chosen is not None
         with self.folder.lock():
             async with Hub(chosen, self.folder, self.file, secrets=self.secrets) as hub:
-                await until(lambda: self.kept.of(self.file) != [] or bool(chosen.trouble))
+                await until(
+                    lambda: (
+                        self.kept.of(self.file) != []
+                        or bool(chosen.trouble)
+                        or any(view["state"] == "failed" for view in hub.drivers.views())
+                    )
+                )
                 yield hub
 
 

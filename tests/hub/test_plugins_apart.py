@@ -71,6 +71,66 @@ def forced(hub: Hub):  # type: ignore[no-untyped-def]
     return event(hub)
 
 
+MOODY = BLOCKER.replace("time.sleep(60)", "START").replace(
+    "import time", "import asyncio, os, time"
+)
+
+
+@pytest.mark.parametrize(
+    ("start", "what", "state"),
+    [
+        ("os.abort()", "dies", "quarantined"),
+        ("self.kept = [asyncio.create_task(asyncio.sleep(99)) for _ in range(400)]",
+         "leaks tasks", "ok"),
+        ("await asyncio.sleep(3600)", "hangs", "ok"),
+    ],
+)  # fmt: skip
+async def test_health_has_a_line_for_each_plugin_and_says_what_it_did(
+    house: House, start: str, what: str, state: str
+) -> None:
+    """Where it came from, how it is, what it last did and how often; a quarantine is a problem."""
+    (house.file.parent / "my_plugins" / "blocker.py").write_text(MOODY.replace("START", start))
+    house.write(SCHOOL.replace("  lamp: {driver: lamp}", "  lamp: {driver: blocker}"))
+    async with house.hub() as hub:
+        async with asyncio.timeout(30):
+            while (view := plugin(hub, "blocker"))["state"] != state or not view["faults"]:
+                await asyncio.sleep(0.05)
+        told = await events(hub, "plugin.misbehaved")
+        assert told[0].data["what"] == what
+        assert view["source"] == "file"
+        assert view["kinds"] == ["notifiers"]
+        assert view["faults"] >= (6 if state == "quarantined" else 1)
+        assert view["last"].startswith("is quarantined" if state == "quarantined" else what)
+        assert view["last_at"] is not None
+        problems = (await hub.house.health())["problems"]
+        assert any("plugin blocker is quarantined" in each for each in problems) == (
+            state == "quarantined"
+        )
+        assert plugin(hub, "lamp")["state"] == "unused"
+        await hub.house.command_door("front", "unlock", "desk", "")
+        await until(lambda: lock_of(hub) == "unlocked")
+
+
+def plugin(hub: Hub, name: str):  # type: ignore[no-untyped-def]
+    """The line of a plugin."""
+    (view,) = [each for each in hub.house.plugins() if each["name"] == name]
+    return view
+
+
+async def test_a_changed_file_ends_the_quarantine(house: House) -> None:
+    """Who has mended the plugin has it back with a reload."""
+    file = house.file.parent / "my_plugins" / "blocker.py"
+    file.write_text(MOODY.replace("START", "os.abort()"))
+    house.write(SCHOOL.replace("  lamp: {driver: lamp}", "  lamp: {driver: blocker}"))
+    async with house.hub() as hub:
+        await until(lambda: plugin(hub, "blocker")["state"] == "quarantined", within_s=30)
+        file.write_text(MOODY.replace("START", "pass"))
+        plan = await hub.configuration.look()
+        await hub.configuration.apply(plan["id"], "it", confirmed=True)
+        await until(lambda: hub.drivers.get("notifiers", "lamp").state == "running")
+        assert plugin(hub, "blocker")["state"] == "ok"
+
+
 async def test_a_plugin_that_blocks_is_named_while_the_door_answers(house: House) -> None:
     """The event says which; a command given meanwhile is confirmed as fast as ever."""
     (house.file.parent / "my_plugins" / "blocker.py").write_text(BLOCKER)

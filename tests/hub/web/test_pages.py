@@ -277,6 +277,9 @@ async def test_health_names_every_camera_driver_process_and_queue(
         "restarted once",
         "2 of 2048 waiting",
         "4 dropped",
+        "Quarantined after 5 faults in 120 s; last: its plugin host died.",
+        "6 faults since the hub started",
+        "vendor-board:board entry point, 2.1, access control",
     ):
         assert part in page, part
 
