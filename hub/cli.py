@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hub.plugins_cli import plugins, schema
+from hub.scaffold_cli import new_plugin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -273,6 +274,7 @@ def perceive(
 
 
 app.command()(plugins)
+app.command()(new_plugin)
 app.command()(schema)
 
 

@@ -1,0 +1,119 @@
+"""Visitor desk `sample`: names from the configuration are expected today, from 8 to 16 o'clock."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from datetime import datetime, time
+from uuid import NAMESPACE_OID, uuid5
+from zoneinfo import ZoneInfo
+
+from pydantic import Field
+
+from hub import (
+    Block,
+    Context,
+    Driver,
+    Event,
+    NotReady,
+    Refused,
+    Screening,
+    Visit,
+    from_iso,
+    hookimpl,
+    iso,
+)
+
+__version__ = "0.1.0"
+
+
+class SampleConfig(Block):
+    """The keys of a block."""
+
+    # Change this (1 of 3): what somebody may set in the configuration.
+    expected: tuple[str, ...] = Field(description="Who is expected, every day.")
+    not_admitted: tuple[str, ...] = Field((), description="Whose name asks for a decision.")
+
+
+class SampleDesk:
+    """One list of names; who came and left is kept in a file."""
+
+    def __init__(self, config: SampleConfig, context: Context) -> None:
+        self._config, self._context = config, context
+        self._file = context.state / "visits.json"
+        self._times: dict[str, dict[str, str]] = {}
+        self._turn = asyncio.Lock()
+
+    async def start(self) -> None:
+        """Read who is here."""
+        self._times = await asyncio.to_thread(self._load)
+
+    async def visits(self) -> list[Visit]:
+        """Today's visits."""
+        # Change this (2 of 3): ask your visitor system who is expected.
+        zone = ZoneInfo(self._context.timezone)
+        day = self._context.clock.now().astimezone(zone).date()
+        first, last = (datetime.combine(day, time(hour), zone) for hour in (8, 16))
+        found = []
+        for name in dict.fromkeys(self._config.expected):
+            visit = Visit(uuid5(NAMESPACE_OID, f"{day} {name}").hex, name, "", "", first, last)
+            times = {key: from_iso(at) for key, at in self._times.get(visit.id, {}).items()}
+            found.append(replace(visit, arrived=times.get("arrived"), left=times.get("left")))
+        return found
+
+    async def screen(self, visitor: str) -> Screening:
+        """Compare a name, in any case, with those that are not admitted."""
+        known = {name.casefold() for name in self._config.not_admitted}
+        match = visitor.strip().casefold() in known
+        return Screening(match, "the name is on the list of the configuration" if match else "")
+
+    async def check_in(self, visit: str) -> Visit:
+        """The visitor is here."""
+        return await self._note(visit, "expected", "arrived", "visitor.checked_in")
+
+    async def check_out(self, visit: str) -> Visit:
+        """The visitor has left."""
+        return await self._note(visit, "here", "left", "visitor.checked_out")
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+    async def _note(self, visit: str, state: str, key: str, event: str) -> Visit:
+        # Change this (3 of 3): tell your visitor system; keep the event, which rules wait for.
+        async with self._turn:
+            today = {each.id: each for each in await self.visits()}
+            if visit not in today or today[visit].state != state:
+                raise Refused(f"expected a visit of today that is {state}")
+            now = self._context.clock.now()
+            kept = {id_: times for id_, times in self._times.items() if id_ in today}
+            kept[visit] = {**kept.get(visit, {}), key: iso(now)}
+            await asyncio.to_thread(self._store, kept)
+            self._times = kept
+        data = {"desk": self._context.name, "visit": visit, "visitor": today[visit].visitor}
+        source = f"visitors/{self._context.name}"
+        await self._context.publish(Event(event, source, now, visit, data))
+        return next(each for each in await self.visits() if each.id == visit)
+
+    def _load(self) -> dict[str, dict[str, str]]:
+        try:
+            return dict(json.loads(self._file.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise NotReady(f"cannot read who is here from {self._file}; move it away") from error
+
+    def _store(self, times: dict[str, dict[str, str]]) -> None:
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
+            part = self._file.with_suffix(".part")
+            part.write_text(json.dumps(times), encoding="utf-8")
+            part.replace(self._file)
+        except OSError as error:
+            raise NotReady(f"cannot write {self._file}: {error.strerror}") from error
+
+
+@hookimpl
+def vestibule_visitors() -> list[Driver]:
+    """Announce the driver."""
+    return [Driver("sample", SampleDesk, SampleConfig, "Expects the people of a plain list")]
