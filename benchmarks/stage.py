@@ -1,0 +1,122 @@
+"""What the motion gate costs as a whole: many cameras in one process, at their own pace.
+
+    python benchmarks/stage.py [--cameras 32] [--fps 5] [--seconds 20] [--json]
+
+Every tick all cameras that are due are looked at, one after the other, as a perception worker does;
+their planes are decoded ones from a ring larger than the core's L2 cache. *cpu_percent* is the
+process's own time as a share of one core while it does so, *rss_mb* its highest resident memory
+(planes and this benchmark's decoder left out), *start_s* how long a fresh process takes to load
+the compiled gate and look at a first frame, *idle_mb* that process's memory.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from prefilter import encoded, ring
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = (640, 360)
+PLANES = 160
+FRESH = """\
+import time
+began = time.perf_counter()
+import resource, sys
+import numpy as np
+from hub.perception.motion import MotionGate
+gate = MotionGate(640, 360)
+gate.update(np.zeros((360, 640), np.uint8), 0.0)
+took = time.perf_counter() - began
+print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, gate.kernel)
+"""
+STAGE = """\
+import json, resource, sys, time
+import numpy as np
+from hub.perception.motion import MotionGate
+
+cameras, fps, seconds, planes = (float(each) for each in sys.argv[1:5])
+ring = np.load(sys.argv[5], mmap_mode="r")
+ring = [np.array(plane) for plane in ring]
+def rss_mb():
+    return int(open("/proc/self/statm").read().split()[1]) * resource.getpagesize() / 1e6
+
+MotionGate(640, 360).update(ring[0], 0.0)
+before = rss_mb()
+gates = [MotionGate(640, 360, fps) for _ in range(int(cameras))]
+triggered = looked = 0
+cpu = time.process_time()
+began = time.perf_counter()
+tick = 0
+while time.perf_counter() - began < seconds:
+    for number, gate in enumerate(gates):
+        # Each camera walks the ring there and back from its own place: a scene without a cut.
+        at = (tick + 5 * number) % (2 * len(ring) - 2)
+        plane = ring[at if at < len(ring) else 2 * len(ring) - 2 - at]
+        triggered += gate.update(plane, tick / fps).triggered
+        looked += 1
+    tick += 1
+    time.sleep(max(0.0, began + tick / fps - time.perf_counter()))
+spent = time.process_time() - cpu
+took = time.perf_counter() - began
+print(json.dumps({
+    "cpu_percent": round(100 * spent / took, 2),
+    "us_a_frame": round(1e6 * spent / looked, 1),
+    "triggered": round(triggered / looked, 3),
+    "gates_mb": round(rss_mb() - before, 1),
+}))
+"""
+
+
+def fresh() -> dict[str, Any]:
+    """A process that loads the gate from its cache; the best of three."""
+    told = []
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", FRESH], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+        told.append(done.stdout.split())
+    took = min(float(each[0]) for each in told)
+    return {"start_s": round(took, 2), "idle_mb": round(float(told[0][1]), 1), "on": told[0][2]}
+
+
+def stage(cameras: int, fps: float, seconds: float) -> dict[str, Any]:
+    """Many gates in a process of their own, on drawn and decoded planes."""
+    frames = ring(encoded(*SIZE, PLANES), *SIZE)
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        np.save(file.name, np.stack([luma for _, luma in frames][:PLANES]))
+        words = [str(each) for each in (cameras, fps, seconds, PLANES)]
+        done = subprocess.run(
+            [sys.executable, "-c", STAGE, *words, file.name],
+            cwd=ROOT, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--cameras", type=int, default=32)
+    parser.add_argument("--fps", type=float, default=5.0)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    given = parser.parse_args()
+    told = {"cameras": given.cameras, "fps": given.fps, **fresh()}
+    told |= stage(given.cameras, given.fps, given.seconds)
+    told["rss_mb"] = round(told["idle_mb"] + told["gates_mb"], 1)
+    if given.json:
+        print(json.dumps(told))
+        return
+    for name, value in told.items():
+        print(f"{name}: {value}")
+
+
+if __name__ == "__main__":
+    main()
