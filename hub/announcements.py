@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import sysconfig
 from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
+from pathlib import Path
 from types import CoroutineType
 from typing import Any
 
@@ -17,6 +19,10 @@ from hub.kinds import KINDS, Driver, Kind
 PREFIX = f"{hookspecs.PROJECT}_"
 HOOKS: Mapping[str, Kind] = {PREFIX + kind: kind for kind in KINDS}
 LONGEST = 400
+NOT_THEIRS = (
+    *{sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")},
+    str(Path(hookspecs.__file__).parent),
+)
 
 Hook = Callable[[], object]
 
@@ -85,13 +91,16 @@ def announced(hook: Hook) -> list[Any]:
 
 
 def words(error: BaseException) -> str:
-    """What was raised in one line, and where in the plugin's own code."""
-    where, trace = "", error.__traceback__
+    """What was raised in one line, and where in the plugin's own code, as far as it tells."""
+    own = elsewhere = ""
+    trace = None if isinstance(error, SyntaxError) else error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if not file.startswith("<frozen"):
-            where = f" (line {trace.tb_lineno} of {file})"
+        if not file.startswith("<"):
+            elsewhere = f" (line {trace.tb_lineno} of {file})"
+            own = own if file.startswith(NOT_THEIRS) else elsewhere
         trace = trace.tb_next
+    where = own or elsewhere
     try:
         text = " ".join(str(error).split())
     except Exception:  # an error's own text may be anybody's code

@@ -5,6 +5,7 @@ Both ends use this table, so that a contract's plain data arrives as it was sent
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter
 
 from hub import errors
+from hub.announcements import words
 from hub.errors import BadConfig, Problem, VestibuleError
 from hub.kinds import BrokerAddress, Kind, Probed
 from hub.kinds.access_control import Capabilities, DoorReport, Verb
@@ -143,18 +145,15 @@ class Raised:
         """What the host tells of an exception."""
         if isinstance(error, BadConfig):
             return cls("BadConfig", str(error), [each.as_dict() for each in error.problems])
-        if isinstance(error, KeyError):
-            return cls("KeyError", str(error.args[0]) if error.args else "")
+        if isinstance(error, asyncio.CancelledError):
+            return cls("NotReady", "the call was called off")
         known = isinstance(error, VestibuleError) and hasattr(errors, type(error).__name__)
-        name = type(error).__name__
-        return cls(name, str(error)) if known else cls("DriverFault", f"{name}: {error}"[:500])
+        return cls(type(error).__name__, str(error)) if known else cls("DriverFault", words(error))
 
     def error(self) -> Exception:
         """The exception as the hub raises it."""
         if self.name == "BadConfig":
             return BadConfig([Problem(**each) for each in self.problems])
-        if self.name == "KeyError":
-            return KeyError(self.text)
         known = getattr(errors, self.name, None)
         if isinstance(known, type) and issubclass(known, VestibuleError):
             return known(self.text)

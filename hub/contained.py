@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
@@ -14,6 +15,28 @@ import structlog
 ROOT = Path(__file__).resolve().parent.parent
 SLOW_AFTER_S = 4.0  # after which a call that goes on is told
 FAULTS, WITHIN_S = 5, 120.0  # after which a plugin is left alone
+EVENTS_A_SECOND, EVENTS_AT_ONCE = 20.0, 100.0
+
+
+@dataclass(slots=True)
+class Allowance:
+    """How many events a plugin may publish: so many at once, then so many a second."""
+
+    left: float = EVENTS_AT_ONCE
+    at: float = 0.0
+    short_since: float | None = None
+
+    def wait_s(self, now: float) -> float:
+        """Take one; returns for how long it has to wait first (s)."""
+        self.left = min(EVENTS_AT_ONCE, self.left + (now - self.at) * EVENTS_A_SECOND)
+        self.at = now
+        self.left -= 1.0
+        if self.left >= 0.0:
+            self.short_since = None
+            return 0.0
+        if self.short_since is None:
+            self.short_since = now
+        return -self.left / EVENTS_A_SECOND
 
 
 def environment() -> dict[str, str]:

@@ -298,8 +298,9 @@ class Examination:
             words = f"{self.registry.why_missing(kind, name)}; its block is out of service"
             self.notes.append((Finding((*path, "driver"), words), self._page(path)))
             return None
-        words = f"{self.registry.why_missing(kind, name)}; expected {one_of(sorted(known))}"
-        hint = meant(name, known)
+        words, hint = self.registry.why_missing(kind, name), ""
+        if words.startswith("no plugin offers"):  # else somebody does, and cannot
+            words, hint = f"{words}; expected {one_of(sorted(known))}", meant(name, known)
         self._add(Finding((*path, "driver"), words, "value", hint))
         shown = (*path, "driver") not in self.hidden and "no plugin offers" in words
         return known.get(hint.removeprefix("did you mean ").rstrip("?")) if shown else None

@@ -13,14 +13,20 @@ import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from hub.calls import CALLS, MAY_PUBLISH, Call, DriverFault, Raised, broker_out
 from hub.clock import Clock
-from hub.contained import FAULTS, SLOW_AFTER_S, WITHIN_S, environment
+from hub.contained import (
+    EVENTS_A_SECOND,
+    FAULTS,
+    SLOW_AFTER_S,
+    WITHIN_S,
+    Allowance,
+    environment,
+)
 from hub.errors import NotReady, PluginError, Refused
 from hub.events import Event
 from hub.kinds import Context, Kind
@@ -35,33 +41,11 @@ PING_EVERY_S = 1.0
 BLOCKED_AFTER_S = 3.0
 MAX_TASKS = 200
 ITEMS = 1024
-EVENTS_A_SECOND, EVENTS_AT_ONCE = 20.0, 100.0
 FLOODS_AFTER_S = 2.0
 PUBLISHING = 64
 MOST_A_SECOND = 5000
 
 Misbehaved = Callable[[str, str, str], Awaitable[None]]  # plugin, what it does, in words
-
-
-@dataclass(slots=True)
-class _Allowance:
-    """How many events a plugin may publish: so many at once, then so many a second."""
-
-    left: float = EVENTS_AT_ONCE
-    at: float = 0.0
-    short_since: float | None = None
-
-    def wait_s(self, now: float) -> float:
-        """Take one; returns for how long it has to wait first (s)."""
-        self.left = min(EVENTS_AT_ONCE, self.left + (now - self.at) * EVENTS_A_SECOND)
-        self.at = now
-        self.left -= 1.0
-        if self.left >= 0.0:
-            self.short_since = None
-            return 0.0
-        if self.short_since is None:
-            self.short_since = now
-        return -self.left / EVENTS_A_SECOND
 
 
 class PluginHost:
@@ -89,13 +73,14 @@ class PluginHost:
         self._up = asyncio.Event()
         self._numbers = count(1)
         self._pending: dict[int, asyncio.Future[Any]] = {}
+        self._under_way: dict[int, str] = {}
         self._streams: dict[int, asyncio.Queue[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._heard_at = 0.0
         self._killed_for: tuple[str, str] | None = None
         self._faults: deque[float] = deque(maxlen=FAULTS)
         self._may_tell_again = 0.0
-        self._allowance = _Allowance()
+        self._allowance = Allowance()
         self._publishing = asyncio.Semaphore(PUBLISHING)
 
     # --------------------------------------------------------------------- lives
@@ -179,7 +164,13 @@ class PluginHost:
                 link.offer({"t": "ping"})
                 silent = self._clock.monotonic() - self._heard_at
                 if silent > BLOCKED_AFTER_S:
-                    await self._kill("blocks", f"its loop has not answered for {silent:.0f} s")
+                    during = (
+                        f", during {', '.join(calls)}"
+                        if (calls := self._under_way.values())
+                        else ""
+                    )
+                    why = f"its loop has not answered for {silent:.0f} s{during}"
+                    await self._kill("blocks", f"{why}; what is slow belongs in asyncio.to_thread")
                     return
             await self._clock.sleep(PING_EVERY_S)
 
@@ -253,13 +244,14 @@ class PluginHost:
             raise NotReady("its plugin host is not running")
         number = next(self._numbers)
         waiting: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending[number] = waiting
+        self._pending[number], self._under_way[number] = waiting, what
         try:
             if not link.offer({**message, "id": number}):
                 raise NotReady("its plugin host takes no more calls")
             return await self._answered(waiting, call.within_s, what)
         finally:
             self._pending.pop(number, None)
+            self._under_way.pop(number, None)
             if not waiting.done() or waiting.cancelled():
                 link.offer({"t": "cancel", "id": number})
 

@@ -211,7 +211,8 @@ def _expected(
 ) -> tuple[str, str]:
     kind, context = error["type"], error.get("ctx", {})
     if kind in ("literal_error", "enum"):
-        choices = re.findall(r"'([^']*)'", str(context.get("expected", "")))
+        expected = str(context.get("expected", ""))
+        choices = re.findall(r"'([^']*)'", expected) or re.split(r", | or ", expected)
         return one_of(choices), meant(str(value), choices) if isinstance(value, str) else ""
     if kind == "string_pattern_mismatch":
         if context.get("pattern") == SLUG_PATTERN:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 USAGE = 64
 FOLDER = "my_plugins"
 USED_BY = {
+    "cameras": "and put a clip (*.mp4) into its folder, beside the configuration.",
     "notifiers": "and name it under `through:` where a rule tells people.",
     "detectors": "and name it as the `detector:` of a camera.",
 }
@@ -146,7 +147,8 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     """Write every file, or none where one is there already."""
     there = [str(folder / path) for path in texts if (folder / path).exists()]
     if there:
-        raise _failed(f"{' and '.join(there)} is there already; nothing was written", 1)
+        verb = "is" if len(there) == 1 else "are"
+        raise _failed(f"{' and '.join(there)} {verb} there already; nothing was written", 1)
     for path, text in texts.items():
         file = folder / path
         try:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
-from hub import EVENT_TYPES, KINDS
+from hub import (
+    EVENT_TYPES,
+    KINDS,
+    AccessController,
+    Camera,
+    Context,
+    Detector,
+    Notifier,
+    VisitorSystem,
+)
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -87,3 +97,15 @@ def test_the_project_speaks_of_itself_alone() -> None:
         if path.suffix in (".py", ".md", ".sh", ".toml", ".yaml", ".lock", ".html", ".css", ".js"):
             found = hosts.search(path.read_text(encoding="utf-8"))
             assert not found, f"{name}: {found[0] if found else ''}"
+
+
+def test_the_table_of_contracts_has_every_method() -> None:
+    """What an instance must have stands in docs/reference/plugins.md, contract by contract."""
+    page = (ROOT / "docs/reference/plugins.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `hub\.(\w+)` \| (.*)", page, re.MULTILINE))
+    for contract in (Camera, Detector, AccessController, Notifier, VisitorSystem):
+        told = rows[contract.__name__]
+        for name in (each for each in vars(contract) if not each.startswith("_")):
+            assert re.search(rf"`{name}\b", told), f"{contract.__name__}.{name}"
+    for field in fields(Context):
+        assert f"`{field.name}`" in page, field.name

@@ -63,6 +63,7 @@ class Crew:
         self._waiting: set[int] = set()
         self._heard_at: float | None = None
         self._began: float | None = None
+        self.lives = 0
 
     @property
     def connected(self) -> bool:
@@ -125,6 +126,7 @@ class Crew:
         theirs.close()
         self._accepted.clear()
         self._waiting.clear()
+        self.lives += 1
         self._heard_at = self._began = self._clock.monotonic()
         self._tasks = [
             asyncio.create_task(self._converse(ours), name=f"link to {self.name}"),

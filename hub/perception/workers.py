@@ -277,7 +277,8 @@ class Perception:
             return
         latest = camera.picture_at
         crew = self._crew_of(name)
-        if latest is None and crew is not None and crew.preparing(PREPARED_WITHIN_S):
+        first = crew is not None and crew.lives < 2  # one that dies and dies is no beginning
+        if latest is None and crew is not None and first and crew.preparing(PREPARED_WITHIN_S):
             camera.since = self._clock.monotonic()  # nobody has tried to reach it yet
         silent = self._clock.monotonic() - (camera.since if latest is None else latest)
         patience = self._config.cameras[name].offline_after

@@ -14,12 +14,12 @@ class TestSample(NotifierContract):
     alone = True
 
     def test_a_notice_is_one_line(self) -> None:
-        """A notice whose title has two lines becomes one line with time, severity and place."""
+        """A notice whose title has two lines becomes one line with time and severity."""
 
         async def scenario(trial: Trial) -> None:
             async with self.started(trial) as instance:
-                await instance.send(self.notice(title="Door\nforced", place="Lobby", text="Now"))
+                await instance.send(self.notice(title="Door\nforced", text="Now"))
             written = (self.folder / "notices.txt").read_text(encoding="utf-8")
-            assert written == "2026-03-02T22:15:00.000Z severe Door forced Lobby Now\n"
+            assert written == "2026-03-02T22:15:00.000Z severe Door forced Now\n"
 
         self.run(scenario)

@@ -22,6 +22,7 @@ class Cable:
         self._far = (host, port)
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
+        self._near: set[asyncio.StreamWriter] = set()
         self._calls: set[asyncio.Task[None]] = set()
         self._state: Literal["whole", "cut", "hushed", "disturbed"] = "whole"
         self.port = 0
@@ -45,8 +46,11 @@ class Cable:
         self._be("hushed")
 
     def disturb(self) -> None:
-        """Answer each connection with bytes of no protocol and hang up."""
-        self._be("disturbed")
+        """Put bytes of no protocol on each connection, old and new, and hang up."""
+        for writer in self._near:
+            with contextlib.suppress(RuntimeError):  # that end has said its last word
+                writer.write(NOISE)
+        self._be("disturbed", gently=True)
 
     async def mend(self) -> None:
         """Take connections again at the same port, and let everything through."""
@@ -61,16 +65,22 @@ class Cable:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
 
-    def _be(self, state: Literal["whole", "cut", "hushed", "disturbed"]) -> None:
+    def _be(
+        self, state: Literal["whole", "cut", "hushed", "disturbed"], *, gently: bool = False
+    ) -> None:
         self._state = state
         for writer in self._writers:
-            writer.transport.abort()
+            if gently and writer in self._near:
+                writer.close()  # what was written goes first
+            else:
+                writer.transport.abort()
 
     async def _take(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         call = asyncio.current_task()
         assert call is not None
         self._calls.add(call)
         self._writers.add(writer)
+        self._near.add(writer)
         self.taken += 1
         try:
             with contextlib.suppress(OSError, asyncio.CancelledError):
@@ -78,6 +88,7 @@ class Cable:
         finally:
             writer.transport.abort()
             self._writers.discard(writer)
+            self._near.discard(writer)
             self._calls.discard(call)
 
     async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

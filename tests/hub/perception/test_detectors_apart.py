@@ -341,6 +341,19 @@ def test_a_guess_stands_in_for_what_is_quarantined_until_it_changes(tmp_path: Pa
     exchange(detectors, spec(tmp_path, DetectorSpec(id="guess", driver="motion")))
 
 
+def test_a_clash_of_plugins_blinds_no_camera(tmp_path: Path) -> None:
+    """What two plugins both offer is the hub's to tell; a worker looks on with the rest."""
+    plugin(tmp_path)
+    clashing = EYE.replace("MADE", "pass").replace('Driver("eye"', 'Driver("motion"')
+    (tmp_path / "plugins" / "grabbing.py").write_text(clashing)
+    only = spec(tmp_path, DetectorSpec(id="eye", driver="motion"))
+    detectors = Detectors(only, SystemClock())
+    assert detectors.report()["eye"]["reason"] == ""
+    assert detectors.report()["eye"]["guessing"], "the built-in one"
+    exchange(detectors, only)
+    assert ask(detectors) == []
+
+
 def test_a_built_in_one_may_be_moved_apart(tmp_path: Path) -> None:
     """`isolate: true` gives a built-in detector a process of its own."""
     only = spec(tmp_path, DetectorSpec(id="eye", driver="motion", isolate=True))
