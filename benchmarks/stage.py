@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from prefilter import encoded, ring
+
+from hub.bench.speed import encoded, ring
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = (640, 360)

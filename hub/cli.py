@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.bench_cli import bench
 from hub.plugins_cli import plugins, schema
 from hub.scaffold_cli import new_plugin
 
@@ -44,6 +45,7 @@ app.add_typer(users, name="users")
 app.add_typer(tokens, name="token")
 app.add_typer(config_verbs, name="config")
 app.add_typer(models, name="models")
+app.add_typer(bench, name="bench")
 
 
 class Format(StrEnum):

@@ -26,31 +26,38 @@ State = Literal["warming", "watching", "blind"]
 Luma = NDArray[np.uint8]
 Mask = NDArray[np.uint8] | NDArray[np.bool_]
 
-BASE_THRESHOLD = 3.0  # grey levels of a cell's mean, before noise and edges are added
+BASE_THRESHOLD = 0.8  # grey levels of a cell's mean, before noise and edges are added
 NOISE_THRESHOLD = 5.0  # standard deviations of the cell's own noise
-EDGE_THRESHOLD = 0.04  # share of the steepest difference to a neighbouring cell
+EDGE_THRESHOLD = 0.02  # share of the steepest difference to a neighbouring cell
 LOW = 0.5  # share of its threshold at which a cell may join a mover
 BIG_CELLS = 6  # a mover of this size is believed at once, in calm weather
-WEATHER = (0.7, 1.5, 3.0)  # strays a frame from which one more frame of history is asked for
-LONE_WEIGHT = 3.0  # summed ratio that a small mover needs without a history
+WEATHER = (0.7, 1.5, 3.0, 8.0)  # strays a frame from which one more frame of history is asked for
+SURE_WEIGHT = 14.0  # summed ratio at which a mover of any size is believed at once
+LONE_WEIGHT = 4.0  # summed ratio that a small mover needs without a history
 
 BACK_SECONDS = 5.0  # background follows calm cells
 FRONT_SECONDS = 1800.0  # background creeps beneath movers; so slowly that no shade of them stays
 NOISE_SECONDS = 6.0
 FLUTTER_SECONDS = 8.0  # noise learned beneath movers: leaves, water, flags
+RESTLESS_SECONDS = 10.0
+PULSE_SECONDS = 10.0
 SHAKE_SECONDS = 6.0  # a gust is remembered
 STILL_SECONDS = 15.0  # a thing that has not changed for so long is furniture
-STILL_FAINT_SECONDS = 6.0  # likewise, where little is left to see
+STILL_FAINT_SECONDS = 3.0  # likewise, where little is left to see
 STILL_SPECK_SECONDS = 1.0  # likewise, where that is also small
 STILL_VAST_SECONDS = 1.0  # likewise, where it fills a third of the picture
 EDGE_FRAMES = 8
 
 WARM_SECONDS = 1.0
 SCENE_SHARE = 0.6  # of the cells looked at stand out: another scene
+SUDDEN_SIZE = 8.0  # grey levels by which the picture is another one at once
+SUDDEN_SHARE = 0.35  # likewise, where that many more do than in the frame before
 GAIN_RANGE = (0.35, 3.0)  # light alone does not leave this range
 CALM_SHARE = 0.02
 BLIND_SECONDS = 1.5
 ADOPT_SECONDS = 0.25
+FIRST_NOISE = 1.0  # noise power, grey levels squared, at the start
+NEW_NOISE = 0.3  #  noise power of a scene just adopted
 REST_SECONDS = 2.0  # after a change was adopted, the next one is judged as motion
 
 LONGEST_GAP = 2.0  # seconds that one frame may teach
@@ -123,7 +130,7 @@ class MotionGate:
         self._knobs = np.zeros(G.KNOBS, np.float32)
         self._found = np.zeros(G.FOUND, np.float64)
         self._words = np.zeros(int(grid.shape[G.WORDS]), np.uint64)
-        self._sums = np.zeros((5, int(grid.shape[G.PITCH])), np.float32)
+        self._sums = np.zeros((8, int(grid.shape[G.PITCH])), np.float32)
         self._labels = np.zeros(n, np.uint8)
         self._votes = np.zeros((2, n), np.uint8)
         self._cells = np.zeros(n, np.int64)
@@ -148,6 +155,8 @@ class MotionGate:
         self._rest_until = 0.0
         self._rated = 0.0  # the time step that the rates in `knobs` are for
         self._weather = 0.0
+        self._set_doubt()
+        self._hot_before = 1.0
         self._found[:] = 0
         self._votes[:] = 0
         self._use_mask(None)
@@ -182,11 +191,32 @@ class MotionGate:
             self._found,
         )
         if self._frames == 1:
-            self._adopt(1.0)
+            self._adopt(1.0, FIRST_NOISE)
             return self._scan("warming")
         if self._blind_since is not None or self._is_another_scene():
+            self._hot_before = 1.0
             return self._while_blind(dt)
+        self._hot_before = self._hot_share()
         return self._judge(dt)
+
+    def means(self) -> NDArray[np.float32]:
+        """Grey level of each cell (lines, columns) of the frame looked at last; a copy."""
+        return self._cells_of(G.MEAN)
+
+    def ratios(self) -> NDArray[np.float32]:
+        """How far each cell (lines, columns) stands out, in units of its threshold; a copy."""
+        return self._cells_of(G.RATIO)
+
+    @property
+    def cell(self) -> tuple[int, int]:
+        """Width and height of a cell in pixels."""
+        return int(self._shape[G.CELL_W]), int(self._shape[G.CELL_H])
+
+    def _cells_of(self, row: int) -> NDArray[np.float32]:
+        lines, columns, pitch = (int(n) for n in self._shape[: G.PITCH + 1])
+        grid = self._field[row].reshape(lines + 2, pitch)
+        cells: NDArray[np.float32] = grid[1 : lines + 1, 1 : columns + 1].copy()
+        return cells
 
     def _step_clock(self, time: float | None) -> float:
         gap = self._nominal
@@ -202,15 +232,16 @@ class MotionGate:
             raise ValueError(f"mask is {mask.shape}, the frame {(self.height, self.width)}")
         look = G.looked_at(self._grid, mask)
         self._field[G.LOOK] = look
-        self._field[G.WEIGHT] = look
         self._shape[G.LOOKED_AT] = int(look.sum())
+        odd = look.reshape(-1, int(self._shape[G.PITCH]))[1:-1:2]
+        self._shape[G.LOOKED_AT_ODD] = int(odd.sum())
         self._mask = mask
 
     def _set_rates(self, dt: float) -> None:
         knobs = self._knobs
         knobs[G.RENEW] = self._frames % EDGE_FRAMES == 0
-        knobs[G.BIG] = BIG_CELLS + 2 * min(self._weather, BIG_CELLS)
-        knobs[G.RUN_NEEDED] = sum(self._weather > strays for strays in WEATHER)
+        if abs(self._weather - self._weathered) > 0.02:
+            self._set_doubt()
         first = 1.0 / self._frames if self._now < 2 * WARM_SECONDS else 0.0
         if first == 0.0 and dt == self._rated:
             return
@@ -220,7 +251,17 @@ class MotionGate:
         knobs[G.BACK_SLOW] = dt / FRONT_SECONDS
         knobs[G.NOISE_RATE] = max(first, 1.0 - math.exp(-dt / NOISE_SECONDS))
         knobs[G.NOISE_SLOW] = dt / FLUTTER_SECONDS
+        knobs[G.RESTLESS_RATE] = 1.0 - math.exp(-dt / RESTLESS_SECONDS)
+        knobs[G.PULSE_RATE] = 1.0 - math.exp(-dt / PULSE_SECONDS)
         knobs[G.SHAKE_DECAY] = math.exp(-dt / SHAKE_SECONDS)
+
+    def _set_doubt(self) -> None:
+        """In bad weather more is asked of what is to be believed."""
+        knobs, weather = self._knobs, self._weather
+        self._weathered = weather
+        knobs[G.BIG] = BIG_CELLS + 2 * min(weather, BIG_CELLS)
+        knobs[G.WEIGHT_SURE] = SURE_WEIGHT + 0.3 * min(weather, 20.0)
+        knobs[G.RUN_NEEDED] = sum(weather > strays for strays in WEATHER)
 
     def _is_another_scene(self) -> bool:
         if self._now < self._rest_until:
@@ -228,7 +269,12 @@ class MotionGate:
         gain = 1.0 + float(self._found[G.GAIN])
         if not GAIN_RANGE[0] <= gain <= GAIN_RANGE[1]:
             return True
-        return bool(self._found[G.HOT] > SCENE_SHARE * max(1, int(self._shape[G.LOOKED_AT])))
+        hot = self._hot_share()
+        sudden = hot - self._hot_before > SUDDEN_SHARE and self._found[G.SIZE] > SUDDEN_SIZE
+        return bool(hot > SCENE_SHARE or sudden)
+
+    def _hot_share(self) -> float:
+        return float(self._found[G.HOT]) / max(1, int(self._shape[G.LOOKED_AT]))
 
     def _judge(self, dt: float) -> GateResult:
         regions = self._settle()
@@ -263,7 +309,7 @@ class MotionGate:
         began = self._blind_since is None
         if self._blind_since is None:
             self._blind_since = self._now
-        hot = float(self._found[G.HOT]) / max(1, int(self._shape[G.LOOKED_AT]))
+        hot = self._hot_share()
         blind_for = self._now - self._blind_since
         if blind_for + dt > BLIND_SECONDS or (blind_for > 0.3 and hot < CALM_SHARE):
             self._adopt(1.0)
@@ -279,5 +325,5 @@ class MotionGate:
             return GateResult(False, "none", NOWHERE, "blind")
         return GateResult(True, "scene_change", self._whole, "blind")
 
-    def _adopt(self, pace: float) -> None:
-        self._do.adopt(self._shape, self._knobs, self._field, pace, 1.0)
+    def _adopt(self, pace: float, noise: float = NEW_NOISE) -> None:
+        self._do.adopt(self._shape, self._knobs, self._field, pace, noise)

@@ -25,14 +25,27 @@ from numpy.typing import NDArray
     RATIO,  # size of the residual over its threshold
     FRONT,  # 1 beneath a mover, 2 beneath one that became furniture
     AGE,  # seconds since the cell changed from one frame to the next
+    RESTLESS,  # how often the cell goes back to calm, share of the frames
     ACROSS,  # the cell's column
-) = range(13)
-PLANES = 13
+) = range(14)
+PLANES = 14
 
 # Entries of `shape`.
-LINES, COLUMNS, PITCH, CELL_W, CELL_H, CELL_WORDS, ROW_STEP, WORDS, WIDTH, HEIGHT, LOOKED_AT = (
-    range(11)
-)
+(
+    LINES,
+    COLUMNS,
+    PITCH,
+    CELL_W,
+    CELL_H,
+    CELL_WORDS,
+    ROW_STEP,
+    WORDS,
+    WIDTH,
+    HEIGHT,
+    LOOKED_AT,  # cells looked at
+    LOOKED_AT_ODD,  # of those, the ones on every second line from the first
+) = range(12)
+SHAPE = 12
 
 # Entries of `knobs`: thresholds in grey levels or ratios, rates per frame, times in seconds.
 (
@@ -54,25 +67,55 @@ LINES, COLUMNS, PITCH, CELL_W, CELL_H, CELL_WORDS, ROW_STEP, WORDS, WIDTH, HEIGH
     BACK_SLOW,
     NOISE_RATE,
     NOISE_SLOW,
-) = range(18)
-KNOBS = 18
+    RESTLESS_RATE,
+    PULSE_RATE,
+    WEIGHT_SURE,
+) = range(21)
+KNOBS = 21
 
 # Entries of `found`.
-OFFSET, GAIN, HOT, STRAY, SHAKE = range(5)
-FOUND = 5
+(
+    OFFSET,  # of the light, grey levels
+    GAIN,  # of the light, less 1
+    HOT,  # cells over their thresholds
+    STRAY,  # small movers that nothing was near to one frame ago
+    SHAKE,  # the camera's, share of an edge
+    BANDS,  # seconds for which bands of mains light are still expected
+    JUMPED,  # 1 when the light changed at once
+    UNREST,  # how strongly it changed lately
+    STEP,  # mean change from one frame to the next, grey levels
+    SIZE,  # mean size of the residuals, grey levels
+    PULSE,  # 1 where this frame changed all over, as at an encoder's key frame
+) = range(11)
+FOUND = 11
 
 DARKEST = np.float32(4.0)
 BRIGHTEST = np.float32(251.0)
 RUN_SURE = 2
 JUMP_OFFSET = 3.0  # grey levels between two frames: a switch was thrown
 JUMP_GAIN = 0.05
+USUAL_SHARE = 0.2  # of its threshold that a calm cell's residual is at most, on average
+EXCESS_GAIN = 3.0
+EXCESS_MOST = 12.0  # grey levels
+UNREST_SECONDS = 3.0
+JUMP_AGAIN = 1.5  # so much more than lately it must change, or it is flicker
 SHAKE_GAIN = 3.0
-LINE_INERTIA = 8 * 100.0**2  # as eight more cells of mid grey that did not change
-FLUTTER_MOST = np.float32(6.0)  # noise power that movers may teach
+CALM_ENOUGH = 0.8  # share of the cells within their thresholds that shows unchanged light
+MIDDLE = np.float32(128.0)
+UNSATURATED = np.float32(118.0)  # grey levels from the middle within which light can be judged
+BAND = np.float32(0.006)  # gain of its own with which a line of cells stands out
+BAND_SHARE = 0.25  # of the lines must, to show mains light
+BAND_SECONDS = 30.0
+LINE_INERTIA = 8 * 40.0**2  # as eight more dark cells that did not change
+RESTLESS_SHARE = np.float32(0.09)
+RESTLESS_MOST = np.float32(600.0)  # noise power that restless cells may learn
+PULSE_TIMES = 2.0
+PULSE_LEAST = 0.3  # grey levels
+FLUTTER_MOST = np.float32(36.0)  # noise power that movers may teach
 FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forgotten
 VAST_SHARE = 0.35  # of the cells looked at
 
-JOIN_WASTE = 1.3  # a joined box may be this much larger than what it joins
+JOIN_WASTE = 1.15  # a joined box may be this much larger than what it joins
 MAX_REGIONS = 64
 
 
@@ -103,7 +146,7 @@ def cut(width: int, height: int) -> Grid:
     lines = -(-height // cell_h)
     row_step = max(1, cell_h // 8) if height >= 720 else 1
     pitch = (columns + 2 + 7) // 8 * 8
-    shape = np.zeros(11, np.int64)
+    shape = np.zeros(SHAPE, np.int64)
     shape[LINES], shape[COLUMNS], shape[PITCH] = lines, columns, pitch
     shape[CELL_W], shape[CELL_H], shape[CELL_WORDS] = cell_w, cell_h, cell_w // 8
     shape[ROW_STEP], shape[WORDS] = row_step, words

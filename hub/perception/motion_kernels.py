@@ -32,36 +32,72 @@ PLANE = types.Array(types.uint8, 2, "A", readonly=True)
 
 @njit(**OPTIONS)
 def _learn_noise(field: Any, rate: Any, slow: Any) -> None:
-    """Per-cell noise power. Beneath a mover only its flutter counts, and slowly."""
+    """Per-cell noise power. Beneath a mover only its flutter counts, and slowly.
+
+    A cell that goes back to calm again and again is no place of movers: leaves, water, or an edge
+    before a swaying camera. There flutter is learned as fast as noise.
+    """
     residual = field[G.RESIDUAL]
     before = field[G.BEFORE]
     noise = field[G.NOISE]
     front = field[G.FRONT]
+    restless = field[G.RESTLESS]
     for i in range(noise.shape[0]):
         step = residual[i] - before[i]
         power = noise[i]
         calm = residual[i] * residual[i]
-        under = min(min(F(0.5) * step * step, F(4) * power + F(1)), G.FLUTTER_MOST)
+        half = F(0.5) * step * step
+        under = min(min(half, F(2) * power + F(1)), G.FLUTTER_MOST)
+        often = restless[i] > G.RESTLESS_SHARE
+        most = min(half, G.RESTLESS_MOST) if often else under
+        pace = rate if often else slow
         if front[i] > F(0):
-            noise[i] = power + slow * max(F(0), under - power)
+            noise[i] = power + pace * max(F(0), most - power)
         else:
             noise[i] = power + rate * (calm - power)
 
 
 @njit(**OPTIONS)
-def _learn_back(field: Any, rate: Any, slow: Any) -> None:
-    """Draw the background towards the frame: less the more a cell stands out."""
+def _grow_old(field: Any, dt: Any, rate: Any, pulse: Any) -> None:
+    """Seconds since each cell last changed from one frame to the next; and how restless it is.
+
+    What changes where the whole picture does (`pulse`) is no sign of life.
+    """
+    residual = field[G.RESIDUAL]
+    before = field[G.BEFORE]
+    limit = field[G.LIMIT]
+    age = field[G.AGE]
+    restless = field[G.RESTLESS]
+    for i in range(age.shape[0]):
+        older = age[i] + dt
+        alive = abs(residual[i] - before[i]) > limit[i] and not (
+            pulse and abs(before[i]) > limit[i]
+        )
+        age[i] = F(0) if alive else older
+    for i in range(age.shape[0]):
+        back = abs(before[i]) > limit[i] and abs(residual[i]) < limit[i]
+        restless[i] += rate * (F(back) - restless[i])
+
+
+@njit(**OPTIONS)
+def _learn_back(field: Any, rate: Any, slow: Any, bands: Any) -> None:
+    """Draw the background towards the frame: less the more a cell stands out.
+
+    What became furniture is taken over as it is, but without the `bands` (1 or 0) of mains light.
+    """
     mean = field[G.MEAN]
     back = field[G.BACK]
     ratio = field[G.RATIO]
     front = field[G.FRONT]
+    residual = field[G.RESIDUAL]
     for i in range(back.shape[0]):
         triple = F(3) * ratio[i]
         square = triple * triple
         gentle = max(slow, rate / (F(1) + square * square))
         pace = slow if front[i] == F(1) else gentle
-        pace = F(1) if front[i] == F(2) else pace
-        back[i] += pace * (mean[i] - back[i])
+        step = pace * (mean[i] - back[i])
+        whole = residual[i] if bands else mean[i] - back[i]
+        back[i] += whole if front[i] == F(2) else step
 
 
 @njit(**OPTIONS)
@@ -74,9 +110,12 @@ def _relight(back: Any, offset: Any, gain: Any) -> None:
 def _learn(knobs: Any, field: Any, found: Any) -> None:
     """After every judged frame: noise, light and background move on."""
     _learn_noise(field, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
-    if abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02:
+    bands = found[G.BANDS] > 0.0
+    changed = abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02
+    if found[G.JUMPED] > 0.0 or (changed and not bands):
         _relight(field[G.BACK], F(found[G.OFFSET]), F(found[G.GAIN]))
-    _learn_back(field, knobs[G.BACK_RATE], knobs[G.BACK_SLOW])
+    _learn_back(field, knobs[G.BACK_RATE], knobs[G.BACK_SLOW], bands)
+    _grow_old(field, knobs[G.DT], knobs[G.RESTLESS_RATE], found[G.PULSE] > 0.0)
     field[G.BEFORE, :] = field[G.RESIDUAL]
 
 
@@ -119,5 +158,4 @@ def adopt(shape: Any, knobs: Any, field: Any, pace: Any, noise: Any) -> None:
         field[G.BEFORE, i] = F(0)
         field[G.AGE, i] = F(0)
         field[G.FRONT, i] = F(0)
-        field[G.WEIGHT, i] = field[G.LOOK, i]
     trace_edges(shape, field)

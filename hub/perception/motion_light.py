@@ -30,16 +30,35 @@ def _total(columns: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _fit(weight: Any, back: Any, mean: Any, shape: Any, sums: Any) -> Any:
-    """Weighted least squares of `mean - back` on `back - 128`: (offset, gain - 1).
+def _clear(sums: Any) -> None:
+    for k in range(sums.shape[0]):
+        for x in range(sums.shape[1]):
+            sums[k, x] = F(0)
 
-    The gain is drawn towards 1 by four grey levels of imagined variance, so that a flat scene
+
+@njit(**OPTIONS)
+def _solve(sums: Any) -> Any:
+    """Weight, offset and slope of the straight line whose sums ran down the columns.
+
+    The slope is drawn towards 0 by four grey levels of imagined variance, so that a flat scene
     does not turn a little noise into a large gain.
     """
+    total = _total(sums[0])
+    if total < 1.0:
+        return total, 0.0, 0.0
+    level = _total(sums[1]) / total
+    change = _total(sums[2]) / total
+    spread = _total(sums[3]) / total - level * level
+    joint = _total(sums[4]) / total - level * change
+    slope = joint / (spread + 4.0)
+    return total, change - slope * level, slope
+
+
+@njit(**OPTIONS)
+def _fit(weight: Any, back: Any, mean: Any, shape: Any, sums: Any) -> Any:
+    """Weighted least squares of `mean - back` on `back - 128`: (weight, offset, gain - 1)."""
     pitch = shape[G.PITCH]
-    for k in range(5):
-        for x in range(pitch):
-            sums[k, x] = F(0)
+    _clear(sums)
     s0 = sums[0]
     s1 = sums[1]
     s2 = sums[2]
@@ -59,15 +78,38 @@ def _fit(weight: Any, back: Any, mean: Any, shape: Any, sums: Any) -> Any:
             s2[x] += wd
             s3[x] += wl * level
             s4[x] += wl * change
-    total = _total(s0)
-    if total < 1.0:
-        return 0.0, 0.0
-    level = _total(s1) / total
-    change = _total(s2) / total
-    spread = _total(s3) / total - level * level
-    joint = _total(s4) / total - level * change
-    gain = joint / (spread + 4.0)
-    return change - gain * level, gain
+    return _solve(sums)
+
+
+@njit(**OPTIONS)
+def _fit_calm(field: Any, shape: Any, sums: Any) -> Any:
+    """`_fit` on the cells of every second line that stay within their thresholds as they are.
+
+    On most frames the light has not changed, and these are nearly all cells.
+    """
+    pitch = shape[G.PITCH]
+    _clear(sums)
+    s0 = sums[0]
+    s1 = sums[1]
+    s2 = sums[2]
+    s3 = sums[3]
+    s4 = sums[4]
+    for line in range(1, shape[G.LINES] + 1, 2):
+        v = field[G.LOOK, line * pitch : (line + 1) * pitch]
+        t = field[G.LIMIT, line * pitch : (line + 1) * pitch]
+        b = field[G.BACK, line * pitch : (line + 1) * pitch]
+        m = field[G.MEAN, line * pitch : (line + 1) * pitch]
+        for x in range(pitch):
+            level = b[x] - F(128)
+            change = m[x] - b[x]
+            w = v[x] if abs(change) < t[x] else F(0)
+            wl = w * level
+            s0[x] += w
+            s1[x] += wl
+            s2[x] += w * change
+            s3[x] += wl * level
+            s4[x] += wl * change
+    return _solve(sums)
 
 
 @njit(**OPTIONS)
@@ -84,28 +126,47 @@ def _expect(back: Any, mean: Any, offset: Any, gain: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _even_lines(residual: Any, back: Any, weight: Any, shape: Any, sums: Any) -> None:
-    """Take the bands of mains light out: each line of cells has a gain of its own.
+def _line_gain(r: Any, b: Any, w: Any, sums: Any) -> Any:
+    """How much brighter one line of cells is than expected, as a share.
 
-    A rolling shutter reads each row under another phase of the lamps. Sums run in eight lanes
-    along the line, then over the lanes.
+    Sums run in eight lanes along the line, then over the lanes.
     """
-    pitch = shape[G.PITCH]
     top = sums[0]
     bottom = sums[1]
-    for line in range(1, shape[G.LINES] + 1):
-        r = residual[line * pitch : (line + 1) * pitch]
-        b = back[line * pitch : (line + 1) * pitch]
-        w = weight[line * pitch : (line + 1) * pitch]
+    for lane in range(8):
+        top[lane] = F(0)
+        bottom[lane] = F(0)
+    for start in range(0, r.shape[0], 8):
         for lane in range(8):
-            top[lane] = F(0)
-            bottom[lane] = F(0)
-        for start in range(0, pitch, 8):
-            for lane in range(8):
-                wb = w[start + lane] * b[start + lane]
-                top[lane] += wb * r[start + lane]
-                bottom[lane] += wb * b[start + lane]
-        gain = F(_total(top[:8]) / (_total(bottom[:8]) + G.LINE_INERTIA))
+            wb = w[start + lane] * b[start + lane]
+            top[lane] += wb * r[start + lane]
+            bottom[lane] += wb * b[start + lane]
+    return F(_total(top[:8]) / (_total(bottom[:8]) + G.LINE_INERTIA))
+
+
+@njit(**OPTIONS)
+def _banded_lines(field: Any, shape: Any, sums: Any) -> Any:
+    """How many lines of cells have a gain of their own."""
+    pitch = shape[G.PITCH]
+    count = 0
+    for line in range(1, shape[G.LINES] + 1):
+        r = field[G.RESIDUAL, line * pitch : (line + 1) * pitch]
+        b = field[G.BACK, line * pitch : (line + 1) * pitch]
+        w = field[G.WEIGHT, line * pitch : (line + 1) * pitch]
+        count += abs(_line_gain(r, b, w, sums)) > G.BAND
+    return count
+
+
+@njit(**OPTIONS)
+def _even_lines(field: Any, shape: Any, sums: Any) -> None:
+    """Take the bands of mains light out: a rolling shutter reads each row under another phase of
+    the lamps."""
+    pitch = shape[G.PITCH]
+    for line in range(1, shape[G.LINES] + 1):
+        r = field[G.RESIDUAL, line * pitch : (line + 1) * pitch]
+        b = field[G.BACK, line * pitch : (line + 1) * pitch]
+        w = field[G.WEIGHT, line * pitch : (line + 1) * pitch]
+        gain = _line_gain(r, b, w, sums)
         for x in range(pitch):
             r[x] -= gain * b[x]
 
@@ -126,51 +187,102 @@ def _mean_size(residual: Any, look: Any, shape: Any, sums: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _inliers(residual: Any, look: Any, limit: Any, out: Any) -> None:
+def _inliers(residual: Any, mean: Any, look: Any, limit: Any, out: Any) -> None:
+    """1 where the light may be judged: neither moved nor saturated."""
     for i in range(out.shape[0]):
-        out[i] = look[i] if abs(residual[i]) < limit else F(0)
+        fair = look[i] if abs(residual[i]) < limit else F(0)
+        out[i] = fair if abs(mean[i] - G.MIDDLE) < G.UNSATURATED else F(0)
 
 
 @njit(**OPTIONS)
-def _shake(residual: Any, edge: Any, weight: Any, shape: Any, sums: Any) -> Any:
-    """How much residuals grow with edges: the slope of |residual| on edge, 0 or more.
+def _within(residual: Any, limit: Any, look: Any, out: Any) -> None:
+    """1 where a cell is looked at and within its threshold."""
+    for i in range(out.shape[0]):
+        out[i] = look[i] if abs(residual[i]) < limit[i] else F(0)
 
-    A camera on a swaying pole moves every edge by the same fraction of a cell.
+
+@njit(**OPTIONS)
+def _unmoved(look: Any, front: Any, out: Any) -> None:
+    for i in range(out.shape[0]):
+        out[i] = look[i] if front[i] == F(0) else F(0)
+
+
+@njit(**OPTIONS)
+def _fit_change(shape: Any, field: Any, sums: Any) -> Any:
+    """The light's offset and gain where it has changed: fitted twice, without what stands out.
+
+    What moved in the last frame has no say at first. Leaves the cells that had a say in
+    `field[WEIGHT]`, and the residuals in `field[RESIDUAL]`.
+    """
+    mean = field[G.MEAN]
+    back = field[G.BACK]
+    look = field[G.LOOK]
+    residual = field[G.RESIDUAL]
+    weight = field[G.WEIGHT]
+    _expect(back, mean, F(0), F(0), residual)
+    _unmoved(look, field[G.FRONT], weight)
+    limit = 3.0 * _mean_size(residual, look, shape, sums) + 1.0
+    _inliers(residual, mean, weight, F(limit), weight)
+    _, offset, gain = _fit(weight, back, mean, shape, sums)
+    _expect(back, mean, F(offset), F(gain), residual)
+    limit = 3.0 * _mean_size(residual, look, shape, sums) + 1.0
+    _inliers(residual, mean, look, F(limit), weight)
+    _, offset, gain = _fit(weight, back, mean, shape, sums)
+    _expect(back, mean, F(offset), F(gain), residual)
+    limit = 3.0 * _mean_size(residual, look, shape, sums) + 1.0
+    _inliers(residual, mean, look, F(limit), weight)
+    return offset, gain
+
+
+@njit(**OPTIONS)
+def _shake(field: Any, size: Any, shape: Any, sums: Any) -> Any:
+    """How much residuals grow with edges, and what neither noise nor edges explain.
+
+    The first is the slope of |residual| on edge, 0 or more: a camera on a swaying pole moves
+    every edge by the same fraction of a cell. The second is how far residuals are over the share
+    of their thresholds that is usual, in grey levels: light that changes from place to place. The
+    third is the mean change of calm cells from the frame before, likewise in grey levels.
+    Every second line is asked, and there the cells that do not stand out.
     """
     pitch = shape[G.PITCH]
-    for k in range(5):
-        for x in range(pitch):
-            sums[k, x] = F(0)
+    limit = F(3.0 * size + 1.0)
+    _clear(sums)
     s0 = sums[0]
     s1 = sums[1]
     s2 = sums[2]
     s3 = sums[3]
     s4 = sums[4]
-    for line in range(1, shape[G.LINES] + 1):
-        w = weight[line * pitch : (line + 1) * pitch]
-        r = residual[line * pitch : (line + 1) * pitch]
-        e = edge[line * pitch : (line + 1) * pitch]
+    s5 = sums[5]
+    s6 = sums[6]
+    s7 = sums[7]
+    for line in range(1, shape[G.LINES] + 1, 2):
+        v = field[G.LOOK, line * pitch : (line + 1) * pitch]
+        r = field[G.RESIDUAL, line * pitch : (line + 1) * pitch]
+        e = field[G.EDGE, line * pitch : (line + 1) * pitch]
+        t = field[G.LIMIT, line * pitch : (line + 1) * pitch]
+        b = field[G.BEFORE, line * pitch : (line + 1) * pitch]
         for x in range(pitch):
-            we = w[x] * e[x]
-            size = abs(r[x])
-            s0[x] += w[x]
+            apart = abs(r[x])
+            w = v[x] if apart < limit else F(0)
+            we = w * e[x]
+            s0[x] += w
             s1[x] += we
-            s2[x] += w[x] * size
+            s2[x] += w * apart
             s3[x] += we * e[x]
-            s4[x] += we * size
-    total = _total(s0)
-    if total < 1.0:
-        return 0.0
-    steep = _total(s1) / total
-    spread = _total(s3) / total - steep * steep
-    joint = _total(s4) / total - steep * (_total(s2) / total)
-    return max(0.0, joint / (spread + 1.0))
+            s4[x] += we * apart
+            s5[x] += w * t[x]
+            c = v[x] if apart < F(0.5) * t[x] else F(0)
+            s6[x] += c
+            s7[x] += c * abs(r[x] - b[x])
+    total, _, slope = _solve(sums)
+    usual = G.USUAL_SHARE * _total(s5)
+    excess = max(0.0, _total(s2) - usual) / max(1.0, total)
+    return max(0.0, slope), excess, _total(s7) / max(1.0, _total(s6))
 
 
 @njit(**OPTIONS)
-def _limits(noise: Any, edge: Any, knobs: Any, share: Any, out: Any) -> None:
+def _limits(noise: Any, edge: Any, base: Any, share: Any, knobs: Any, out: Any) -> None:
     """Each cell's own threshold, in grey levels: more beside edges, more in noise."""
-    base = knobs[G.BASE]
     k = knobs[G.NOISE_GAIN]
     for i in range(out.shape[0]):
         out[i] = base + share * edge[i] + k * math.sqrt(noise[i])
@@ -192,14 +304,6 @@ def _label(ratio: Any, low: Any, labels: Any) -> Any:
         hot += np.int64(strong)
         labels[i] = np.uint8(ratio[i] > low) + np.uint8(strong)
     return hot
-
-
-@njit(**OPTIONS)
-def _age(residual: Any, before: Any, limit: Any, age: Any, dt: Any) -> None:
-    """Seconds since each cell last changed from one frame to the next."""
-    for i in range(age.shape[0]):
-        older = age[i] + dt
-        age[i] = F(0) if abs(residual[i] - before[i]) > limit[i] else older
 
 
 @njit(**OPTIONS)
@@ -234,32 +338,44 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
     """Compare this frame's means with the background in today's light.
 
     Writes `field[RESIDUAL]`, `field[RATIO]`, `labels`, and into `found` the light's offset and
-    gain and the number of hot cells.
+    gain and the number of hot cells. Where nearly all cells stand as they stood, one short fit
+    does; else the light is fitted with more care, and the bands of mains light are taken out, for
+    as long as they are there.
     """
     mean = field[G.MEAN]
     back = field[G.BACK]
     look = field[G.LOOK]
     residual = field[G.RESIDUAL]
-    weight = field[G.WEIGHT]
-    # First as if the light had not changed: on most frames it has not, and a large mover then
-    # cannot pull the fit its way.
-    _expect(back, mean, F(0), F(0), residual)
-    limit = 3.0 * _mean_size(residual, look, shape, sums) + 1.0
-    _inliers(residual, weight, F(limit), weight)
-    offset, gain = _fit(weight, back, mean, shape, sums)
-    _expect(back, mean, F(offset), F(gain), residual)
-    limit = 3.0 * _mean_size(residual, look, shape, sums) + 1.0
-    _inliers(residual, look, F(limit), weight)
-    offset, gain = _fit(weight, back, mean, shape, sums)
-    _expect(back, mean, F(offset), F(gain), residual)
-    _even_lines(residual, back, weight, shape, sums)
-    limits = field[G.LIMIT]
-    shake = _shake(residual, field[G.EDGE], weight, shape, sums)
+    total, offset, gain = _fit_calm(field, shape, sums)
+    found[G.BANDS] = max(0.0, found[G.BANDS] - np.float64(knobs[G.DT]))
+    unrest = found[G.UNREST] * max(0.0, 1.0 - np.float64(knobs[G.DT]) / G.UNREST_SECONDS)
+    changed = 0.0
+    many = total >= G.CALM_ENOUGH * np.float64(shape[G.LOOKED_AT_ODD])
+    calm = many and found[G.BANDS] == 0.0
+    if calm:
+        _expect(back, mean, F(offset), F(gain), residual)
+    else:
+        offset, gain = _fit_change(shape, field, sums)
+        changed = max(abs(offset) / G.JUMP_OFFSET, abs(gain) / G.JUMP_GAIN)
+    jumped = changed > max(1.0, G.JUMP_AGAIN * unrest)
+    if many and (knobs[G.RENEW] > F(0) or not calm):
+        _within(residual, field[G.LIMIT], look, field[G.WEIGHT])
+    if not jumped and (knobs[G.RENEW] > F(0) or not calm):
+        if _banded_lines(field, shape, sums) > G.BAND_SHARE * shape[G.LINES]:
+            found[G.BANDS] = G.BAND_SECONDS
+        if found[G.BANDS] > 0.0:
+            _even_lines(field, shape, sums)
+    found[G.JUMPED] = np.float64(jumped)
+    found[G.UNREST] = max(changed, unrest)
+    found[G.SIZE] = _mean_size(residual, look, shape, sums)
+    shake, excess, step = _shake(field, found[G.SIZE], shape, sums)
     found[G.SHAKE] = max(shake, found[G.SHAKE] * np.float64(knobs[G.SHAKE_DECAY]))
     share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * found[G.SHAKE]))
-    _limits(field[G.NOISE], field[G.EDGE], knobs, share, limits)
-    _ratio(residual, limits, look, field[G.RATIO])
-    _age(residual, field[G.BEFORE], limits, field[G.AGE], knobs[G.DT])
+    base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
+    _limits(field[G.NOISE], field[G.EDGE], base, share, knobs, field[G.LIMIT])
+    _ratio(residual, field[G.LIMIT], look, field[G.RATIO])
+    found[G.PULSE] = np.float64(step > max(G.PULSE_LEAST, G.PULSE_TIMES * found[G.STEP]))
+    found[G.STEP] += np.float64(knobs[G.PULSE_RATE]) * (step - found[G.STEP])
     found[G.OFFSET] = offset
     found[G.GAIN] = gain
     found[G.HOT] = np.float64(_label(field[G.RATIO], knobs[G.LOW], labels))

@@ -14,6 +14,7 @@ from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
 
 F = np.float32
+STRONG = np.uint64(0x0202020202020202)  # eight labels that may start a mover
 
 
 @njit(**OPTIONS)
@@ -63,17 +64,17 @@ def _patience(size: int, peak: float, shape: Any, knobs: Any) -> Any:
 
 @njit(**OPTIONS)
 def _box(x0: int, y0: int, x1: int, y1: int, shape: Any, box: Any) -> None:
-    """From cells to frame pixels: padded by half a cell and clipped."""
+    """From cells to frame pixels: padded by half a cell, above and below by one, and clipped."""
     width = shape[G.CELL_W]
     height = shape[G.CELL_H]
     box[0] = max(0, (x0 - 1) * width - width // 2)
-    box[1] = max(0, (y0 - 1) * height - height // 2)
+    box[1] = max(0, (y0 - 2) * height)
     box[2] = shape[G.WIDTH]
     box[3] = shape[G.HEIGHT]
     if x1 < shape[G.COLUMNS]:
         box[2] = min(box[2], x1 * width + width // 2)
     if y1 < shape[G.LINES]:
-        box[3] = min(box[3], y1 * height + height // 2)
+        box[3] = min(box[3], (y1 + 1) * height)
 
 
 @njit(**OPTIONS)
@@ -130,25 +131,29 @@ def gather(
     """Join labelled cells to movers, accept or refuse each, and box the accepted.
 
     Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
-    its patience allows is marked with 2 and not boxed. Returns the number of boxes.
+    its patience allows is marked with 2 and not boxed. So is what shows for the first time when
+    the light jumps: a lamp lights some places more than others. Returns the number of boxes.
     """
     pitch = shape[G.PITCH]
     ratio = field[G.RATIO]
     front = field[G.FRONT]
     age = field[G.AGE]
+    residual = field[G.RESIDUAL]
+    before = field[G.BEFORE]
+    limit = field[G.LIMIT]
     across = field[G.ACROSS]
-    for i in range(labels.shape[0]):
-        front[i] = F(0)
-        votes[1, i] = votes[0, i]
-        votes[0, i] = np.uint8(0)
-    jumped = abs(found[G.OFFSET]) > G.JUMP_OFFSET or abs(found[G.GAIN]) > G.JUMP_GAIN
+    front[:] = F(0)
+    votes[1, :] = votes[0, :]
+    votes[0, :] = np.uint8(0)
+    jumped = found[G.JUMPED] > 0.0
+    pulse = found[G.PULSE] > 0.0
     stray = 0
     count = 0
-    for line in range(1, shape[G.LINES] + 1):
-        seed = line * pitch
-        end = seed + shape[G.COLUMNS]
-        while seed < end:
-            seed += 1
+    eights = labels.view(np.uint64)
+    for eight in range(eights.shape[0]):
+        if eights[eight] & STRONG == 0:
+            continue
+        for seed in range(8 * eight, 8 * eight + 8):
             if labels[seed] != 2:
                 continue
             size = _grow(seed, labels, pitch, cells)
@@ -164,7 +169,8 @@ def gather(
                 i = cells[k]
                 weight += ratio[i]
                 peak = max(peak, ratio[i])
-                youngest = min(youngest, age[i])
+                still = abs(residual[i] - before[i]) <= limit[i]
+                youngest = min(youngest, age[i] if still else F(0))
                 left = min(left, across[i])
                 right = max(right, across[i])
                 top = min(top, i)
@@ -182,10 +188,14 @@ def gather(
             for k in range(size):
                 votes[0, cells[k]] = vote
             strong = weight > knobs[G.WEIGHT_LONE] and run >= knobs[G.RUN_NEEDED]
-            if not (big or strong or (run >= G.RUN_SURE and run >= knobs[G.RUN_NEEDED])):
+            if jumped and 4 * known < size:
+                for k in range(size):
+                    front[cells[k]] = F(2)
                 continue
-            stale = youngest > _patience(size, peak, shape, knobs)
-            stale = stale or (jumped and 4 * known < size)
+            sure = weight > knobs[G.WEIGHT_SURE]
+            if not (big or sure or strong or (run >= G.RUN_SURE and run >= knobs[G.RUN_NEEDED])):
+                continue
+            stale = youngest > _patience(size, peak, shape, knobs) and not pulse
             mark = F(2) if stale else F(1)
             for k in range(size):
                 front[cells[k]] = mark

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
+from hub.perception.motion_numpy_light import compare, trace_edges
 
 F = np.float32
 Ints = NDArray[np.int64]
@@ -29,104 +30,6 @@ def _measure(luma: Bytes, shape: Ints, scale: Floats, field: Floats) -> None:
         rows = luma[line * cell_h : (line + 1) * cell_h : step, :wide]
         total = np.add.reduceat(rows.sum(axis=0, dtype=np.int64), lefts)
         means[line + 1, 1 : columns + 1] = total.astype(np.float32) * scale[line]
-
-
-def _total(values: Floats, shape: Ints) -> float:
-    columns = values.reshape(-1, int(shape[G.PITCH])).sum(axis=0)
-    return float(np.cumsum(columns, dtype=np.float64)[-1])
-
-
-def _fit(weight: Floats, back: Floats, mean: Floats, shape: Ints) -> tuple[float, float]:
-    total = _total(weight, shape)
-    if total < 1.0:
-        return 0.0, 0.0
-    level = back - F(128)
-    change = mean - back
-    of_level, of_change = weight * level, weight * change
-    mean_level = _total(of_level, shape) / total
-    mean_change = _total(of_change, shape) / total
-    spread = _total(of_level * level, shape) / total - mean_level * mean_level
-    joint = _total(of_level * change, shape) / total - mean_level * mean_change
-    gain = joint / (spread + 4.0)
-    return mean_change - gain * mean_level, gain
-
-
-def _expect(back: Floats, mean: Floats, offset: float, gain: float) -> Floats:
-    level = back + F(offset) + F(gain) * (back - F(128))
-    seen: Floats = np.clip(mean, G.DARKEST, G.BRIGHTEST)
-    expected: Floats = np.clip(level, G.DARKEST, G.BRIGHTEST)
-    return seen - expected
-
-
-def _even_lines(residual: Floats, back: Floats, weight: Floats, shape: Ints) -> Floats:
-    lanes = (-1, int(shape[G.PITCH]) // 8, 8)
-    of_back = weight * back
-
-    def along(values: Floats) -> Doubles:
-        sums = values.reshape(lanes).sum(axis=1)
-        return np.cumsum(sums, axis=1, dtype=np.float64)[:, -1:]
-
-    gains = along(of_back * residual) / (along(of_back * back) + G.LINE_INERTIA)
-    gains[0] = gains[-1] = 0  # the border is no line
-    of_line = gains.astype(np.float32) * back.reshape(len(gains), -1)
-    return residual - of_line.ravel()
-
-
-def _shake(residual: Floats, edge: Floats, weight: Floats, shape: Ints) -> float:
-    total = _total(weight, shape)
-    if total < 1.0:
-        return 0.0
-    of_edge, size = weight * edge, abs(residual)
-    steep = _total(of_edge, shape) / total
-    spread = _total(of_edge * edge, shape) / total - steep * steep
-    joint = _total(of_edge * size, shape) / total - steep * (_total(weight * size, shape) / total)
-    return max(0.0, joint / (spread + 1.0))
-
-
-def _compare(shape: Ints, knobs: Floats, field: Floats, labels: Bytes, found: Doubles) -> None:
-    """Compare this frame's means with the background in today's light."""
-    mean, back, look = field[G.MEAN], field[G.BACK], field[G.LOOK]
-    residual = _expect(back, mean, 0.0, 0.0)
-    size = _total(look * abs(residual), shape) / max(1.0, float(shape[G.LOOKED_AT]))
-    weight = np.where(abs(residual) < F(3.0 * size + 1.0), field[G.WEIGHT], F(0))
-    residual = _expect(back, mean, *_fit(weight, back, mean, shape))
-    size = _total(look * abs(residual), shape) / max(1.0, float(shape[G.LOOKED_AT]))
-    limit = F(3.0 * size + 1.0)
-    field[G.WEIGHT] = np.where(abs(residual) < limit, look, F(0))
-    offset, gain = _fit(field[G.WEIGHT], back, mean, shape)
-    residual = _expect(back, mean, offset, gain)
-    residual = _even_lines(residual, back, field[G.WEIGHT], shape)
-    field[G.RESIDUAL] = residual
-    limits = field[G.LIMIT]
-    shake = _shake(residual, field[G.EDGE], field[G.WEIGHT], shape)
-    found[G.SHAKE] = max(shake, float(found[G.SHAKE]) * float(knobs[G.SHAKE_DECAY]))
-    share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * float(found[G.SHAKE])))
-    limits[:] = knobs[G.BASE] + share * field[G.EDGE]
-    limits += knobs[G.NOISE_GAIN] * np.sqrt(field[G.NOISE])
-    # Border cells have no slack before the first frame; they are never looked at.
-    with np.errstate(divide="ignore", invalid="ignore"):
-        field[G.RATIO] = look * abs(residual) / limits
-    changed = abs(residual - field[G.BEFORE]) > limits
-    field[G.AGE] = np.where(changed, F(0), field[G.AGE] + knobs[G.DT])
-    strong = field[G.RATIO] > 1
-    labels[:] = (field[G.RATIO] > knobs[G.LOW]).astype(np.uint8) + strong
-    found[G.OFFSET], found[G.GAIN], found[G.HOT] = offset, gain, np.count_nonzero(strong)
-
-
-def _trace_edges(shape: Ints, field: Floats) -> None:
-    lines, columns = int(shape[G.LINES]), int(shape[G.COLUMNS])
-    back = field[G.BACK].reshape(lines + 2, -1)
-    back[1 : lines + 1, 0] = back[1 : lines + 1, 1]
-    back[1 : lines + 1, columns + 1] = back[1 : lines + 1, columns]
-    back[0], back[lines + 1] = back[1], back[lines]
-    flat, pitch = field[G.BACK], int(shape[G.PITCH])
-    n = len(flat)
-    here = flat[pitch : n - pitch]
-    across = np.maximum(
-        abs(flat[pitch + 1 : n - pitch + 1] - here), abs(flat[pitch - 1 : n - pitch - 1] - here)
-    )
-    along = np.maximum(abs(flat[: n - 2 * pitch] - here), abs(flat[2 * pitch :] - here))
-    field[G.EDGE, pitch : n - pitch] = np.maximum(across, along)
 
 
 def _grow(seed: int, labels: Bytes, pitch: int) -> list[int]:
@@ -166,9 +69,9 @@ def _box(cells: list[int], shape: Ints) -> list[int]:
     x0, y0, x1, y1 = int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
     return [
         max(0, (x0 - 1) * width - width // 2),
-        max(0, (y0 - 1) * height - height // 2),
+        max(0, (y0 - 2) * height),
         right if x1 == columns else min(right, x1 * width + width // 2),
-        bottom if y1 == lines else min(bottom, y1 * height + height // 2),
+        bottom if y1 == lines else min(bottom, (y1 + 1) * height),
     ]
 
 
@@ -218,7 +121,9 @@ def _gather(
     ratio, front, age = field[G.RATIO], field[G.FRONT], field[G.AGE]
     front[:] = 0
     votes[1], votes[0] = votes[0], 0
-    jumped = abs(found[G.OFFSET]) > G.JUMP_OFFSET or abs(found[G.GAIN]) > G.JUMP_GAIN
+    residual, before, limit = field[G.RESIDUAL], field[G.BEFORE], field[G.LIMIT]
+    jumped, pulse = found[G.JUMPED] > 0.0, found[G.PULSE] > 0.0
+    younger = np.where(abs(residual - before) <= limit, age, F(0))
     stray = 0
     rows: list[list[int]] = []
     for seed in np.flatnonzero(labels == 2).tolist():
@@ -230,12 +135,16 @@ def _gather(
         run = 0 if big else _support(mover, votes[1], pitch)
         stray += not big and run == 0
         votes[0, mover] = 9 if big else min(run + 1, 9)
-        needed = run >= knobs[G.RUN_NEEDED]
-        if not (big or (needed and (weight > knobs[G.WEIGHT_LONE] or run >= G.RUN_SURE))):
+        if jumped and 4 * np.count_nonzero(votes[1, mover]) < len(mover):
+            front[mover] = 2
             continue
-        stale = age[mover].min() > _patience(len(mover), ratio[mover].max(), shape, knobs)
-        known = np.count_nonzero(votes[1, mover])
-        stale = stale or (jumped and 4 * known < len(mover))
+        needed = run >= knobs[G.RUN_NEEDED]
+        sure = weight > knobs[G.WEIGHT_SURE]
+        believed = needed and (weight > knobs[G.WEIGHT_LONE] or run >= G.RUN_SURE)
+        if not (big or sure or believed):
+            continue
+        patience = _patience(len(mover), ratio[mover].max(), shape, knobs)
+        stale = younger[mover].min() > patience and not pulse
         front[mover] = 2 if stale else 1
         if stale:
             continue
@@ -250,27 +159,46 @@ def _gather(
     return len(rows)
 
 
-def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
-    """After every judged frame: noise, light and background move on."""
-    residual, before, noise = field[G.RESIDUAL], field[G.BEFORE], field[G.NOISE]
-    front, back, ratio = field[G.FRONT], field[G.BACK], field[G.RATIO]
-    step = residual - before
-    under = np.minimum(F(0.5) * step * step, F(4) * noise + F(1))
-    under = np.minimum(under, G.FLUTTER_MOST)
+def _learn_noise(knobs: Floats, field: Floats) -> None:
+    residual, noise = field[G.RESIDUAL], field[G.NOISE]
+    step = residual - field[G.BEFORE]
+    half = F(0.5) * step * step
+    under = np.minimum(np.minimum(half, F(2) * noise + F(1)), G.FLUTTER_MOST)
+    often = field[G.RESTLESS] > G.RESTLESS_SHARE
+    most = np.where(often, np.minimum(half, G.RESTLESS_MOST), under)
+    pace = np.where(often, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
     noise[:] = np.where(
-        front > 0,
-        noise + knobs[G.NOISE_SLOW] * np.maximum(F(0), under - noise),
+        field[G.FRONT] > 0,
+        noise + pace * np.maximum(F(0), most - noise),
         noise + knobs[G.NOISE_RATE] * (residual * residual - noise),
     )
-    if abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02:
+
+
+def _grow_old(knobs: Floats, field: Floats, pulse: bool) -> None:
+    residual, before, limit = field[G.RESIDUAL], field[G.BEFORE], field[G.LIMIT]
+    was_hot = abs(before) > limit
+    alive = (abs(residual - before) > limit) & ~(pulse & was_hot)
+    field[G.AGE] = np.where(alive, F(0), field[G.AGE] + knobs[G.DT])
+    calmed = (was_hot & (abs(residual) < limit)).astype(np.float32)
+    field[G.RESTLESS] += knobs[G.RESTLESS_RATE] * (calmed - field[G.RESTLESS])
+
+
+def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
+    """After every judged frame: noise, light and background move on."""
+    residual, front, back, ratio = (field[k] for k in (G.RESIDUAL, G.FRONT, G.BACK, G.RATIO))
+    _learn_noise(knobs, field)
+    bands = bool(found[G.BANDS] > 0.0)
+    changed = bool(abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02)
+    if found[G.JUMPED] > 0.0 or (changed and not bands):
         back[:] = back + F(found[G.OFFSET]) + F(found[G.GAIN]) * (back - F(128))
     triple = F(3) * ratio
     square = triple * triple
     gentle = np.maximum(knobs[G.BACK_SLOW], knobs[G.BACK_RATE] / (F(1) + square * square))
     pace = np.where(front == 1, knobs[G.BACK_SLOW], gentle)
-    pace = np.where(front == 2, F(1), pace)
-    back += pace * (field[G.MEAN] - back)
-    before[:] = residual
+    apart = field[G.MEAN] - back
+    back += np.where(front == 2, residual if bands else apart, pace * apart)
+    _grow_old(knobs, field, bool(found[G.PULSE] > 0.0))
+    field[G.BEFORE] = residual
 
 
 def sense(
@@ -287,8 +215,8 @@ def sense(
     """Measure a frame and compare it with the background."""
     _measure(luma, shape, scale, field)
     if knobs[G.RENEW] > 0:
-        _trace_edges(shape, field)
-    _compare(shape, knobs, field, labels, found)
+        trace_edges(shape, field)
+    compare(shape, knobs, field, labels, found)
 
 
 def settle(
@@ -314,5 +242,4 @@ def adopt(shape: Ints, knobs: Floats, field: Floats, pace: float, noise: float) 
     field[G.BEFORE] = 0
     field[G.AGE] = 0
     field[G.FRONT] = 0
-    field[G.WEIGHT] = field[G.LOOK]
-    _trace_edges(shape, field)
+    trace_edges(shape, field)

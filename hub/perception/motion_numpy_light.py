@@ -1,0 +1,183 @@
+"""`motion_light` in NumPy: cells compared with the background in today's light, more slowly.
+
+Every function has the name and the results of its compiled twin; sums run down columns in float32
+and then along in float64, as there, so that results agree to the last bit.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hub.perception import motion_grid as G
+
+F = np.float32
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+Doubles = NDArray[np.float64]
+
+
+def _total(values: Floats, shape: Ints) -> float:
+    columns = values.reshape(-1, int(shape[G.PITCH])).sum(axis=0)
+    return float(np.cumsum(columns, dtype=np.float64)[-1])
+
+
+def _odd(values: Floats, shape: Ints) -> Floats:
+    """Every second line of cells from the first, one after the other."""
+    lines: Floats = values.reshape(-1, int(shape[G.PITCH]))[1:-1:2].ravel()
+    return lines
+
+
+def _solve(
+    weight: Floats, of_x: Floats, of_y: Floats, of_xx: Floats, of_xy: Floats, shape: Ints
+) -> tuple[float, float, float]:
+    """Weight, offset and slope of the straight line through weighted sums."""
+    total = _total(weight, shape)
+    if total < 1.0:
+        return total, 0.0, 0.0
+    level, change = _total(of_x, shape) / total, _total(of_y, shape) / total
+    spread = _total(of_xx, shape) / total - level * level
+    joint = _total(of_xy, shape) / total - level * change
+    slope = joint / (spread + 4.0)
+    return total, change - slope * level, slope
+
+
+def _fit(weight: Floats, back: Floats, mean: Floats, shape: Ints) -> tuple[float, float, float]:
+    level, change = back - F(128), mean - back
+    of_level = weight * level
+    return _solve(weight, of_level, weight * change, of_level * level, of_level * change, shape)
+
+
+def _fit_calm(field: Floats, shape: Ints) -> tuple[float, float, float]:
+    back, mean = _odd(field[G.BACK], shape), _odd(field[G.MEAN], shape)
+    look, limit = _odd(field[G.LOOK], shape), _odd(field[G.LIMIT], shape)
+    return _fit(np.where(abs(mean - back) < limit, look, F(0)), back, mean, shape)
+
+
+def _expect(back: Floats, mean: Floats, offset: float, gain: float) -> Floats:
+    level = back + F(offset) + F(gain) * (back - F(128))
+    seen: Floats = np.clip(mean, G.DARKEST, G.BRIGHTEST)
+    expected: Floats = np.clip(level, G.DARKEST, G.BRIGHTEST)
+    return seen - expected
+
+
+def _line_gains(field: Floats, shape: Ints) -> Floats:
+    lanes = (-1, int(shape[G.PITCH]) // 8, 8)
+    back = field[G.BACK]
+    of_back = field[G.WEIGHT] * back
+
+    def along(values: Floats) -> Doubles:
+        sums = values.reshape(lanes).sum(axis=1)
+        return np.cumsum(sums, axis=1, dtype=np.float64)[:, -1:]
+
+    gains = along(of_back * field[G.RESIDUAL]) / (along(of_back * back) + G.LINE_INERTIA)
+    gains[0] = gains[-1] = 0  # the border is no line
+    return gains.astype(np.float32)
+
+
+def _shake(field: Floats, size: float, shape: Ints) -> tuple[float, float, float]:
+    apart, edge = abs(_odd(field[G.RESIDUAL], shape)), _odd(field[G.EDGE], shape)
+    look = _odd(field[G.LOOK], shape)
+    weight = np.where(apart < F(3.0 * size + 1.0), look, F(0))
+    of_edge = weight * edge
+    total, _, slope = _solve(
+        weight, of_edge, weight * apart, of_edge * edge, of_edge * apart, shape
+    )
+    limit = _odd(field[G.LIMIT], shape)
+    usual = G.USUAL_SHARE * _total(weight * limit, shape)
+    excess = max(0.0, _total(weight * apart, shape) - usual) / max(1.0, total)
+    calm = np.where(apart < F(0.5) * limit, look, F(0))
+    step = abs(_odd(field[G.RESIDUAL], shape) - _odd(field[G.BEFORE], shape))
+    return max(0.0, slope), excess, _total(calm * step, shape) / max(1.0, _total(calm, shape))
+
+
+def _mean_size(field: Floats, shape: Ints) -> float:
+    size = _total(field[G.LOOK] * abs(field[G.RESIDUAL]), shape)
+    return size / max(1.0, float(shape[G.LOOKED_AT]))
+
+
+def _inliers(field: Floats, look: Floats, shape: Ints) -> Floats:
+    limit = F(3.0 * _mean_size(field, shape) + 1.0)
+    fair = np.where(abs(field[G.RESIDUAL]) < limit, look, F(0))
+    unsaturated = abs(field[G.MEAN] - G.MIDDLE) < G.UNSATURATED
+    weight: Floats = np.where(unsaturated, fair, F(0))
+    return weight
+
+
+def _fit_change(shape: Ints, field: Floats) -> tuple[float, float]:
+    mean, back, look = field[G.MEAN], field[G.BACK], field[G.LOOK]
+    offset = gain = 0.0
+    field[G.RESIDUAL] = _expect(back, mean, offset, gain)
+    unmoved = np.where(field[G.FRONT] == 0, look, F(0))
+    field[G.WEIGHT] = _inliers(field, unmoved, shape)
+    for _ in range(2):
+        _, offset, gain = _fit(field[G.WEIGHT], back, mean, shape)
+        field[G.RESIDUAL] = _expect(back, mean, offset, gain)
+        field[G.WEIGHT] = _inliers(field, look, shape)
+    return offset, gain
+
+
+def _light(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> tuple[float, float]:
+    """Offset and gain of today's light; fills `field[RESIDUAL]`."""
+    total, offset, gain = _fit_calm(field, shape)
+    found[G.BANDS] = max(0.0, float(found[G.BANDS]) - float(knobs[G.DT]))
+    unrest = float(found[G.UNREST]) * max(0.0, 1.0 - float(knobs[G.DT]) / G.UNREST_SECONDS)
+    changed = 0.0
+    many = total >= G.CALM_ENOUGH * float(shape[G.LOOKED_AT_ODD])
+    calm = many and found[G.BANDS] == 0.0
+    if calm:
+        field[G.RESIDUAL] = _expect(field[G.BACK], field[G.MEAN], offset, gain)
+    else:
+        offset, gain = _fit_change(shape, field)
+        changed = max(abs(offset) / G.JUMP_OFFSET, abs(gain) / G.JUMP_GAIN)
+    jumped = changed > max(1.0, G.JUMP_AGAIN * unrest)
+    often = bool(knobs[G.RENEW] > 0)
+    if many and (often or not calm):
+        within = abs(field[G.RESIDUAL]) < field[G.LIMIT]
+        field[G.WEIGHT] = np.where(within, field[G.LOOK], F(0))
+    if not jumped and (often or not calm):
+        gains = _line_gains(field, shape)
+        if np.count_nonzero(abs(gains) > G.BAND) > G.BAND_SHARE * int(shape[G.LINES]):
+            found[G.BANDS] = G.BAND_SECONDS
+        if found[G.BANDS] > 0.0:
+            of_line = gains * field[G.BACK].reshape(len(gains), -1)
+            field[G.RESIDUAL] -= of_line.ravel()
+    found[G.JUMPED], found[G.UNREST] = float(jumped), max(changed, unrest)
+    return offset, gain
+
+
+def compare(shape: Ints, knobs: Floats, field: Floats, labels: Bytes, found: Doubles) -> None:
+    """Compare this frame's means with the background in today's light."""
+    offset, gain = _light(shape, knobs, field, found)
+    found[G.SIZE] = _mean_size(field, shape)
+    shake, excess, step = _shake(field, float(found[G.SIZE]), shape)
+    found[G.SHAKE] = max(shake, float(found[G.SHAKE]) * float(knobs[G.SHAKE_DECAY]))
+    share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * float(found[G.SHAKE])))
+    base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
+    limits = field[G.LIMIT]
+    limits[:] = base + share * field[G.EDGE]
+    limits += knobs[G.NOISE_GAIN] * np.sqrt(field[G.NOISE])
+    field[G.RATIO] = field[G.LOOK] * abs(field[G.RESIDUAL]) / limits
+    found[G.PULSE] = step > max(G.PULSE_LEAST, G.PULSE_TIMES * float(found[G.STEP]))
+    found[G.STEP] += float(knobs[G.PULSE_RATE]) * (step - float(found[G.STEP]))
+    strong = field[G.RATIO] > 1
+    labels[:] = (field[G.RATIO] > knobs[G.LOW]).astype(np.uint8) + strong
+    found[G.OFFSET], found[G.GAIN], found[G.HOT] = offset, gain, np.count_nonzero(strong)
+
+
+def trace_edges(shape: Ints, field: Floats) -> None:
+    """Fill `field[EDGE]` with the steepest difference of each cell to a neighbour."""
+    lines, columns = int(shape[G.LINES]), int(shape[G.COLUMNS])
+    back = field[G.BACK].reshape(lines + 2, -1)
+    back[1 : lines + 1, 0] = back[1 : lines + 1, 1]
+    back[1 : lines + 1, columns + 1] = back[1 : lines + 1, columns]
+    back[0], back[lines + 1] = back[1], back[lines]
+    flat, pitch = field[G.BACK], int(shape[G.PITCH])
+    n = len(flat)
+    here = flat[pitch : n - pitch]
+    across = np.maximum(
+        abs(flat[pitch + 1 : n - pitch + 1] - here), abs(flat[pitch - 1 : n - pitch - 1] - here)
+    )
+    along = np.maximum(abs(flat[: n - 2 * pitch] - here), abs(flat[2 * pitch :] - here))
+    field[G.EDGE, pitch : n - pitch] = np.maximum(across, along)
