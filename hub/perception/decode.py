@@ -63,8 +63,12 @@ class Clip:
                 pictures = packet.decode()
             except StopIteration:
                 return
-            except (av.error.InvalidDataError, av.error.EOFError):
+            except (av.error.FFmpegError, ValueError):  # a damaged packet fails in many ways
                 self.counts.damaged += 1
+                continue
+            except IndexError:  # PyAV's, at a packet of a stream that only damage invented
+                self.counts.damaged += 1
+                packets = self._container.demux(self._stream)
                 continue
             yield from pictures
 
@@ -101,10 +105,13 @@ def _open(path: Path) -> Any:
     if not path.is_file():
         raise NotAVideo(f"{path}: there is no such file")
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), metadata_errors="replace")
     except (av.error.FFmpegError, OSError) as error:
         raise NotAVideo(f"{path}: this is not a video that can be read ({error})") from None
     if not container.streams.video:
         container.close()
         raise NotAVideo(f"{path}: there is no video in this file")
+    if container.streams.video[0].codec_context is None:
+        container.close()
+        raise NotAVideo(f"{path}: its video is of a kind that cannot be decoded")
     return container

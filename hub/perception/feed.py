@@ -28,6 +28,8 @@ MAX_PACKETS = 512
 MAX_BYTES = 24 << 20
 JUMP_S = 2.0
 FILE_JUMP_S = 60.0
+FAR_S = 1e11  # seconds so large have no fractions left to tell frames apart
+LARGEST = 8192 * 4352  # pixels; a damaged header may claim gigabytes
 FRAME_S = 0.04  # what a packet is taken to last that does not say
 RTSP_OPTIONS = {"analyzeduration": "500000", "probesize": "500000", "reorder_queue_size": "64"}
 
@@ -199,14 +201,17 @@ class Feed:
 
     def _pass_on(self, session: Session, data: Any) -> None:
         stamp = data.dts if data.dts is not None else data.pts
-        own = None if stamp is None else float(stamp * data.time_base)
+        unit = data.time_base or 0  # a stamp without a unit says nothing
+        own = None if stamp is None or not unit else float(stamp * unit)
+        if own is not None and abs(own) > FAR_S:
+            own = None
         now = self._clock.monotonic()
         if own is None:
             time, base = now, 0.0
         else:
             time = self._place(own, now)
             base = time - own
-        length = float(data.duration * data.time_base) if data.duration else FRAME_S
+        length = float(data.duration * unit) if data.duration and unit else FRAME_S
         self._end = max(self._end, time + min(length, 1.0))
         if self.source.transport == "file":
             self._stop.wait(max(0.0, time - self._clock.monotonic()))
@@ -219,7 +224,7 @@ class Feed:
             ahead = FILE_JUMP_S if self.source.transport == "file" else JUMP_S
             if -JUMP_S <= time - now <= ahead:
                 return time
-        self._offset = max(now, self._end) - own
+        self._offset = min(max(now, self._end), now + JUMP_S) - own
         return own + self._offset
 
 
@@ -239,13 +244,19 @@ class _Opened:
             options = RTSP_OPTIONS | {"rtsp_transport": self._source.transport} | options
         try:
             self._container = av.open(
-                address_with_credentials(self._source), options=options, timeout=self._timeouts
+                address_with_credentials(self._source),
+                options=options,
+                timeout=self._timeouts,
+                metadata_errors="replace",  # a stream's title may be in any encoding
             )
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise SourceLost(in_words(error, self._source, self._timeouts[0])) from None
         if not self._container.streams.video:
             self._container.close()
             raise SourceLost("there is no video in it")
+        if self._container.streams.video[0].codec_context is None:
+            self._container.close()
+            raise SourceLost("its video is of a kind that cannot be decoded")
         return self
 
     def __exit__(self, *unused: object) -> None:
@@ -261,6 +272,7 @@ class _Opened:
             decoder.extradata = announced.extradata
         decoder.thread_type = "SLICE"
         decoder.thread_count = 1
+        decoder.options = {"max_pixels": str(LARGEST)}
         return decoder
 
     def packets(self) -> Iterator[Any]:
@@ -275,6 +287,9 @@ class _Opened:
                 return
             except (av.error.FFmpegError, OSError) as error:
                 raise SourceLost(in_words(error, self._source, self._timeouts[1])) from None
+            except IndexError:  # PyAV's, at a packet of a stream that was not announced
+                demuxed = self._container.demux(stream)
+                continue
             if packet.size:
                 yield packet
 

@@ -6,6 +6,7 @@ crop at a time, since motion has already said where looking is worth it.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ _HALVED = {
     "yuv444p": (0, 0),
     "yuvj444p": (0, 0),
 }
+_LUMA_FIRST = re.compile(r"(yuv(?:j|a)?4\d\dp|gray)(?:(9|10|12|14|16)le)?")
 _BT709 = 1
 _FULL_RANGE = 2
 
@@ -37,11 +39,16 @@ class Frame:
     __slots__ = ("_picture", "index", "luma", "size", "time")
 
     def __init__(self, picture: Any, time: float, index: int) -> None:
-        """`picture` is an `av.VideoFrame`; a format without an 8-bit luma plane is converted."""
-        if picture.format.name not in _HALVED:
-            picture = picture.reformat(format="yuv420p")
+        """`picture` is an `av.VideoFrame` of any format.
+
+        Of more than 8 bits the highest 8 are taken; a format without a luma plane is converted.
+        """
+        luma_first = _LUMA_FIRST.fullmatch(picture.format.name)
+        if not luma_first and picture.format.name not in _HALVED:
+            picture = _planar(picture)
         self._picture = picture
-        self.luma = _plane(picture.planes[0])
+        deep = luma_first and luma_first[2]
+        self.luma = _high_byte(picture.planes[0], int(deep)) if deep else _plane(picture.planes[0])
         self.time = time
         self.index = index
         self.size = (int(picture.width), int(picture.height))
@@ -53,35 +60,38 @@ class Frame:
         y1, y2 = max(0, box[1]), min(height, box[3])
         if x1 >= x2 or y1 >= y2:
             return np.zeros((0, 0, 3), np.uint8)
-        blue, red = self._chroma()
+        luma, blue, red = self._planes()
         halved = _HALVED[self._picture.format.name]
-        return bgr(self.luma, blue, red, (x1, y1, x2, y2), halved, self._matrix())
+        return bgr(luma, blue, red, (x1, y1, x2, y2), halved, self._matrix())
 
     def jpeg(self, quality: int = 80) -> bytes:
         """The picture as JPEG, from the planes where the format allows, else from BGR."""
         import simplejpeg
 
+        luma, blue, red = self._planes()
         matrix = self._matrix()
         if _HALVED[self._picture.format.name] != (1, 1) or matrix.red != 0.299 or _odd(self.size):
             image = self.crop((0, 0, *self.size))
             return bytes(simplejpeg.encode_jpeg(image, quality, "BGR", "420"))
-        luma, blue, red = self.luma, *self._chroma()
         if matrix.full_range:
             luma, blue, red = (np.ascontiguousarray(plane) for plane in (luma, blue, red))
         else:
             luma, blue, red = _WIDE_LUMA[luma], _WIDE_CHROMA[blue], _WIDE_CHROMA[red]
         return bytes(simplejpeg.encode_jpeg_yuv_planes(luma, blue, red, quality))
 
-    def _chroma(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        name = self._picture.format.name
-        if name in ("nv12", "nv21"):
-            width, height = self.size
-            plane = self._picture.planes[1]
-            rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-            pairs = rows[: (height + 1) // 2, : (width + 1) // 2 * 2]
-            first, second = pairs[:, 0::2], pairs[:, 1::2]
-            return (first, second) if name == "nv12" else (second, first)
-        return _plane(self._picture.planes[1]), _plane(self._picture.planes[2])
+    def _planes(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.uint8]]:
+        """Luma, blue and red as 8 bits; a format that colour is not made from is converted here."""
+        if self._picture.format.name not in _HALVED:
+            self._picture = _planar(self._picture)
+        name, planes = self._picture.format.name, self._picture.planes
+        luma = _plane(planes[0])
+        if name not in ("nv12", "nv21"):
+            return luma, _plane(planes[1]), _plane(planes[2])
+        width, height = self.size
+        rows = np.frombuffer(planes[1], np.uint8).reshape(-1, planes[1].line_size)
+        pairs = rows[: (height + 1) // 2, : (width + 1) // 2 * 2]
+        first, second = pairs[:, 0::2], pairs[:, 1::2]
+        return (luma, first, second) if name == "nv12" else (luma, second, first)
 
     def _matrix(self) -> Matrix:
         picture = self._picture
@@ -94,6 +104,15 @@ class Frame:
 def _plane(plane: Any) -> NDArray[np.uint8]:
     rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     return rows[: plane.height, : plane.width]
+
+
+def _high_byte(plane: Any, bits: int) -> NDArray[np.uint8]:
+    rows = np.frombuffer(plane, np.uint16).reshape(-1, plane.line_size // 2)
+    return (rows[: plane.height, : plane.width] >> (bits - 8)).astype(np.uint8)
+
+
+def _planar(picture: Any) -> Any:
+    return picture.reformat(format="yuv420p")
 
 
 def _odd(size: tuple[int, int]) -> bool:

@@ -69,6 +69,11 @@ class Pictures:
         """The picture last shown."""
         return self._recent[-1] if self._recent else None
 
+    @property
+    def wanting(self) -> bool:
+        """Whether pictures were asked for that have not come yet."""
+        return bool(self._wanted)
+
     def forget(self) -> None:
         """Remember none of the pictures of before."""
         self._recent.clear()

@@ -21,7 +21,8 @@ class CameraSpec(Block):
     """One camera: where its video is, how often to look, at what, and what never to show.
 
     A `private` one is shown but neither analysed nor stored. `zones` and `masks` are polygons in
-    fractions of the picture. `slot` is its place in the file of activities.
+    fractions of the picture. `slot` is its place in the file of activities. Nothing must have moved
+    for `sleep_after` (s) until packets stay undecoded; None means that all are decoded.
     """
 
     id: str
@@ -31,6 +32,7 @@ class CameraSpec(Block):
     fps: float
     detector: str = ""
     important: bool = False
+    sleep_after: float | None = None
     private: bool = False
     zones: tuple[Zone, ...] = ()
     masks: tuple[Polygon, ...] = ()
@@ -81,9 +83,20 @@ def camera_spec(
         fps=block.fps,
         detector=block.detector or first,
         important=block.important,
+        sleep_after=None if block.important or at_entrance(config, camera) else block.sleep_after,
         private=campus.private(block.place) or only_private_zones,
         zones=zones,
         masks=block.masks,
+    )
+
+
+def at_entrance(config: Config, camera: str) -> bool:
+    """Whether a camera shows a place on either side of a door to the outside."""
+    block = config.cameras[camera]
+    shown = {block.place, *(zone.place for zone in block.zones)}
+    return any(
+        door.exterior and not shown.isdisjoint({door.place, door.leads_to})
+        for door in config.doors.values()
     )
 
 

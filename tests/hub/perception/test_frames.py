@@ -77,12 +77,22 @@ def test_frames_stay_valid_after_the_decoder_moved_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "pixel_format",
-    ["yuv420p", "yuvj420p", "nv12", "nv21", "yuv422p", "yuv444p", "yuv420p10le", "gray", "rgb24"],
+    [
+        *("yuv420p", "yuvj420p", "nv12", "nv21", "yuv422p", "yuv444p", "yuv411p", "yuvj440p"),
+        *("yuv420p10le", "yuv422p10le", "yuv444p12le", "p010le", "gray", "gray10le", "yuyv422"),
+        *("rgb24", "gbrp", "yuva420p"),
+    ],
 )
-def test_a_crop_has_the_colours_of_the_picture(pixel_format: str) -> None:
-    """BGR of a crop is what FFmpeg makes of the same pixels, within coding error."""
-    frame, whole = framed(pixel_format)
-    for box in ((0, 0, 96, 64), (11, 7, 58, 41)):
+@pytest.mark.parametrize("size", [SIZE, (97, 63)], ids=["even", "odd"])
+def test_a_crop_has_the_colours_of_the_picture(pixel_format: str, size: tuple[int, int]) -> None:
+    """BGR of a crop is what FFmpeg makes of the same pixels, within coding error, and luma is their
+    brightness.
+    """
+    frame, whole = framed(pixel_format, size)
+    brightness = whole @ np.array((0.114, 0.587, 0.299))
+    assert frame.luma.shape == brightness.shape
+    assert np.corrcoef(frame.luma.ravel(), brightness.ravel())[0, 1] > 0.99
+    for box in ((0, 0, *size), (11, 7, 58, 41)):
         x1, y1, x2, y2 = box
         crop = frame.crop(box)
         assert crop.shape == (y2 - y1, x2 - x1, 3)

@@ -1,0 +1,43 @@
+"""What `benchmarks/decode.py` prints is measured, whole, and in one unit."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from hub.bench.decode import measure, table
+
+ROOT = Path(__file__).resolve().parents[2]
+FIGURES = {"decode_us", "decode_gate_us", "ratio", "colour_us", "ffmpeg_pipe_us"}
+
+
+def test_the_script_prints_one_object_with_every_figure() -> None:
+    """By size; only the pipe may be missing, where there is no `ffmpeg` command."""
+    done = subprocess.run(
+        [sys.executable, "benchmarks/decode.py", "--json", "--rounds", "2", "--sizes", "320x180"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert set(found) == {"320x180"}
+    figures = found["320x180"]
+    assert set(figures) == FIGURES
+    assert all(figures[name] > 0 for name in FIGURES - {"ffmpeg_pipe_us"})
+    assert figures["decode_gate_us"] > figures["decode_us"]
+
+
+def test_a_larger_picture_costs_more_and_a_crop_the_same() -> None:
+    """Decoding grows with the picture; colour is made for what was asked for alone."""
+    small, large = (measure(size, rounds=2) for size in ("640x360", "1280x720"))
+    growth = {name: (large[name] or 0) / (small[name] or 1) for name in ("decode_us", "colour_us")}
+    assert growth["decode_us"] > 2
+    assert growth["colour_us"] < 2
+
+
+def test_the_table_shows_what_is_missing_as_missing() -> None:
+    """Never as nought."""
+    figures = dict.fromkeys(FIGURES, 1.5) | {"ffmpeg_pipe_us": None}
+    heading, line = table({"640x360": figures})
+    assert set(heading.split()) == {"size", *FIGURES}
+    assert line.split() == ["640x360", "1.5", "1.5", "1.5", "1.5", "-"]
