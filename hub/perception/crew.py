@@ -26,7 +26,10 @@ READY_WITHIN_S = 180.0
 TRIES = 3
 FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
 REMEMBERED = 4 * MAX_IN_FLIGHT
-SENT_BY_WORKERS = ("zone.entered", "zone.left", "picture.saved", "plugin.misbehaved")
+SENT_BY_WORKERS = (
+    "zone.entered", "zone.left", "picture.saved", "plugin.misbehaved", "camera.covered",
+    "camera.moved", "camera.defocused", "camera.frozen", "camera.blind", "camera.clear",
+)  # fmt: skip
 
 
 class Crew:

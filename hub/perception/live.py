@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from hub.clock import Clock
+from hub.clock import Clock, iso
 from hub.events import Event
 from hub.kinds.detectors import Crop, Detection
 from hub.perception.decode import frame_from_av
@@ -23,15 +23,15 @@ from hub.perception.frames import Frame
 from hub.perception.masks import PaintedMask
 from hub.perception.pictures import Picture, Pictures, Wanted
 from hub.perception.pipeline import CameraPipeline, Look
+from hub.perception.sleeping import Sleeping
 from hub.perception.spec import CameraSpec
+from hub.perception.stream import StreamDecoder
+from hub.perception.tamper import Change, Kind, TamperWatch
 from hub.perception.zones import Occurrence
 
 log = logging.getLogger(__name__)
 
-UNDECODABLE_AFTER = 50  # packets without a picture
-NO_KEY_AFTER = 900  # packets without a key frame: cameras may send one only every half minute
 EARLY = 0.2
-REORDERED_S = 5.0  # between a packet and the pictures a decoder gives out with it
 
 
 @dataclass(slots=True)
@@ -86,15 +86,18 @@ class LiveCamera:
         self.picture_at: float | None = None
         self.fault = ""
         self.gate = "private" if spec.private else "warming"
+        self.wrong: dict[Kind, str] = {}  # with the pictures themselves, in words
         self.asking = 0
         self._clock = clock
         self._pipeline_for = None if spec.private else pipeline
         self._pipeline: CameraPipeline | None = None
         self._size = (0, 0)
         self._mask: PaintedMask | None = None
-        self._session = 0
-        self._synced = False
-        self._undecodable = 0
+        self._watch: TamperWatch | None = None
+        self._watched: Any = None
+        self._keys = 0
+        self._stream = StreamDecoder(feed.reopen)
+        self._sleeping = Sleeping(None if spec.private else spec.sleep_after)
         self._next_look = 0.0
         self._wall = clock.now()
         self._answers: deque[tuple[Question, list[Detection] | None]] = deque()
@@ -139,20 +142,24 @@ class LiveCamera:
                 before, (self.spec, pipeline) = self.spec, self._next
                 if (before.masks, before.private) != (self.spec.masks, self.spec.private):
                     self.pictures.forget()  # what is masked now was still in them
+                self._sleeping.after = None if self.spec.private else self.spec.sleep_after
                 self._pipeline_for = None if self.spec.private else pipeline
                 self.gate = "private" if self.spec.private else "warming"
                 self._next, self._anew, self._size = None, True, (0, 0)
+                if self.spec.private:
+                    self._end_watch("it is not looked at any more", worked)
             if self._anew:
                 self._anew, self._pipeline = False, None
         for question, detections in answers:
             if question.asker is self._pipeline:
                 self._guarded(self._settle, question.frame, question.look, detections, worked)
-        for packet in self.feed.queue.take():
-            for picture, time in self._decode(packet):
+        for packet in self._packets():
+            for picture, time in self._stream.decode(packet):
                 self.counters.decoded += 1
                 self.picture_at = self._clock.monotonic()
                 if self._due(time):
                     self._guarded(self._see, picture, time, worked)
+        self.counters.damaged = self._stream.damaged
         self._guarded(self._collect, worked)
         return worked
 
@@ -168,29 +175,15 @@ class LiveCamera:
 
     # --------------------------------------------------------------- pictures
 
-    def _decode(self, packet: Packet) -> Iterator[tuple[Any, float]]:
-        """Sound pictures with their time on the camera's clock; damaged ones are counted."""
-        import av
-
-        if packet.session.number != self._session:
-            self._session, self._synced = packet.session.number, False
-        self._synced = self._synced or packet.key
-        self._undecodable += 1  # a damaged stream may give neither pictures nor errors
-        pictures = []
-        try:
-            if self._synced:
-                pictures = packet.session.decoder.decode(packet.data)
-        except (av.error.FFmpegError, ValueError):
-            self.counters.damaged += 1
-        for picture in pictures:
-            if picture.is_corrupt:
-                self.counters.damaged += 1
-                continue
-            self._undecodable = 0
-            yield picture, _time_of(picture, packet)
-        if self._undecodable >= (UNDECODABLE_AFTER if self._synced else NO_KEY_AFTER):
-            self._undecodable = 0
-            self.feed.reopen("its pictures cannot be decoded")
+    def _packets(self) -> Iterator[Packet]:
+        """What has come and is to be decoded now; the rest is kept while nothing moves."""
+        if self.pictures.wanting:
+            yield from self._sleeping.wake(self._clock.monotonic())
+        for packet in self.feed.queue.take():
+            self._keys += packet.key
+            yield from self._sleeping.admit(packet)
+            if self._sleeping.held:
+                self.picture_at = self._clock.monotonic()
 
     def _due(self, time: float) -> bool:
         """Whether to look at this picture, at the camera's own rate by the stream's own time."""
@@ -228,8 +221,10 @@ class LiveCamera:
     def _look(self, frame: Frame, worked: Worked) -> None:
         assert self._pipeline is not None
         look = self._pipeline.look(frame)
-        self.gate = look.gate.state
         self.counters.triggered += bool(look.gate.triggered)
+        routine = look.gate.reason == "scan" or not look.crops
+        self._sleeping.looked(frame.time, bool(look.gate.triggered) or not routine)
+        self._watch_over(frame, look, worked)
         if not look.crops:
             self._settle(frame, look, None, worked)
             return
@@ -238,6 +233,45 @@ class LiveCamera:
             self._settle(worked.question.frame, worked.question.look, None, worked)
         crops = self._pipeline.cut(frame, look)
         worked.question = Question(frame, look, crops, self._pipeline)
+
+    def _watch_over(self, frame: Frame, look: Look, worked: Worked) -> None:
+        """Tell when something begins or ends to be wrong with the pictures themselves."""
+        assert self._pipeline is not None
+        if self._watch is None or self._watched != (frame.size, self.spec.masks):
+            self._end_watch("its pictures have another size or other masks now", worked)
+            self._watch = TamperWatch(frame.size, self._pipeline.show)
+            self._watched = (frame.size, self.spec.masks)
+        if self._watch.note(frame.time, look.gate.state, look.gate.triggered):
+            for change in self._watch.look(frame.luma, self._pipeline.means(), self._keys):
+                picture = self.pictures.store(frame.jpeg())
+                worked.events.append(self._tampered(change, frame.time, {"picture": picture}))
+        self.wrong = self._watch.standing
+        self.gate = next(iter(self.wrong), look.gate.state)
+
+    def _end_watch(self, why: str, worked: Worked) -> None:
+        """Look at the pictures afresh; what was wrong with them is no longer known."""
+        if self._watch is not None:
+            now = self._clock.monotonic()
+            for change in self._watch.give_up(why):
+                worked.events.append(self._tampered(change, now, {}))
+        self._watch, self.wrong = None, {}
+
+    def _tampered(self, change: Change, time: float, more: dict[str, Any]) -> Event:
+        data = {
+            "camera": self.spec.id,
+            "place": self.spec.place,
+            "since": iso(self._wall + timedelta(seconds=change.since)),
+            "reason": change.words,
+        }
+        if not change.began:
+            data["ended"] = change.kind
+        return Event(
+            f"camera.{change.kind}" if change.began else "camera.clear",
+            f"camera/{self.spec.id}",
+            self._wall + timedelta(seconds=time),
+            self.spec.id,
+            data | more,
+        )
 
     def _settle(
         self, frame: Frame, look: Look, detections: list[Detection] | None, worked: Worked
@@ -291,15 +325,3 @@ class LiveCamera:
     def dropped(self) -> int:
         """Pictures nobody looked at for want of time: packets shed and questions superseded."""
         return self.counters.dropped + self.feed.queue.dropped
-
-
-def _time_of(picture: Any, packet: Packet) -> float:
-    """When a picture was taken, on the camera's clock (s).
-
-    A decoder gives pictures out late: after the stream's clock has jumped, one may still carry the
-    old stamp, which the new packet's base does not fit.
-    """
-    if picture.pts is None:
-        return packet.time
-    time = float(picture.pts * picture.time_base) + packet.base
-    return time if abs(time - packet.time) <= REORDERED_S else packet.time

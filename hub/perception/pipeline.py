@@ -83,6 +83,10 @@ class CameraPipeline:
             sides=tuple(crop.side for crop in plans),
         )
 
+    def means(self) -> NDArray[np.float32]:
+        """The gate's grey level of each cell (lines, columns) of the frame looked at last."""
+        return self._gate.means()
+
     def cut(self, frame: Frame, look: Look) -> list[Crop]:
         """The pixels of a look's crops, taken from the same frame, with private parts painted."""
         regions = look.gate.regions

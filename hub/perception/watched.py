@@ -17,7 +17,8 @@ State = Literal["starting", "online", "offline"]
 class CameraCounters:
     """One camera as perception sees it; counts go on over restarts of the worker.
 
-    `picture_age_s` is the age of the newest decoded picture, `reason` why none comes.
+    `picture_age_s` is the age of the newest decoded picture, `reason` why none comes, or what is
+    wrong with those that come.
     """
 
     state: State
@@ -46,6 +47,7 @@ class Watched:
     state: State = "starting"
     reason: str = ""
     gate: str = "warming"
+    wrong: dict[str, str] = field(default_factory=dict)
     picture_at: float | None = None
     before: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     now: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))

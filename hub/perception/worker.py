@@ -306,6 +306,7 @@ class Worker:
             "missed": camera.pictures.missed,
             "gate": camera.gate,
             "reason": camera.feed.trouble or camera.fault,
+            "wrong": camera.wrong,
             "age_s": None if camera.picture_at is None else round(now - camera.picture_at, 3),
         }
 

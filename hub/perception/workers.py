@@ -229,12 +229,22 @@ class Perception:
             watched = self._cameras.get(camera)
             if watched is None:
                 continue
+            await self._forget_wrong(camera, watched)
             if end.ran_s > FORGIVEN_AFTER_S or watched.spec.slot not in marked:
                 watched.kills = 0
             if watched.spec.slot in marked:
                 watched.kills += 1
             if watched.kills >= KILLS and len(crew.cameras) > 1:
                 await self._set_apart(crew, camera)
+
+    async def _forget_wrong(self, camera: str, watched: Watched) -> None:
+        """What was wrong with its pictures was known to a worker that is gone."""
+        reason = "its worker has ended, and looks afresh when it is back"
+        for ended in watched.wrong:
+            data = {"camera": camera, "place": watched.spec.place, "reason": reason, "ended": ended}
+            source = f"camera/{camera}"
+            await self._publish(Event("camera.clear", source, self._clock.now(), camera, data))
+        watched.wrong = {}
 
     async def _set_apart(self, crew: Crew, camera: str) -> None:
         crew.cameras.remove(camera)
@@ -256,6 +266,7 @@ class Perception:
             camera.now = {key: int(report[key]) for key in COUNTED}
             camera.gate = str(report["gate"])
             camera.reason = str(report["reason"])
+            camera.wrong = dict(report["wrong"])
             if report["age_s"] is not None:
                 camera.picture_at = now - float(report["age_s"])
                 if self.first_picture is None:
@@ -303,6 +314,9 @@ class Perception:
             return "its worker is not running"
         return camera.reason or "no picture comes"
 
+    def _what_is_wrong(self, camera: Watched) -> str:
+        return "; ".join(camera.wrong.values()) if camera.state == "online" else self._why(camera)
+
     async def _publish(self, event: Event) -> bool:
         try:
             await self._accept(event)
@@ -321,7 +335,7 @@ class Perception:
         snapshot = self.snapshot(camera.spec.id)
         return CameraCounters(
             state=camera.state,
-            reason="" if camera.state == "online" else self._why(camera),
+            reason=self._what_is_wrong(camera),
             gate=camera.gate,
             picture_time=snapshot[1] if snapshot else None,
             picture_age_s=age,

@@ -41,6 +41,22 @@ _DOOR: Mapping[str, tuple[str, Tone]] = {
     "door.online": ("its controller answers again", "ok"),
     "door.offline": ("its controller does not answer", "check"),
 }
+_CAMERA: Mapping[str, tuple[str, Tone]] = {
+    "camera.online": ("delivers pictures again", "ok"),
+    "camera.offline": ("delivers no pictures", "check"),
+    "camera.covered": ("its lens is covered", "check"),
+    "camera.moved": ("was turned, or shows another view", "check"),
+    "camera.defocused": ("its picture is out of focus", "check"),
+    "camera.frozen": ("its picture is frozen", "check"),
+    "camera.blind": ("cannot see", "check"),
+}
+_OVER: Mapping[str, str] = {
+    "covered": "its lens is clear again",
+    "moved": "shows its usual view again",
+    "defocused": "is in focus again",
+    "frozen": "its picture moves again",
+    "blind": "can see again",
+}
 _OTHER: Mapping[str, tuple[str, Tone]] = {
     "visitor.checked_in": ("checked in", "neutral"),
     "visitor.checked_out": ("checked out", "neutral"),
@@ -118,10 +134,11 @@ class Words:
             return self._action(event)
         if event.type == "picture.saved":
             return self._picture(event), "neutral"
-        if area == "camera":
-            good = event.type == "camera.online"
-            what = "delivers pictures again" if good else "delivers no pictures"
-            return f"{self.camera(event.subject)}: {what}", "ok" if good else "check"
+        if event.type == "camera.clear":
+            return f"{self.camera(event.subject)}: {_OVER[str(event.data['ended'])]}", "ok"
+        if event.type in _CAMERA:
+            what, tone = _CAMERA[event.type]
+            return f"{self.camera(event.subject)}: {what}", tone
         return self._other(event)
 
     def _zone_line(self, event: Event) -> tuple[str, Tone]:

@@ -22,6 +22,7 @@ from hub.web.words import needs_a_look, offset, sentence
 
 _LONGEST_NOTE = 2000
 _CALM = {"running": 1, "disabled": 2}
+_SEES = ("warming", "watching")
 
 
 async def now(request: web.Request) -> web.Response:
@@ -62,7 +63,7 @@ async def _queue(request: web.Request) -> list[AlertView]:
 
 
 def _watches(camera: CameraView) -> bool:
-    return camera["state"] == "online" and not camera["private"] and camera["gate"] != "blind"
+    return camera["state"] == "online" and not camera["private"] and camera["gate"] in _SEES
 
 
 def _camera(cameras: list[CameraView], camera: str) -> CameraView | None:

@@ -1,0 +1,279 @@
+"""What of a camera's usual scene a picture still shows.
+
+The gate's grid of cell means is halved, freed of light and shading (each value less the mean
+around it) and compared, block by block, with the same of a scene remembered over minutes. Light
+switches and dusk change how strong a structure is, hardly ever where it is.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+BLOCK = 4  # values of the halved grid along a block's side, about
+AROUND = 3  # values a mean around a value is taken over
+FLAT = 0.6  # grey levels (rms) up to which a block holds nothing but noise
+FLAT_SHARE = 0.3  # of a block's usual structure, likewise
+TEXTURED = 1.0  # grey levels (rms) from which a block can be known again
+ALIKE = 0.5  # correlation from which a block shows what it used to, whatever its sign
+NEEDED = 0.15  # share of the blocks that must be textured before anything is judged
+RELIT, RELIT_TIMES = 8.0, 2.5  # grey levels; times the usual change of light
+OVERLAP = 0.35  # share of the picture that two views must have in common to be laid over
+SHARP_ROWS = 24
+
+
+class Showing(NamedTuple):
+    """What a picture shows of the scene, in shares of the blocks that can be known again.
+
+    `known` show what they used to, `empty` show nothing at all and nothing known. `gain` is the
+    structure's strength over its usual one.
+    """
+
+    known: float
+    empty: float
+    gain: float
+
+
+class Shift(NamedTuple):
+    """Where the scene is found now: cells right and down, and how well it fits there and here."""
+
+    right: int
+    down: int
+    there: float
+    here: float
+
+
+class Scene:
+    """The remembered structure of one camera's scene, on a grid of (lines, columns) cells.
+
+    `looked_at` (lines, columns) is 1 in cells that may be looked at. `light` is the mean grey level
+    of the picture, `learned` the number of pictures that were learned from, and `can_judge` says
+    whether the remembered scene has structure enough to be known again.
+    """
+
+    def __init__(self, looked_at: Floats) -> None:
+        self.cells = lines, columns = looked_at.shape
+        self._half = 2 if lines >= 20 and columns >= 40 else 1
+        valid = _ring(_halved(looked_at, self._half)) >= 0.999
+        self._valid = valid.astype(np.float32)
+        self._blocks = _blocks(valid)
+        self._cells_valid = (_ring(_smooth(looked_at)) >= 0.999).astype(np.float32)
+        self.blocks = len(self._blocks)
+        self._needed = max(4.0, NEEDED * self.blocks)
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin with no scene."""
+        self.learned = 0
+        self.can_judge = False
+        self.light = 0.0
+        self._usual = np.zeros(self._valid.shape, np.float32)
+        self._usual_means = np.zeros(self.cells, np.float32)
+        self._usual_power = np.zeros(self.blocks, np.float32)
+        self._textured = np.zeros(self.blocks, np.bool_)
+        self._usual_lights = np.zeros(self.blocks, np.float32)
+        self._usual_relit = 0.0
+        self._held = self._usual
+        self._held_power = self._usual_power
+
+    def sense(self, means: Floats) -> None:
+        """Take in a picture's cell means (lines, columns), for the questions below."""
+        self._means = means
+        halved = _halved(means, self._half)
+        self.light = float(np.add.reduce(halved, axis=None)) / halved.size
+        self._halved = halved[1:-1, 1:-1]
+        self._now = _band(halved) * self._valid
+        self._power = self._blocks @ np.square(self._now).ravel()
+
+    @property
+    def is_structured(self) -> bool:
+        """Whether the picture itself has structure that could be known again."""
+        return bool(np.count_nonzero(self._power > TEXTURED**2) >= self._needed)
+
+    @property
+    def shows_nothing(self) -> bool:
+        """Whether there is nothing in the picture but noise and shading."""
+        with_structure = np.count_nonzero(self._power > FLAT**2)
+        return bool(self.blocks > 0 and with_structure <= 0.02 * self.blocks)
+
+    def showing(self) -> Showing:
+        """Compare the picture with the remembered scene, which must be one that `can_judge`."""
+        usual, textured = self._usual_power, self._textured
+        count = np.count_nonzero(textured)
+        joint = self._blocks @ (self._now * self._usual).ravel()
+        known = textured & (joint * joint > ALIKE**2 * self._power * usual)
+        flat = self._power < self._flat
+        return Showing(
+            known=np.count_nonzero(known) / count,
+            empty=np.count_nonzero(textured & flat & ~known) / count,
+            gain=float(np.abs(joint) @ textured) / float(usual @ textured),
+        )
+
+    def is_relit(self) -> bool:
+        """Whether the light has changed by more than it often does, with clouds or people."""
+        return self._relit() > max(RELIT, RELIT_TIMES * self._usual_relit)
+
+    def as_held(self) -> float:
+        """The share of blocks, among those that show something, that are as in the picture held."""
+        something = self._power >= FLAT**2
+        same = self._blocks @ (self._now * self._held).ravel()
+        still = (same > ALIKE * np.sqrt(self._power * self._held_power)) & something
+        return int(np.count_nonzero(still)) / max(1, int(np.count_nonzero(something)))
+
+    def hold(self) -> None:
+        """Hold this picture, to see whether those that follow stay as it is."""
+        self._held, self._held_power = self._now, self._power
+
+    def learn(self, rate: float) -> None:
+        """Draw the remembered scene towards the picture; the first pictures weigh alike."""
+        self.learned += 1
+        rate = max(rate, 1.0 / self.learned)
+        self._usual = self._usual + np.float32(rate) * (self._now - self._usual)
+        self._usual_power = power = self._blocks @ np.square(self._usual).ravel()
+        self._flat = np.maximum(FLAT**2, FLAT_SHARE**2 * power)
+        self._textured = power > TEXTURED**2
+        self.can_judge = bool(np.count_nonzero(self._textured) >= self._needed)
+        if self.learned > 1:
+            self._usual_relit += rate * (min(RELIT, self._relit()) - self._usual_relit)
+        self._usual_lights += np.float32(rate) * (self._lights() - self._usual_lights)
+        self._usual_means += np.float32(rate) * (self._means - self._usual_means)
+
+    def _lights(self) -> Floats:
+        return self._blocks @ self._halved.ravel()
+
+    def _relit(self) -> float:
+        """By how many grey levels the light is another than usual, on average over the blocks."""
+        change = np.abs(self._lights() - self._usual_lights)
+        return float(np.add.reduce(change)) / max(1, self.blocks)
+
+    def shift(self) -> Shift:
+        """Where in the picture the remembered scene fits best."""
+        before = _ring_band(self._usual_means) * self._cells_valid
+        now = _ring_band(self._means) * self._cells_valid
+        return _best_shift(before, now, self._cells_valid)
+
+
+class Fineness(NamedTuple):
+    """Fine structure, and how far noise alone may put it out; both grey levels squared."""
+
+    power: float
+    error: float
+
+
+class Sharpness:
+    """How much fine structure a plane of (height, width) pixels has, whatever its noise.
+
+    Second differences over one pixel are small where edges are soft, those over two are not.
+    White noise adds the same to both and drops out of their difference.
+    """
+
+    def __init__(self, shape: tuple[int, int], shown: NDArray[np.uint8] | None) -> None:
+        height = shape[0]
+        count = min(SHARP_ROWS, height)
+        self._rows = slice(height // (2 * count), None, height // count)
+        self._seen: list[Floats] = []
+        if shown is not None:
+            seen = shown[self._rows] != 0
+            self._seen = [(seen[:, k:] & seen[:, :-k]).astype(np.float32) for k in (1, 2, 4)]
+
+    def measure(self, luma: NDArray[np.uint8]) -> Fineness:
+        """The fine structure of a plane; its power is near 0 for noise, blur and emptiness."""
+        rows = luma[self._rows].astype(np.float32)
+        powers = []
+        for number, lag in enumerate((1, 2, 4)):
+            step = rows[:, lag:] - rows[:, :-lag]
+            if self._seen:
+                step *= self._seen[number]
+            flat = step.ravel()
+            powers.append(float(np.dot(flat, flat)) / flat.size)
+        one, two, four = powers
+        narrow, wide = 4.0 * one - two, 4.0 * two - four
+        return Fineness(wide - narrow, 2.8 * narrow / math.sqrt(rows.size))
+
+
+def _halved(cells: Floats, half: int) -> Floats:
+    if half == 1:
+        return cells
+    lines, columns = cells.shape[0] // 2 * 2, cells.shape[1] // 2 * 2
+    top, bottom = cells[0:lines:2], cells[1:lines:2]
+    whole = top + bottom
+    out: Floats = (whole[:, 0:columns:2] + whole[:, 1:columns:2]) * np.float32(0.25)
+    return out
+
+
+def _ring(values: Floats) -> Floats:
+    """The mean of the 3 x 3 values around each that has all its neighbours."""
+    rows = values[:-2] + values[1:-1] + values[2:]
+    out: Floats = (rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]) * np.float32(1 / 9)
+    return out
+
+
+def _band(values: Floats) -> Floats:
+    """Each value less the mean around it: structure without light and shading."""
+    return values[1:-1, 1:-1] - _ring(values)
+
+
+def _smooth(cells: Floats) -> Floats:
+    whole = cells[:-1] + cells[1:]
+    out: Floats = (whole[:, :-1] + whole[:, 1:]) * np.float32(0.25)
+    return out
+
+
+def _ring_band(cells: Floats) -> Floats:
+    """As `_band`, on cells that are not halved, so that a shift of one cell is seen as one."""
+    smooth = _smooth(cells)
+    centre = smooth[1:-1, 1:-1]
+    wide = np.pad(smooth, 1, mode="edge")
+    lines, columns = centre.shape
+    rows = np.stack([wide[k : k + lines] for k in range(5)]).sum(0)
+    around = np.stack([rows[:, k : k + columns] for k in range(5)]).sum(0)
+    out: Floats = (centre - around / 25).astype(np.float32)
+    return out
+
+
+def _blocks(valid: NDArray[np.bool_]) -> Floats:
+    """(blocks, values): a row takes the mean over one block; blocks half hidden are left out."""
+    lines, columns = valid.shape
+    if not valid.size:
+        return np.zeros((0, 0), np.float32)
+    down = np.arange(lines) * max(1, round(lines / BLOCK)) // lines
+    across = np.arange(columns) * max(1, round(columns / BLOCK)) // columns
+    number = down[:, None] * (int(across.max()) + 1) + across[None, :]
+    rows = []
+    for block in range(int(number.max()) + 1):
+        inside = (number == block) & valid
+        if 2 * inside.sum() >= (number == block).sum():
+            rows.append(inside.ravel() / inside.sum())
+    return np.array(rows, np.float32).reshape(len(rows), valid.size)
+
+
+def _best_shift(before: Floats, now: Floats, valid: Floats) -> Shift:
+    """Normalised correlation over every shift that leaves enough in common."""
+    lines, columns = before.shape
+    size = (2 * lines, 2 * columns)
+
+    def spectrum(values: Floats) -> NDArray[np.complex128]:
+        return np.fft.rfft2(values, size)
+
+    def across(left: NDArray[np.complex128], right: NDArray[np.complex128]) -> NDArray[np.float64]:
+        return np.fft.irfft2(np.conj(left) * right, size)
+
+    seen = spectrum(valid)
+    joint = across(spectrum(before), spectrum(now))
+    power = across(spectrum(before * before), seen) * across(seen, spectrum(now * now))
+    enough = across(seen, seen) > OVERLAP * float(valid.sum())
+    least = 0.05 * float((before * before).sum()) * float((now * now).sum())
+    fit = np.where(enough & (power > max(least, 1e-3)), joint / np.sqrt(np.maximum(power, 1e-3)), 0)
+    at = int(np.argmax(fit))
+    down, right = divmod(at, size[1])
+    return Shift(
+        right - size[1] if right > columns else right,
+        down - size[0] if down > lines else down,
+        float(fit[down, right]),
+        float(fit[0, 0]),
+    )
