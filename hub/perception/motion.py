@@ -30,6 +30,9 @@ BASE_THRESHOLD = 0.8  # grey levels of a cell's mean, before noise and edges are
 NOISE_THRESHOLD = 5.0  # standard deviations of the cell's own noise
 EDGE_THRESHOLD = 0.02  # share of the steepest difference to a neighbouring cell
 LOW = 0.5  # share of its threshold at which a cell may join a mover
+FIRM = 0.35  # likewise, at which it may start one together with its neighbours
+TOGETHER = 2.4  # summed ratio of six cells, two across and three down, that start one
+DIM = 1.5  # highest ratio under which a mover must move at every look, and not be new
 BIG_CELLS = 6  # a mover of this size is believed at once, in calm weather
 WEATHER = (0.7, 1.5, 3.0, 8.0)  # strays a frame from which one more frame of history is asked for
 SURE_WEIGHT = 14.0  # summed ratio at which a mover of any size is believed at once
@@ -43,9 +46,13 @@ RESTLESS_SECONDS = 10.0
 PULSE_SECONDS = 10.0
 SHAKE_SECONDS = 6.0  # a gust is remembered
 STILL_SECONDS = 15.0  # a thing that has not changed for so long is furniture
-STILL_FAINT_SECONDS = 3.0  # likewise, where little is left to see
+STILL_FAINT_SECONDS = 1.0  # likewise, where little is left to see
 STILL_SPECK_SECONDS = 1.0  # likewise, where that is also small
 STILL_VAST_SECONDS = 1.0  # likewise, where it fills a third of the picture
+REACH_SECONDS = 20.0  # in which what a cell reached by itself fades
+REACH_STRETCH = 1.6  # times its own reach that a cell must go
+REACH_LEAST = 1.2  # standard deviations that count as reached in any case
+REACH_GAIN = 0.5  # likewise, more for each grey level of them
 EDGE_FRAMES = 8
 
 WARM_SECONDS = 1.0
@@ -139,6 +146,12 @@ class MotionGate:
         self._knobs[G.EDGE_SHARE] = EDGE_THRESHOLD
         self._knobs[G.NOISE_GAIN] = NOISE_THRESHOLD
         self._knobs[G.LOW] = LOW
+        self._knobs[G.STRETCH] = REACH_STRETCH
+        self._knobs[G.REACH_LEAST] = REACH_LEAST
+        self._knobs[G.REACH_GAIN] = REACH_GAIN
+        self._knobs[G.DIM] = DIM
+        self._knobs[G.FIRM] = FIRM
+        self._knobs[G.TOGETHER] = TOGETHER
         self._knobs[G.WEIGHT_LONE] = LONE_WEIGHT
         self._knobs[G.STILL] = STILL_SECONDS
         self._knobs[G.STILL_FAINT] = STILL_FAINT_SECONDS
@@ -205,7 +218,7 @@ class MotionGate:
 
     def ratios(self) -> NDArray[np.float32]:
         """How far each cell (lines, columns) stands out, in units of its threshold; a copy."""
-        return self._cells_of(G.RATIO)
+        return np.abs(self._cells_of(G.RATIO))
 
     @property
     def cell(self) -> tuple[int, int]:
@@ -252,6 +265,7 @@ class MotionGate:
         knobs[G.NOISE_RATE] = max(first, 1.0 - math.exp(-dt / NOISE_SECONDS))
         knobs[G.NOISE_SLOW] = dt / FLUTTER_SECONDS
         knobs[G.RESTLESS_RATE] = 1.0 - math.exp(-dt / RESTLESS_SECONDS)
+        knobs[G.REACH_DECAY] = math.exp(-dt / REACH_SECONDS)
         knobs[G.PULSE_RATE] = 1.0 - math.exp(-dt / PULSE_SECONDS)
         knobs[G.SHAKE_DECAY] = math.exp(-dt / SHAKE_SECONDS)
 

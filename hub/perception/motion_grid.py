@@ -22,13 +22,15 @@ from numpy.typing import NDArray
     WEIGHT,  # 1 where the light was fitted
     RESIDUAL,  # what light does not explain
     BEFORE,  # the residual one frame ago
-    RATIO,  # size of the residual over its threshold
+    RATIO,  # the residual over its threshold, signed
     FRONT,  # 1 beneath a mover, 2 beneath one that became furniture
     AGE,  # seconds since the cell changed from one frame to the next
     RESTLESS,  # how often the cell goes back to calm, share of the frames
     ACROSS,  # the cell's column
-) = range(14)
-PLANES = 14
+    ABOVE,  # how far over the background the cell goes by itself, grey levels
+    BELOW,  # likewise under it
+) = range(16)
+PLANES = 16
 
 # Entries of `shape`.
 (
@@ -70,8 +72,15 @@ SHAPE = 12
     RESTLESS_RATE,
     PULSE_RATE,
     WEIGHT_SURE,
-) = range(21)
-KNOBS = 21
+    REACH_DECAY,
+    STRETCH,
+    REACH_LEAST,
+    REACH_GAIN,
+    DIM,
+    FIRM,
+    TOGETHER,
+) = range(28)
+KNOBS = 28
 
 # Entries of `found`.
 (
@@ -82,7 +91,7 @@ KNOBS = 21
     SHAKE,  # the camera's, share of an edge
     BANDS,  # seconds for which bands of mains light are still expected
     JUMPED,  # 1 when the light changed at once
-    UNREST,  # how strongly it changed lately
+    UNREST,  # how strongly it changed lately, on average
     STEP,  # mean change from one frame to the next, grey levels
     SIZE,  # mean size of the residuals, grey levels
     PULSE,  # 1 where this frame changed all over, as at an encoder's key frame
@@ -92,19 +101,21 @@ FOUND = 11
 DARKEST = np.float32(4.0)
 BRIGHTEST = np.float32(251.0)
 RUN_SURE = 2
+RUN_NEAR = 2  # from so long a history on, earlier frames must show it one cell away, not two
 JUMP_OFFSET = 3.0  # grey levels between two frames: a switch was thrown
 JUMP_GAIN = 0.05
 USUAL_SHARE = 0.2  # of its threshold that a calm cell's residual is at most, on average
 EXCESS_GAIN = 3.0
 EXCESS_MOST = 12.0  # grey levels
-UNREST_SECONDS = 3.0
-JUMP_AGAIN = 1.5  # so much more than lately it must change, or it is flicker
+UNREST_SECONDS = 2.0
+JUMP_AGAIN = 3.0  # so many times more than lately it must change, or it is flicker
 SHAKE_GAIN = 3.0
 CALM_ENOUGH = 0.8  # share of the cells within their thresholds that shows unchanged light
 MIDDLE = np.float32(128.0)
 UNSATURATED = np.float32(118.0)  # grey levels from the middle within which light can be judged
 BAND = np.float32(0.006)  # gain of its own with which a line of cells stands out
 BAND_SHARE = 0.25  # of the lines must, to show mains light
+BAND_LIKE = np.float32(0.5)  # of its gain by which a line in a band may differ from the last
 BAND_SECONDS = 30.0
 LINE_INERTIA = 8 * 40.0**2  # as eight more dark cells that did not change
 RESTLESS_SHARE = np.float32(0.09)
@@ -113,6 +124,7 @@ PULSE_TIMES = 2.0
 PULSE_LEAST = 0.3  # grey levels
 FLUTTER_MOST = np.float32(36.0)  # noise power that movers may teach
 FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forgotten
+NEW_REACH = np.float32(3.0)  # of a new scene, grey levels to a unit of its noise
 VAST_SHARE = 0.35  # of the cells looked at
 
 JOIN_WASTE = 1.15  # a joined box may be this much larger than what it joins

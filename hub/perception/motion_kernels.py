@@ -58,6 +58,29 @@ def _learn_noise(field: Any, rate: Any, slow: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _learn_reach(field: Any, decay: Any, slow: Any) -> None:
+    """How far each cell goes by itself, over and under the background: a peak that fades.
+
+    Beneath a mover it grows slowly, but where a cell comes and goes at once.
+    """
+    residual = field[G.RESIDUAL]
+    front = field[G.FRONT]
+    restless = field[G.RESTLESS]
+    above = field[G.ABOVE]
+    below = field[G.BELOW]
+    for i in range(above.shape[0]):
+        up = max(residual[i], F(0))
+        down = max(-residual[i], F(0))
+        moved = front[i] > F(0) and restless[i] <= G.RESTLESS_SHARE
+        high = above[i]
+        low = below[i]
+        slow_high = high + slow * max(F(0), up - high)
+        slow_low = low + slow * max(F(0), down - low)
+        above[i] = slow_high if moved else max(up, high * decay)
+        below[i] = slow_low if moved else max(down, low * decay)
+
+
+@njit(**OPTIONS)
 def _grow_old(field: Any, dt: Any, rate: Any, pulse: Any) -> None:
     """Seconds since each cell last changed from one frame to the next; and how restless it is.
 
@@ -110,6 +133,7 @@ def _relight(back: Any, offset: Any, gain: Any) -> None:
 def _learn(knobs: Any, field: Any, found: Any) -> None:
     """After every judged frame: noise, light and background move on."""
     _learn_noise(field, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
+    _learn_reach(field, knobs[G.REACH_DECAY], knobs[G.NOISE_SLOW])
     bands = found[G.BANDS] > 0.0
     changed = abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02
     if found[G.JUMPED] > 0.0 or (changed and not bands):
@@ -155,6 +179,8 @@ def adopt(shape: Any, knobs: Any, field: Any, pace: Any, noise: Any) -> None:
         back[i] += pace * (mean[i] - back[i])
     for i in range(back.shape[0]):
         field[G.NOISE, i] = max(field[G.NOISE, i], noise)
+        field[G.ABOVE, i] = max(field[G.ABOVE, i], G.NEW_REACH * noise)
+        field[G.BELOW, i] = max(field[G.BELOW, i], G.NEW_REACH * noise)
         field[G.BEFORE, i] = F(0)
         field[G.AGE, i] = F(0)
         field[G.FRONT, i] = F(0)

@@ -146,14 +146,20 @@ def _line_gain(r: Any, b: Any, w: Any, sums: Any) -> Any:
 
 @njit(**OPTIONS)
 def _banded_lines(field: Any, shape: Any, sums: Any) -> Any:
-    """How many lines of cells have a gain of their own."""
+    """How many lines of cells have a gain of their own that their neighbours nearly share.
+
+    Bands of mains light are many lines wide; stripes before a shaking camera are not.
+    """
     pitch = shape[G.PITCH]
     count = 0
+    last = F(0)
     for line in range(1, shape[G.LINES] + 1):
         r = field[G.RESIDUAL, line * pitch : (line + 1) * pitch]
         b = field[G.BACK, line * pitch : (line + 1) * pitch]
         w = field[G.WEIGHT, line * pitch : (line + 1) * pitch]
-        count += abs(_line_gain(r, b, w, sums)) > G.BAND
+        gain = _line_gain(r, b, w, sums)
+        count += abs(gain) > G.BAND and abs(gain - last) < G.BAND_LIKE * abs(gain)
+        last = gain
     return count
 
 
@@ -281,28 +287,69 @@ def _shake(field: Any, size: Any, shape: Any, sums: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _limits(noise: Any, edge: Any, base: Any, share: Any, knobs: Any, out: Any) -> None:
-    """Each cell's own threshold, in grey levels: more beside edges, more in noise."""
+def _limits(field: Any, base: Any, share: Any, knobs: Any) -> None:
+    """Each cell's own threshold, in grey levels: more beside edges, more in noise.
+
+    Noise counts with many standard deviations, yet with no more than a stretch of how far the
+    cell went by itself lately on that side: rain only brightens.
+    """
     k = knobs[G.NOISE_GAIN]
+    stretch = knobs[G.STRETCH]
+    least = knobs[G.REACH_LEAST]
+    more = knobs[G.REACH_GAIN]
+    noise = field[G.NOISE]
+    edge = field[G.EDGE]
+    residual = field[G.RESIDUAL]
+    above = field[G.ABOVE]
+    below = field[G.BELOW]
+    out = field[G.LIMIT]
     for i in range(out.shape[0]):
-        out[i] = base + share * edge[i] + k * math.sqrt(noise[i])
+        reach = above[i] if residual[i] > F(0) else below[i]
+        sigma = F(math.sqrt(noise[i]))
+        reach = max(reach, sigma * (least + more * sigma))
+        out[i] = base + share * edge[i] + min(k * sigma, stretch * reach)
 
 
 @njit(**OPTIONS)
 def _ratio(residual: Any, limit: Any, look: Any, out: Any) -> None:
-    """Size of each residual in units of its threshold."""
+    """Each residual in units of its threshold, signed."""
     for i in range(out.shape[0]):
-        out[i] = look[i] * abs(residual[i]) / limit[i]
+        out[i] = look[i] * residual[i] / limit[i]
 
 
 @njit(**OPTIONS)
-def _label(ratio: Any, low: Any, labels: Any) -> Any:
-    """0 calm, 1 may join a mover, 2 may start one; returns how many of the last."""
+def _upright(ratio: Any, pitch: int, out: Any) -> None:
+    """The sum of each cell's ratio with those above and below."""
+    n = ratio.shape[0]
+    up = ratio[: n - 2 * pitch]
+    here = ratio[pitch : n - pitch]
+    down = ratio[2 * pitch :]
+    inner = out[pitch : n - pitch]
+    for i in range(inner.shape[0]):
+        inner[i] = up[i] + here[i] + down[i]
+
+
+@njit(**OPTIONS)
+def _label(ratio: Any, upright: Any, low: Any, firm: Any, together: Any, labels: Any) -> Any:
+    """0 calm, 1 may join a mover, 2 may start one; returns how many stand out alone.
+
+    A cell that does not may still start one together with the five beside it, above and below
+    that lean to the same side (`upright` holds sums of three): noise does not.
+    """
     hot: Any = 0
-    for i in range(labels.shape[0]):
-        strong = ratio[i] > F(1)
+    n = labels.shape[0]
+    left = upright[: n - 2]
+    right = upright[2:]
+    middle = upright[1 : n - 1]
+    size = ratio[1 : n - 1]
+    inner = labels[1 : n - 1]
+    for i in range(inner.shape[0]):
+        alone = abs(size[i])
+        wide = max(abs(middle[i] + left[i]), abs(middle[i] + right[i]))
+        strong = alone > F(1)
         hot += np.int64(strong)
-        labels[i] = np.uint8(ratio[i] > low) + np.uint8(strong)
+        pooled = (wide > together) & (alone > firm)
+        inner[i] = np.uint8((alone > low) | pooled) + np.uint8(strong | pooled)
     return hot
 
 
@@ -348,7 +395,7 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
     residual = field[G.RESIDUAL]
     total, offset, gain = _fit_calm(field, shape, sums)
     found[G.BANDS] = max(0.0, found[G.BANDS] - np.float64(knobs[G.DT]))
-    unrest = found[G.UNREST] * max(0.0, 1.0 - np.float64(knobs[G.DT]) / G.UNREST_SECONDS)
+    unrest = found[G.UNREST]
     changed = 0.0
     many = total >= G.CALM_ENOUGH * np.float64(shape[G.LOOKED_AT_ODD])
     calm = many and found[G.BANDS] == 0.0
@@ -366,16 +413,21 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
         if found[G.BANDS] > 0.0:
             _even_lines(field, shape, sums)
     found[G.JUMPED] = np.float64(jumped)
-    found[G.UNREST] = max(changed, unrest)
+    pace = min(1.0, np.float64(knobs[G.DT]) / G.UNREST_SECONDS)
+    found[G.UNREST] = unrest + pace * (changed - unrest)
     found[G.SIZE] = _mean_size(residual, look, shape, sums)
     shake, excess, step = _shake(field, found[G.SIZE], shape, sums)
     found[G.SHAKE] = max(shake, found[G.SHAKE] * np.float64(knobs[G.SHAKE_DECAY]))
     share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * found[G.SHAKE]))
     base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
-    _limits(field[G.NOISE], field[G.EDGE], base, share, knobs, field[G.LIMIT])
+    _limits(field, base, share, knobs)
     _ratio(residual, field[G.LIMIT], look, field[G.RATIO])
     found[G.PULSE] = np.float64(step > max(G.PULSE_LEAST, G.PULSE_TIMES * found[G.STEP]))
     found[G.STEP] += np.float64(knobs[G.PULSE_RATE]) * (step - found[G.STEP])
     found[G.OFFSET] = offset
     found[G.GAIN] = gain
-    found[G.HOT] = np.float64(_label(field[G.RATIO], knobs[G.LOW], labels))
+    ratio = field[G.RATIO]
+    upright = field[G.WEIGHT]
+    _upright(ratio, shape[G.PITCH], upright)
+    low, firm, together = knobs[G.LOW], knobs[G.FIRM], knobs[G.TOGETHER]
+    found[G.HOT] = np.float64(_label(ratio, upright, low, firm, together, labels))

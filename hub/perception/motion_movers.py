@@ -18,14 +18,14 @@ STRONG = np.uint64(0x0202020202020202)  # eight labels that may start a mover
 
 
 @njit(**OPTIONS)
-def _support(cells: Any, count: int, votes: Any, pitch: int) -> Any:
-    """The longest run of earlier frames with something hot within two cells of this mover."""
+def _support(cells: Any, count: int, votes: Any, pitch: int, reach: int) -> Any:
+    """The longest run of earlier frames with something hot within `reach` cells of this mover."""
     best: Any = 0
     n = votes.shape[0]
     for k in range(count):
-        for dy in range(-2, 3):
-            start = cells[k] + dy * pitch - 2
-            for i in range(max(start, 0), min(start + 5, n)):
+        for dy in range(-reach, reach + 1):
+            start = cells[k] + dy * pitch - reach
+            for i in range(max(start, 0), min(start + 2 * reach + 1, n)):
                 best = max(best, np.int64(votes[i]))
     return best
 
@@ -147,6 +147,7 @@ def gather(
     votes[0, :] = np.uint8(0)
     jumped = found[G.JUMPED] > 0.0
     pulse = found[G.PULSE] > 0.0
+    around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
     stray = 0
     count = 0
     eights = labels.view(np.uint64)
@@ -167,8 +168,8 @@ def gather(
             known: Any = 0
             for k in range(size):
                 i = cells[k]
-                weight += ratio[i]
-                peak = max(peak, ratio[i])
+                weight += abs(ratio[i])
+                peak = max(peak, abs(ratio[i]))
                 still = abs(residual[i] - before[i]) <= limit[i]
                 youngest = min(youngest, age[i] if still else F(0))
                 left = min(left, across[i])
@@ -179,7 +180,7 @@ def gather(
             run = 0
             big = size >= knobs[G.BIG]
             if not big:
-                run = _support(cells, size, votes[1], pitch)
+                run = _support(cells, size, votes[1], pitch, around)
                 if run == 0:
                     stray += 1
             vote = np.uint8(min(run + 1, 9))
@@ -194,6 +195,9 @@ def gather(
                 continue
             sure = weight > knobs[G.WEIGHT_SURE]
             if not (big or sure or strong or (run >= G.RUN_SURE and run >= knobs[G.RUN_NEEDED])):
+                continue
+            # What an encoder leaves behind comes out of nowhere and then stays as it is.
+            if peak < knobs[G.DIM] and (youngest > F(0) or (run == 0 and known == 0)):
                 continue
             stale = youngest > _patience(size, peak, shape, knobs) and not pulse
             mark = F(2) if stale else F(1)

@@ -44,12 +44,12 @@ def _grow(seed: int, labels: Bytes, pitch: int) -> list[int]:
     return cells
 
 
-def _support(cells: list[int], votes: Bytes, pitch: int) -> int:
+def _support(cells: list[int], votes: Bytes, pitch: int, reach: int) -> int:
     best = 0
     for i in cells:
-        for dy in range(-2, 3):
-            start = i + dy * pitch - 2
-            near = votes[max(start, 0) : max(0, min(start + 5, len(votes)))]
+        for dy in range(-reach, reach + 1):
+            start = i + dy * pitch - reach
+            near = votes[max(start, 0) : max(0, min(start + 2 * reach + 1, len(votes)))]
             best = max(best, int(np.max(near, initial=0)))
     return best
 
@@ -124,18 +124,21 @@ def _gather(
     residual, before, limit = field[G.RESIDUAL], field[G.BEFORE], field[G.LIMIT]
     jumped, pulse = found[G.JUMPED] > 0.0, found[G.PULSE] > 0.0
     younger = np.where(abs(residual - before) <= limit, age, F(0))
+    around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
     stray = 0
     rows: list[list[int]] = []
     for seed in np.flatnonzero(labels == 2).tolist():
         if labels[seed] != 2:
             continue
         mover = _grow(seed, labels, pitch)
-        weight = np.cumsum(ratio[mover], dtype=np.float32)[-1]
+        sizes = abs(ratio[mover])
+        weight = np.cumsum(sizes, dtype=np.float32)[-1]
         big = len(mover) >= knobs[G.BIG]
-        run = 0 if big else _support(mover, votes[1], pitch)
+        run = 0 if big else _support(mover, votes[1], pitch, around)
         stray += not big and run == 0
         votes[0, mover] = 9 if big else min(run + 1, 9)
-        if jumped and 4 * np.count_nonzero(votes[1, mover]) < len(mover):
+        known = np.count_nonzero(votes[1, mover])
+        if jumped and 4 * known < len(mover):
             front[mover] = 2
             continue
         needed = run >= knobs[G.RUN_NEEDED]
@@ -143,8 +146,10 @@ def _gather(
         believed = needed and (weight > knobs[G.WEIGHT_LONE] or run >= G.RUN_SURE)
         if not (big or sure or believed):
             continue
-        patience = _patience(len(mover), ratio[mover].max(), shape, knobs)
-        stale = younger[mover].min() > patience and not pulse
+        youngest, peak = younger[mover].min(), sizes.max()
+        if peak < knobs[G.DIM] and (youngest > 0 or (run == 0 and known == 0)):
+            continue
+        stale = youngest > _patience(len(mover), peak, shape, knobs) and not pulse
         front[mover] = 2 if stale else 1
         if stale:
             continue
@@ -174,6 +179,15 @@ def _learn_noise(knobs: Floats, field: Floats) -> None:
     )
 
 
+def _learn_reach(knobs: Floats, field: Floats) -> None:
+    moved = (field[G.FRONT] > 0) & (field[G.RESTLESS] <= G.RESTLESS_SHARE)
+    for row, sign in ((G.ABOVE, 1), (G.BELOW, -1)):
+        out = np.maximum(F(sign) * field[G.RESIDUAL], F(0))
+        reach = field[row]
+        slowly = reach + knobs[G.NOISE_SLOW] * np.maximum(F(0), out - reach)
+        reach[:] = np.where(moved, slowly, np.maximum(out, reach * knobs[G.REACH_DECAY]))
+
+
 def _grow_old(knobs: Floats, field: Floats, pulse: bool) -> None:
     residual, before, limit = field[G.RESIDUAL], field[G.BEFORE], field[G.LIMIT]
     was_hot = abs(before) > limit
@@ -187,6 +201,7 @@ def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
     """After every judged frame: noise, light and background move on."""
     residual, front, back, ratio = (field[k] for k in (G.RESIDUAL, G.FRONT, G.BACK, G.RATIO))
     _learn_noise(knobs, field)
+    _learn_reach(knobs, field)
     bands = bool(found[G.BANDS] > 0.0)
     changed = bool(abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02)
     if found[G.JUMPED] > 0.0 or (changed and not bands):
@@ -239,6 +254,8 @@ def adopt(shape: Ints, knobs: Floats, field: Floats, pace: float, noise: float) 
     """Take the frame for the new background by `pace` (1 = wholly); start noise anew."""
     field[G.BACK] += F(pace) * (field[G.MEAN] - field[G.BACK])
     field[G.NOISE] = np.maximum(field[G.NOISE], F(noise))
+    for row in (G.ABOVE, G.BELOW):
+        field[row] = np.maximum(field[row], G.NEW_REACH * F(noise))
     field[G.BEFORE] = 0
     field[G.AGE] = 0
     field[G.FRONT] = 0

@@ -76,6 +76,12 @@ def _line_gains(field: Floats, shape: Ints) -> Floats:
     return gains.astype(np.float32)
 
 
+def _banded(gains: Floats) -> int:
+    """How many lines of cells have a gain of their own that their neighbours nearly share."""
+    like = abs(np.diff(gains, axis=0)) < G.BAND_LIKE * abs(gains[1:])
+    return int(np.count_nonzero((abs(gains[1:]) > G.BAND) & like))
+
+
 def _shake(field: Floats, size: float, shape: Ints) -> tuple[float, float, float]:
     apart, edge = abs(_odd(field[G.RESIDUAL], shape)), _odd(field[G.EDGE], shape)
     look = _odd(field[G.LOOK], shape)
@@ -122,7 +128,7 @@ def _light(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> tuple[f
     """Offset and gain of today's light; fills `field[RESIDUAL]`."""
     total, offset, gain = _fit_calm(field, shape)
     found[G.BANDS] = max(0.0, float(found[G.BANDS]) - float(knobs[G.DT]))
-    unrest = float(found[G.UNREST]) * max(0.0, 1.0 - float(knobs[G.DT]) / G.UNREST_SECONDS)
+    unrest = float(found[G.UNREST])
     changed = 0.0
     many = total >= G.CALM_ENOUGH * float(shape[G.LOOKED_AT_ODD])
     calm = many and found[G.BANDS] == 0.0
@@ -138,13 +144,36 @@ def _light(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> tuple[f
         field[G.WEIGHT] = np.where(within, field[G.LOOK], F(0))
     if not jumped and (often or not calm):
         gains = _line_gains(field, shape)
-        if np.count_nonzero(abs(gains) > G.BAND) > G.BAND_SHARE * int(shape[G.LINES]):
+        if _banded(gains) > G.BAND_SHARE * int(shape[G.LINES]):
             found[G.BANDS] = G.BAND_SECONDS
         if found[G.BANDS] > 0.0:
             of_line = gains * field[G.BACK].reshape(len(gains), -1)
             field[G.RESIDUAL] -= of_line.ravel()
-    found[G.JUMPED], found[G.UNREST] = float(jumped), max(changed, unrest)
+    pace = min(1.0, float(knobs[G.DT]) / G.UNREST_SECONDS)
+    found[G.JUMPED], found[G.UNREST] = float(jumped), unrest + pace * (changed - unrest)
     return offset, gain
+
+
+def _limits(field: Floats, base: np.float32, share: np.float32, knobs: Floats) -> Floats:
+    sigma = np.sqrt(field[G.NOISE])
+    reach = np.where(field[G.RESIDUAL] > 0, field[G.ABOVE], field[G.BELOW])
+    reach = np.maximum(reach, sigma * (knobs[G.REACH_LEAST] + knobs[G.REACH_GAIN] * sigma))
+    wide = np.minimum(knobs[G.NOISE_GAIN] * sigma, knobs[G.STRETCH] * reach)
+    limits: Floats = base + share * field[G.EDGE] + wide
+    return limits
+
+
+def _label(ratio: Floats, pitch: int, knobs: Floats, labels: Bytes) -> int:
+    n = len(ratio)
+    upright = np.zeros_like(ratio)
+    upright[pitch : n - pitch] = ratio[: n - 2 * pitch] + ratio[pitch : n - pitch]
+    upright[pitch : n - pitch] += ratio[2 * pitch :]
+    middle, alone = upright[1 : n - 1], abs(ratio[1 : n - 1])
+    wide = np.maximum(abs(middle + upright[: n - 2]), abs(middle + upright[2:]))
+    pooled = (wide > knobs[G.TOGETHER]) & (alone > knobs[G.FIRM])
+    strong = alone > 1
+    labels[1 : n - 1] = ((alone > knobs[G.LOW]) | pooled).astype(np.uint8) + (strong | pooled)
+    return int(np.count_nonzero(strong))
 
 
 def compare(shape: Ints, knobs: Floats, field: Floats, labels: Bytes, found: Doubles) -> None:
@@ -155,15 +184,12 @@ def compare(shape: Ints, knobs: Floats, field: Floats, labels: Bytes, found: Dou
     found[G.SHAKE] = max(shake, float(found[G.SHAKE]) * float(knobs[G.SHAKE_DECAY]))
     share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * float(found[G.SHAKE])))
     base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
-    limits = field[G.LIMIT]
-    limits[:] = base + share * field[G.EDGE]
-    limits += knobs[G.NOISE_GAIN] * np.sqrt(field[G.NOISE])
-    field[G.RATIO] = field[G.LOOK] * abs(field[G.RESIDUAL]) / limits
+    field[G.LIMIT] = _limits(field, base, share, knobs)
+    field[G.RATIO] = field[G.LOOK] * field[G.RESIDUAL] / field[G.LIMIT]
     found[G.PULSE] = step > max(G.PULSE_LEAST, G.PULSE_TIMES * float(found[G.STEP]))
     found[G.STEP] += float(knobs[G.PULSE_RATE]) * (step - float(found[G.STEP]))
-    strong = field[G.RATIO] > 1
-    labels[:] = (field[G.RATIO] > knobs[G.LOW]).astype(np.uint8) + strong
-    found[G.OFFSET], found[G.GAIN], found[G.HOT] = offset, gain, np.count_nonzero(strong)
+    found[G.OFFSET], found[G.GAIN] = offset, gain
+    found[G.HOT] = _label(field[G.RATIO], int(shape[G.PITCH]), knobs, labels)
 
 
 def trace_edges(shape: Ints, field: Floats) -> None:
