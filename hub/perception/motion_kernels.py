@@ -58,26 +58,20 @@ def _learn_noise(field: Any, rate: Any, slow: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _learn_reach(field: Any, decay: Any, slow: Any) -> None:
-    """How far each cell goes by itself, over and under the background: a peak that fades.
+def _learn_reach(
+    residual: Any, side: Any, front: Any, restless: Any, decay: Any, slow: Any, reach: Any
+) -> None:
+    """How far each cell goes by itself, over (`side` 1) or under (-1) the background.
 
-    Beneath a mover it grows slowly, but where a cell comes and goes at once.
+    It is a peak that fades. Beneath a mover it grows slowly, but where a cell comes and goes.
     """
-    residual = field[G.RESIDUAL]
-    front = field[G.FRONT]
-    restless = field[G.RESTLESS]
-    above = field[G.ABOVE]
-    below = field[G.BELOW]
-    for i in range(above.shape[0]):
-        up = max(residual[i], F(0))
-        down = max(-residual[i], F(0))
-        moved = front[i] > F(0) and restless[i] <= G.RESTLESS_SHARE
-        high = above[i]
-        low = below[i]
-        slow_high = high + slow * max(F(0), up - high)
-        slow_low = low + slow * max(F(0), down - low)
-        above[i] = slow_high if moved else max(up, high * decay)
-        below[i] = slow_low if moved else max(down, low * decay)
+    for i in range(reach.shape[0]):
+        out = max(side * residual[i], F(0))
+        before = reach[i]
+        slowly = before + slow * max(F(0), out - before)
+        peak = max(out, before * decay)
+        moved = (front[i] > F(0)) & (restless[i] <= G.RESTLESS_SHARE)
+        reach[i] = slowly if moved else peak
 
 
 @njit(**OPTIONS)
@@ -133,7 +127,11 @@ def _relight(back: Any, offset: Any, gain: Any) -> None:
 def _learn(knobs: Any, field: Any, found: Any) -> None:
     """After every judged frame: noise, light and background move on."""
     _learn_noise(field, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
-    _learn_reach(field, knobs[G.REACH_DECAY], knobs[G.NOISE_SLOW])
+    for row, side in ((G.ABOVE, F(1)), (G.BELOW, F(-1))):
+        _learn_reach(
+            field[G.RESIDUAL], side, field[G.FRONT], field[G.RESTLESS], knobs[G.REACH_DECAY],
+            knobs[G.NOISE_SLOW], field[row],
+        )  # fmt: skip
     bands = found[G.BANDS] > 0.0
     changed = abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02
     if found[G.JUMPED] > 0.0 or (changed and not bands):

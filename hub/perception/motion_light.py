@@ -287,27 +287,36 @@ def _shake(field: Any, size: Any, shape: Any, sums: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _limits(field: Any, base: Any, share: Any, knobs: Any) -> None:
-    """Each cell's own threshold, in grey levels: more beside edges, more in noise.
+def _reached(residual: Any, above: Any, below: Any, out: Any) -> None:
+    """How far each cell went by itself lately, on the side on which it is now."""
+    for i in range(out.shape[0]):
+        high = above[i]
+        low = below[i]
+        out[i] = high if residual[i] > F(0) else low
+
+
+@njit(**OPTIONS)
+def _widen(noise: Any, knobs: Any, out: Any) -> None:
+    """From what each cell reached to what its noise adds to its threshold.
 
     Noise counts with many standard deviations, yet with no more than a stretch of how far the
     cell went by itself lately on that side: rain only brightens.
     """
-    k = knobs[G.NOISE_GAIN]
+    many = knobs[G.NOISE_GAIN]
     stretch = knobs[G.STRETCH]
     least = knobs[G.REACH_LEAST]
     more = knobs[G.REACH_GAIN]
-    noise = field[G.NOISE]
-    edge = field[G.EDGE]
-    residual = field[G.RESIDUAL]
-    above = field[G.ABOVE]
-    below = field[G.BELOW]
-    out = field[G.LIMIT]
     for i in range(out.shape[0]):
-        reach = above[i] if residual[i] > F(0) else below[i]
         sigma = F(math.sqrt(noise[i]))
-        reach = max(reach, sigma * (least + more * sigma))
-        out[i] = base + share * edge[i] + min(k * sigma, stretch * reach)
+        reach = max(out[i], sigma * (least + more * sigma))
+        out[i] = min(many * sigma, stretch * reach)
+
+
+@njit(**OPTIONS)
+def _raise(edge: Any, base: Any, share: Any, out: Any) -> None:
+    """Add to each threshold what every cell needs, and more beside edges."""
+    for i in range(out.shape[0]):
+        out[i] = base + share * edge[i] + out[i]
 
 
 @njit(**OPTIONS)
@@ -420,8 +429,11 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
     found[G.SHAKE] = max(shake, found[G.SHAKE] * np.float64(knobs[G.SHAKE_DECAY]))
     share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * found[G.SHAKE]))
     base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
-    _limits(field, base, share, knobs)
-    _ratio(residual, field[G.LIMIT], look, field[G.RATIO])
+    limit = field[G.LIMIT]
+    _reached(residual, field[G.ABOVE], field[G.BELOW], limit)
+    _widen(field[G.NOISE], knobs, limit)
+    _raise(field[G.EDGE], base, share, limit)
+    _ratio(residual, limit, look, field[G.RATIO])
     found[G.PULSE] = np.float64(step > max(G.PULSE_LEAST, G.PULSE_TIMES * found[G.STEP]))
     found[G.STEP] += np.float64(knobs[G.PULSE_RATE]) * (step - found[G.STEP])
     found[G.OFFSET] = offset
