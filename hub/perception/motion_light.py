@@ -9,7 +9,6 @@ compiler cannot reorder them and `motion_numpy` gets the same bits.
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from numba import njit
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
+from hub.perception.motion_limits import stand_out
 
 F = np.float32
 
@@ -287,82 +287,6 @@ def _shake(field: Any, size: Any, shape: Any, sums: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _reached(residual: Any, above: Any, below: Any, out: Any) -> None:
-    """How far each cell went by itself lately, on the side on which it is now."""
-    for i in range(out.shape[0]):
-        high = above[i]
-        low = below[i]
-        out[i] = high if residual[i] > F(0) else low
-
-
-@njit(**OPTIONS)
-def _widen(noise: Any, knobs: Any, out: Any) -> None:
-    """From what each cell reached to what its noise adds to its threshold.
-
-    Noise counts with many standard deviations, yet with no more than a stretch of how far the
-    cell went by itself lately on that side: rain only brightens.
-    """
-    many = knobs[G.NOISE_GAIN]
-    stretch = knobs[G.STRETCH]
-    least = knobs[G.REACH_LEAST]
-    more = knobs[G.REACH_GAIN]
-    for i in range(out.shape[0]):
-        sigma = F(math.sqrt(noise[i]))
-        reach = max(out[i], sigma * (least + more * sigma))
-        out[i] = min(many * sigma, stretch * reach)
-
-
-@njit(**OPTIONS)
-def _raise(edge: Any, base: Any, share: Any, out: Any) -> None:
-    """Add to each threshold what every cell needs, and more beside edges."""
-    for i in range(out.shape[0]):
-        out[i] = base + share * edge[i] + out[i]
-
-
-@njit(**OPTIONS)
-def _ratio(residual: Any, limit: Any, look: Any, out: Any) -> None:
-    """Each residual in units of its threshold, signed."""
-    for i in range(out.shape[0]):
-        out[i] = look[i] * residual[i] / limit[i]
-
-
-@njit(**OPTIONS)
-def _upright(ratio: Any, pitch: int, out: Any) -> None:
-    """The sum of each cell's ratio with those above and below."""
-    n = ratio.shape[0]
-    up = ratio[: n - 2 * pitch]
-    here = ratio[pitch : n - pitch]
-    down = ratio[2 * pitch :]
-    inner = out[pitch : n - pitch]
-    for i in range(inner.shape[0]):
-        inner[i] = up[i] + here[i] + down[i]
-
-
-@njit(**OPTIONS)
-def _label(ratio: Any, upright: Any, low: Any, firm: Any, together: Any, labels: Any) -> Any:
-    """0 calm, 1 may join a mover, 2 may start one; returns how many stand out alone.
-
-    A cell that does not may still start one together with the five beside it, above and below
-    that lean to the same side (`upright` holds sums of three): noise does not.
-    """
-    hot: Any = 0
-    n = labels.shape[0]
-    left = upright[: n - 2]
-    right = upright[2:]
-    middle = upright[1 : n - 1]
-    size = ratio[1 : n - 1]
-    inner = labels[1 : n - 1]
-    for i in range(inner.shape[0]):
-        alone = abs(size[i])
-        wide = max(abs(middle[i] + left[i]), abs(middle[i] + right[i]))
-        strong = alone > F(1)
-        hot += np.int64(strong)
-        pooled = (wide > together) & (alone > firm)
-        inner[i] = np.uint8((alone > low) | pooled) + np.uint8(strong | pooled)
-    return hot
-
-
-@njit(**OPTIONS)
 def trace_edges(shape: Any, field: Any) -> None:
     """Fill `field[EDGE]` with the steepest difference of each cell to a neighbour."""
     pitch = shape[G.PITCH]
@@ -429,17 +353,8 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
     found[G.SHAKE] = max(shake, found[G.SHAKE] * np.float64(knobs[G.SHAKE_DECAY]))
     share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * found[G.SHAKE]))
     base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
-    limit = field[G.LIMIT]
-    _reached(residual, field[G.ABOVE], field[G.BELOW], limit)
-    _widen(field[G.NOISE], knobs, limit)
-    _raise(field[G.EDGE], base, share, limit)
-    _ratio(residual, limit, look, field[G.RATIO])
+    found[G.HOT] = np.float64(stand_out(shape, knobs, field, base, share, labels))
     found[G.PULSE] = np.float64(step > max(G.PULSE_LEAST, G.PULSE_TIMES * found[G.STEP]))
     found[G.STEP] += np.float64(knobs[G.PULSE_RATE]) * (step - found[G.STEP])
     found[G.OFFSET] = offset
     found[G.GAIN] = gain
-    ratio = field[G.RATIO]
-    upright = field[G.WEIGHT]
-    _upright(ratio, shape[G.PITCH], upright)
-    low, firm, together = knobs[G.LOW], knobs[G.FIRM], knobs[G.TOGETHER]
-    found[G.HOT] = np.float64(_label(ratio, upright, low, firm, together, labels))

@@ -1,0 +1,111 @@
+"""Numba kernels that judge each cell by its own threshold, and together with its neighbours."""
+
+# Numba ships few type hints: its decorators and intrinsics are untyped.
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from hub.perception import motion_grid as G
+from hub.perception.motion_cache import OPTIONS
+
+F = np.float32
+
+
+@njit(**OPTIONS)
+def _reached(residual: Any, above: Any, below: Any, out: Any) -> None:
+    """How far each cell went by itself lately, on the side on which it is now."""
+    for i in range(out.shape[0]):
+        high = above[i]
+        low = below[i]
+        out[i] = high if residual[i] > F(0) else low
+
+
+@njit(**OPTIONS)
+def _widen(noise: Any, knobs: Any, out: Any) -> None:
+    """From what each cell reached to what its noise adds to its threshold.
+
+    Noise counts with many standard deviations, yet with no more than a stretch of how far the
+    cell went by itself lately on that side: rain only brightens.
+    """
+    many = knobs[G.NOISE_GAIN]
+    stretch = knobs[G.STRETCH]
+    least = knobs[G.REACH_LEAST]
+    more = knobs[G.REACH_GAIN]
+    for i in range(out.shape[0]):
+        sigma = F(math.sqrt(noise[i]))
+        reach = max(out[i], sigma * (least + more * sigma))
+        out[i] = min(many * sigma, stretch * reach)
+
+
+@njit(**OPTIONS)
+def _raise(edge: Any, base: Any, share: Any, out: Any) -> None:
+    """Add to each threshold what every cell needs, and more beside edges."""
+    for i in range(out.shape[0]):
+        out[i] = base + share * edge[i] + out[i]
+
+
+@njit(**OPTIONS)
+def _ratio(residual: Any, limit: Any, look: Any, out: Any) -> None:
+    """Each residual in units of its threshold, signed."""
+    for i in range(out.shape[0]):
+        out[i] = look[i] * residual[i] / limit[i]
+
+
+@njit(**OPTIONS)
+def _upright(ratio: Any, pitch: int, out: Any) -> None:
+    """The sum of each cell's ratio with those above and below."""
+    n = ratio.shape[0]
+    up = ratio[: n - 2 * pitch]
+    here = ratio[pitch : n - pitch]
+    down = ratio[2 * pitch :]
+    inner = out[pitch : n - pitch]
+    for i in range(inner.shape[0]):
+        inner[i] = up[i] + here[i] + down[i]
+
+
+@njit(**OPTIONS)
+def _label(ratio: Any, upright: Any, low: Any, firm: Any, together: Any, labels: Any) -> Any:
+    """0 calm, 1 may join a mover, 2 may start one; returns how many stand out alone.
+
+    A cell that does not may still start one together with the five beside it, above and below
+    that lean to the same side (`upright` holds sums of three): noise does not.
+    """
+    hot: Any = 0
+    n = labels.shape[0]
+    left = upright[: n - 2]
+    right = upright[2:]
+    middle = upright[1 : n - 1]
+    size = ratio[1 : n - 1]
+    inner = labels[1 : n - 1]
+    for i in range(inner.shape[0]):
+        alone = abs(size[i])
+        wide = max(abs(middle[i] + left[i]), abs(middle[i] + right[i]))
+        strong = alone > F(1)
+        hot += np.int64(strong)
+        pooled = (wide > together) & (alone > firm)
+        inner[i] = np.uint8((alone > low) | pooled) + np.uint8(strong | pooled)
+    return hot
+
+
+@njit(**OPTIONS)
+def stand_out(shape: Any, knobs: Any, field: Any, base: Any, share: Any, labels: Any) -> Any:
+    """Fill `field[LIMIT]`, `field[RATIO]` and `labels`; returns how many cells stand out alone.
+
+    `base` and `share` are what every cell's threshold holds, in grey levels and of its edge.
+    """
+    residual = field[G.RESIDUAL]
+    limit = field[G.LIMIT]
+    ratio = field[G.RATIO]
+    sums = field[G.WEIGHT]
+    _reached(residual, field[G.ABOVE], field[G.BELOW], limit)
+    _widen(field[G.NOISE], knobs, limit)
+    _raise(field[G.EDGE], base, share, limit)
+    _ratio(residual, limit, field[G.LOOK], ratio)
+    _upright(ratio, shape[G.PITCH], sums)
+    return _label(ratio, sums, knobs[G.LOW], knobs[G.FIRM], knobs[G.TOGETHER], labels)
