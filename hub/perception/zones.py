@@ -99,10 +99,10 @@ class ZoneWatch:
         seen = {track.id: track for track in tracks}
         for track in tracks:
             for number in range(len(self._zones)):
-                stay = self._stays.setdefault((track.id, number), _Stay())
+                stay = self._stays.get((track.id, number)) or self._met(track, number)
                 if track.state == "confirmed":
                     stay.last = track
-                    inside = self._stands_in(track, self._zones[number])
+                    inside = self._stands_in(track.box, self._zones[number])
                     happened += self._change(number, stay, inside, time)
         for (track_id, number), stay in list(self._stays.items()):
             if track_id in seen:
@@ -111,6 +111,13 @@ class ZoneWatch:
             if not stay.inside:
                 del self._stays[track_id, number]
         return happened
+
+    def _met(self, track: TrackState, number: int) -> _Stay:
+        """Somebody new. The time that it took to believe in them counts, if they stood inside."""
+        stay = self._stays[track.id, number] = _Stay()
+        if track.first is not None and self._stands_in(track.first, self._zones[number]):
+            stay.changing = track.born
+        return stay
 
     def _change(self, number: int, stay: _Stay, inside: bool, time: float) -> list[Occurrence]:
         if inside == stay.inside:
@@ -138,8 +145,8 @@ class ZoneWatch:
             )
         ]
 
-    def _stands_in(self, track: TrackState, zone: ZoneArea) -> bool:
-        x1, _, x2, y2 = track.box
+    def _stands_in(self, box: Box, zone: ZoneArea) -> bool:
+        x1, _, x2, y2 = box
         width, height = self._size
         # a box that reaches the lower edge of the picture still stands inside it
         foot = min(y2 / height, 0.999)

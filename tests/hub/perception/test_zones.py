@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import pytest
@@ -34,6 +35,23 @@ def test_somebody_who_comes_in_enters_once() -> None:
     (one,) = watch(ZoneWatch("lobby", [LEFT], SIZE), *[[at(100)]] * 50)
     assert (one.kind, one.camera, one.place, one.zone) == ("entered", "lobby", "hall", "left half")
     assert (one.track, one.label, one.box) == (1, "person", at(100).box)
+
+
+def test_the_time_it_took_to_believe_in_somebody_counts() -> None:
+    """Who was first found inside enters as soon as they are believed, with the first look."""
+    inside = at(100)
+    known = replace(inside, born=-0.5, first=inside.box)
+    happened = ZoneWatch("lobby", [LEFT, RIGHT], SIZE).watch(0.0, [known])
+    assert [(one.kind, one.place) for one in happened] == [("entered", "hall")]
+
+
+def test_who_was_first_found_elsewhere_has_to_stay() -> None:
+    """Somebody first found outside, or just now, waits like everybody else."""
+    for born, first in ((-0.5, at(500).box), (-0.1, at(100).box)):
+        known = replace(at(100), born=born, first=first)
+        zone = ZoneWatch("lobby", [LEFT], SIZE)
+        assert zone.watch(0.0, [known]) == []
+        assert [one.kind for one in zone.watch(0.4, [known])] == ["entered"]
 
 
 def test_a_glimpse_is_no_entry() -> None:
