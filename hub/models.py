@@ -12,6 +12,8 @@ import http.client
 import json
 import os
 import re
+import stat
+import tempfile
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -25,11 +27,13 @@ from typing import Any, BinaryIO
 import yaml
 
 from hub.errors import ModelError
+from hub.kinds.detectors import Detector, DetectorInfo
 
 CATALOGUE = Path(__file__).with_name("models_catalogue.yaml")
 CHUNK = 1 << 16
-MAX_BYTES = 2 << 30
+MAX_BYTES = 512 << 20
 TIMEOUT_S = 30.0
+NAMES_BESIDE = (".labels.txt", ".labels.json")
 Progress = Callable[[int, int], None]
 
 
@@ -77,7 +81,8 @@ class ModelStore:
 
     def installed(self) -> list[InstalledModel]:
         """What lies in the folder, best first."""
-        found = [self._read(path) for path in sorted(self.folder.glob("*.onnx"))]
+        files = (path for path in sorted(self.folder.glob("*.onnx")) if path.is_file())
+        found = [self._read(path) for path in files]
         return sorted(found, key=lambda model: (-model.rank, model.name))
 
     def best(self) -> InstalledModel | None:
@@ -118,24 +123,28 @@ class ModelStore:
     def add(self, file: Path) -> InstalledModel:
         """Copy a file in, whole or not at all, after a look at what it is.
 
-        Raises `ModelError` when it cannot be read, is no YOLOX-family model, or when another model
+        A list of class names beside it (see `NAMES_BESIDE`) comes along. Raises `ModelError` when
+        it cannot be read, is of no family that the driver `onnx` reads, or when another model
         already has its name.
         """
         try:
+            about = file.stat()
+            if not stat.S_ISREG(about.st_mode):
+                raise ModelError(f"{file}: is not a file; expected an ONNX model")
+            if about.st_size > MAX_BYTES:
+                raise ModelError(f"{file}: larger than any model ({about.st_size} bytes)")
             digest, size = _digest(file)
         except OSError as error:
             raise ModelError(f"{file}: cannot be read: {error.strerror or error}") from None
-        if size > MAX_BYTES:
-            raise ModelError(f"{file}: larger than any model ({size} bytes)")
         entry = _known(digest)
-        shape, labels = _shape_of(file)
+        examined = _examined(file)
         name = entry.name if entry else _plain(file.stem)
         present = self.find(name)
         if present is not None:
             if present.sha256 == digest:
                 return present
             raise ModelError(f"another model is called {name}; give {file.name} another name")
-        model = _describe(self.folder / f"{name}.onnx", digest, size, entry, shape, labels)
+        model = _describe(self.folder / f"{name}.onnx", digest, size, entry, examined)
         self._keep(file, model)
         return model
 
@@ -182,6 +191,9 @@ class ModelStore:
                 os.fsync(target.fileno())
             if _digest(new)[0] != model.sha256:
                 raise ModelError(f"{file}: changed while it was copied; try again")
+            for ending in NAMES_BESIDE:
+                if (names := file.with_suffix(ending)).is_file():
+                    model.path.with_suffix(ending).write_bytes(names.read_bytes())
             new.replace(model.path)
             about = asdict(model) | {"path": model.path.name}
             model.path.with_suffix(".json").write_text(json.dumps(about, indent=1), "utf-8")
@@ -202,7 +214,7 @@ class ModelStore:
         except (OSError, ValueError, TypeError, KeyError):
             pass
         digest, size = _digest(path)
-        found = _describe(path, digest, size, _known(digest), "unknown", ())
+        found = _describe(path, digest, size, _known(digest), None)
         return replace(found, name=path.stem)
 
 
@@ -222,15 +234,13 @@ def _known(digest: str) -> CatalogueEntry | None:
 
 
 def _describe(
-    path: Path,
-    digest: str,
-    size: int,
-    entry: CatalogueEntry | None,
-    shape: str,
-    labels: tuple[str, ...],
+    path: Path, digest: str, size: int, entry: CatalogueEntry | None, examined: DetectorInfo | None
 ) -> InstalledModel:
     if entry is None:
         title, licence, source, rank = "A model of your own", "unknown", "local", 0
+        shape: str = examined.input if examined is not None else "unknown"
+        labels: tuple[str, ...] = examined.labels if examined is not None else ()
+        title += f" ({examined.family})" if examined is not None else ""
     else:
         title, licence, source, rank = entry.title, entry.licence, entry.source, entry.rank
         shape, labels = entry.input, entry.labels
@@ -252,36 +262,20 @@ def _digest(path: Path) -> tuple[str, int]:
     return sha.hexdigest(), size
 
 
-def _shape_of(file: Path) -> tuple[str, tuple[str, ...]]:
-    """Input and labels of a YOLOX-family model, from the graph itself; `ModelError` otherwise."""
-    import onnxruntime
+def _examined(file: Path) -> DetectorInfo:
+    """What the driver `onnx` makes of a model; raises `ModelError` where it cannot use it."""
+    from hub.kinds import Context
+    from hub.plugins import load_registry
 
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(
-            file.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception:  # onnxruntime raises kinds of its own for every sort of damage
-        raise ModelError(f"{file}: is not an ONNX model that can be run") from None
-    inputs, outputs = session.get_inputs(), session.get_outputs()
-    shapes = [each.shape for each in (*inputs, *outputs)]
-    sound = len(inputs) == len(outputs) == 1 and len(shapes[0]) == 4 and shapes[0][1] == 3
-    columns = shapes[-1][2] if len(shapes[-1]) == 3 else None
-    known: dict[object, tuple[str, ...]] = {6: ("person",), 85: _coco()}
-    names = known.get(columns) if sound else None
-    if names is None:
-        found = " and ".join("x".join(str(length) for length in shape) for shape in shapes)
-        raise ModelError(
-            f"{file}: is not of the YOLOX family (found {found}; expected an input of 1x3xHxW and "
-            "an output of 1xNx85 or 1xNx6)"
-        )
-    return "x".join(str(length) for length in shapes[0]), names
-
-
-def _coco() -> tuple[str, ...]:
-    return next(entry.labels for entry in _catalogue() if entry.name == "yolox-nano")
+    driver = load_registry().driver("detectors", "onnx")
+    settings = {"model": str(file.absolute()), "labels": ["all"]}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        context = Context(name="model", state=place, cache=place, config_folder=place)
+        detector: Detector = driver.factory(driver.config.model_validate(settings), context)
+        info = detector.info
+        detector.close()
+    return info
 
 
 @contextmanager

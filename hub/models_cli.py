@@ -46,6 +46,30 @@ def show_model(folder: Path, name: str) -> None:
     print(f"labels: {', '.join(model.labels) or 'unknown'}")
     print(f"sha256: {model.sha256}")
     print(f"bytes: {model.bytes}")
+    if found is not None:
+        _tell_speed(found, folder)
+
+
+def _tell_speed(model: InstalledModel, folder: Path) -> None:
+    """Family and milliseconds of a look on this machine, by input side, or why there is none."""
+    from hub.doctor.perception import look_words
+    from hub.doctor.trial import detector
+
+    said = detector(
+        {
+            "id": model.name,
+            "driver": "onnx",
+            "settings": {"model": str(model.path.absolute()), "labels": ["all"]},
+            "state": str(folder.parent.absolute()),
+            "config_folder": str(folder.absolute()),
+            "plugins_dir": "",
+        }
+    )
+    if "error" in said:
+        print(f"cannot be used: {said['error']}")
+        return
+    print(f"family: {said['family']}")
+    print(f"one look: {look_words(said['milliseconds'])}")
 
 
 def add_model(folder: Path, file: Path) -> None:

@@ -138,7 +138,7 @@ def detector_finding(driver: str, said: Mapping[str, Any], fetch: str) -> Findin
     told = str(said["name"])
     if said["guessing"]:
         return warn(told, fetch)
-    told += f", one look takes {said['milliseconds']:.0f} ms"
+    told += f", one look takes {look_words(said['milliseconds'])}"
     probed = said["probed"]
     if probed is None:
         return ok(told)
@@ -146,6 +146,14 @@ def detector_finding(driver: str, said: Mapping[str, Any], fetch: str) -> Findin
     if not probed["works"]:
         return bad(told, probed["remedy"] or REMEDIES["detectors"])
     return warn(told, probed["remedy"]) if probed["remedy"] else ok(told)
+
+
+def look_words(milliseconds: Mapping[str, float]) -> str:
+    """How long a look takes, by input side ("0" where there is none)."""
+    return ", ".join(
+        f"{spent:.0f} ms" + (f" at {side}" if side != "0" else "")
+        for side, spent in milliseconds.items()
+    )
 
 
 def _fetch(given: Given) -> str:

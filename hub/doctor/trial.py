@@ -40,29 +40,35 @@ def kernels() -> dict[str, Any]:
     }
 
 
-def detector(question: dict[str, Any]) -> dict[str, Any]:
-    """Build a detector as a worker does, probe it where it can be, and time one look."""
+def built(question: dict[str, Any]) -> Any:
+    """The detector of a question; raises what its driver raises."""
     from hub.clock import SystemClock
-    from hub.errors import VestibuleError
     from hub.kinds import Context
     from hub.plugins import load_registry
 
     folder = question["plugins_dir"]
     state = Path(question["state"])
+    registry = load_registry(Path(folder) if folder else None)
+    driver = registry.driver("detectors", question["driver"])
+    context = Context(
+        name=question["id"],
+        clock=SystemClock(),
+        state=state,
+        cache=state / "cache",
+        config_folder=Path(question["config_folder"]),
+    )
+    return driver.factory(driver.config.model_validate(question["settings"]), context)
+
+
+def detector(question: dict[str, Any]) -> dict[str, Any]:
+    """Build a detector as a worker does, probe it where it can be, and time a look at each size."""
+    from hub.errors import VestibuleError
+
     try:
-        registry = load_registry(Path(folder) if folder else None)
-        driver = registry.driver("detectors", question["driver"])
-        context = Context(
-            name=question["id"],
-            clock=SystemClock(),
-            state=state,
-            cache=state / "cache",
-            config_folder=Path(question["config_folder"]),
-        )
-        instance = driver.factory(driver.config.model_validate(question["settings"]), context)
+        instance = built(question)
         said = asyncio.run(_probe(instance))
         info = instance.info
-        milliseconds = _time(instance, max(info.input_sizes, default=0))
+        times = {side: _time(instance, side) for side in info.input_sizes or (0,)}
         instance.close()
     except VestibuleError as error:
         return {"error": str(error).splitlines()[0]}
@@ -70,7 +76,8 @@ def detector(question: dict[str, Any]) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
     return {
         "name": info.name, "guessing": info.guessing, "biometric": info.biometric,
-        "sha256": info.sha256, "milliseconds": milliseconds, "probed": said,
+        "sha256": info.sha256, "probed": said, "family": info.family, "input": info.input,
+        "milliseconds": {str(side): spent for side, spent in times.items()},
     }  # fmt: skip
 
 

@@ -46,7 +46,8 @@ class DetectorInfo:
 
     `input_sizes` are the square input sides it runs at, ascending, in pixels. `needs_pixels` is
     false for one that looks only at regions. `guessing` is true where labels are inferred from
-    motion alone. `biometric` detectors are refused.
+    motion alone. `biometric` detectors are refused. `family` and `input` tell people what model it
+    is and what goes in, such as "YOLOX" and "float32 1x3x416x416, BGR, 0 to 255".
     """
 
     name: str
@@ -57,6 +58,8 @@ class DetectorInfo:
     needs_pixels: bool = True
     guessing: bool = False
     biometric: bool = False
+    family: str = ""
+    input: str = ""
 
 
 @runtime_checkable

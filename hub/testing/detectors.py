@@ -31,6 +31,7 @@ class DetectorContract(DescribedContract):
 
     kind = "detectors"
     protocol = Detector
+    builds: ClassVar[float] = 10.0  # its model is loaded and tried
     damaged: ClassVar[dict[str, Any]] = {}
     infers: ClassVar[float] = 5.0
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator
@@ -43,9 +44,9 @@ def onnx_model(columns: int = 85, channels: int = 3, note: str = "") -> bytes:
         kind = _record(1, _record(1, 1) + _record(2, shape))
         return _record(1, name.encode()) + _record(2, kind)
 
-    sizes = (1, 2, columns)
+    sizes = (1, 21, columns)  # a cell for each of 4 x 4, 2 x 2 and 1
     constant = b"".join(_record(1, size) for size in sizes) + _record(2, 1)
-    constant += _record(8, b"values") + _record(9, bytes(4 * 2 * columns))
+    constant += _record(8, b"values") + _record(9, bytes(4 * 21 * columns))
     node = _record(1, b"values") + _record(2, b"output") + _record(4, b"Identity")
     graph = _record(1, node) + _record(2, b"graph") + _record(5, constant)
     graph += _record(11, tensor_info("images", (1, channels, 32, 32)))
@@ -202,11 +203,12 @@ def test_two_models_cannot_share_a_name(store: ModelStore, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "not an ONNX model that can be run"),
-        (b"GIF89a" + bytes(100), "not an ONNX model that can be run"),
-        (CONTENT[:1000], "not an ONNX model that can be run"),
-        (onnx_model(columns=7), "not of the YOLOX family"),
-        (onnx_model(channels=1), "not of the YOLOX family"),
+        (b"", "no model has 0 bytes"),
+        (b"GIF89a" + bytes(100), "this is not an ONNX file"),
+        (CONTENT[:1000], "this is not an ONNX file, or it is cut short"),
+        (onnx_model(columns=7), "nobody says what its classes are called"),
+        (onnx_model(columns=5), "of no family that is known"),
+        (onnx_model(channels=1), "its input is no picture"),
     ],
 )
 def test_what_is_no_model_is_refused(
@@ -218,6 +220,37 @@ def test_what_is_no_model_is_refused(
     with pytest.raises(ModelError, match=says):
         store.add(file)
     assert store.installed() == []
+
+
+def test_names_beside_a_file_come_along(store: ModelStore, tmp_path: Path) -> None:
+    """A model that does not name its classes is installed with the list beside it."""
+    own = tmp_path / "own.onnx"
+    own.write_bytes(onnx_model(columns=7))
+    own.with_suffix(".labels.txt").write_text("helmet\nvest\n")
+    model = store.add(own)
+    assert model.labels == ("helmet", "vest")
+    assert model.title == "A model of your own (YOLOX)"
+    assert model.input == "float32 1x3x32x32, BGR, 0 to 255"
+    assert model.path.with_suffix(".labels.txt").read_text() == "helmet\nvest\n"
+
+
+def test_what_is_no_file_is_neither_added_nor_listed(store: ModelStore, tmp_path: Path) -> None:
+    """A named pipe blocks nobody: it is refused, and passed over where it lies among models."""
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(ModelError, match="is not a file"):
+        store.add(tmp_path / "pipe.onnx")
+    store.folder.mkdir(parents=True)
+    os.mkfifo(store.folder / "pipe.onnx")
+    (store.folder / "folder.onnx").mkdir()
+    assert store.installed() == []
+
+
+def test_a_file_larger_than_any_model_is_not_read(store: ModelStore, tmp_path: Path) -> None:
+    """Two gigabytes of nothing are refused by their size."""
+    with (tmp_path / "sparse.onnx").open("wb") as file:
+        file.truncate(2 << 30)
+    with pytest.raises(ModelError, match="larger than any model"):
+        store.add(tmp_path / "sparse.onnx")
 
 
 def test_a_file_that_is_not_there_is_refused(store: ModelStore, tmp_path: Path) -> None:
@@ -371,6 +404,11 @@ def test_the_command_shows_what_there_is(
     shown = capsys.readouterr().out
     for part in ("licence: Apache-2.0", f"sha256: {known.sha256}", "labels: person,", "source: "):
         assert part in shown
+    assert "family: YOLOX\n" in shown
+    assert re.search(r"^one look: \d+ ms at 32$", shown, re.MULTILINE)
+    (store.folder / "test-model.onnx").write_bytes(b"")
+    models_cli.show_model(store.folder, "test-model")
+    assert "cannot be used: " in capsys.readouterr().out
 
 
 @pytest.mark.material
@@ -381,5 +419,5 @@ def test_the_real_models_are_recognised(store: ModelStore, material: Path) -> No
     best = store.best()
     assert best is not None
     assert best.name == "yolox-nano"
-    with pytest.raises(ModelError, match="not of the YOLOX family"):
+    with pytest.raises(ModelError, match="of no family that is known"):
         store.add(material / "models" / "movenet_singlepose_lightning_192.onnx")

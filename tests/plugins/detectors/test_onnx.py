@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 from hub import Context, Crop, Detection, Detector, ModelError
 from hub.perception.decode import clip_frames
 from plugins.detectors import _onnxfile as onnxfile
+from plugins.detectors import _yolo as yolo
 from plugins.detectors import _yolox as yolox
+from plugins.detectors._boxes import suppress
 from plugins.detectors._guess import MotionGuess, guess
+from plugins.detectors._head import Asked, Picture, Rows, cells
+from plugins.detectors._names import COCO
+from plugins.detectors._picture import Entrance
 from plugins.detectors.motion import MotionConfig
 from plugins.detectors.motion import build as build_motion
 from plugins.detectors.onnx import OnnxConfig, OnnxDetector, build
@@ -109,7 +114,7 @@ def test_another_family_is_refused_with_what_was_found_and_expected(
     material: Path, tmp_path: Path
 ) -> None:
     """A pose model raises an error that names its shapes and the expected ones."""
-    with pytest.raises(ModelError, match=r"1, 1, 17, 3.*expected.*\[1, N, 85\]"):
+    with pytest.raises(ModelError, match=r"1, 1, 17, 3.*expected YOLOX \[1, N, 5"):
         opened(material / "models" / "movenet_singlepose_lightning_192.onnx", tmp_path)
 
 
@@ -204,14 +209,12 @@ def test_a_guess_goes_by_size_and_shape(
 # ------------------------------------------------------------------ reading the head
 
 
-def head(
-    rows: list[tuple[int, NDArray[np.float32]]], height: int, width: int
-) -> NDArray[np.float32]:
-    """A YOLOX output that is zero but for some rows."""
-    output = np.zeros((yolox.cells(height, width), 85), np.float32)
+def read(rows: list[tuple[int, NDArray[np.float32]]], height: int, width: int) -> Rows:
+    """What a YOLOX output says that is zero but for some rows."""
+    output = np.zeros((1, cells((height, width), yolox.STRIDES), 85), np.float32)
     for index, row in rows:
-        output[index, : len(row)] = row
-    return output
+        output[0, index, : len(row)] = row
+    return yolox.read([output], (height, width), Asked(np.arange(80), 0.1, 80))
 
 
 def test_a_row_of_the_head_is_a_box_by_grid_and_stride() -> None:
@@ -219,52 +222,48 @@ def test_a_row_of_the_head_is_a_box_by_grid_and_stride() -> None:
     row = np.zeros(85, np.float32)
     row[:5] = (0.5, 0.25, np.log(4), np.log(6), 0.9)
     row[5] = 0.8
-    output = head([(3 * 16 + 5, row)], 64, 128)
-    boxes, scores, classes = yolox.boxes_of(output, 64, 128, np.arange(80), 0.1)
-    assert boxes[0] == pytest.approx([44 - 16, 26 - 24, 44 + 16, 26 + 24])
-    assert scores[0] == pytest.approx(0.72)
-    assert yolox.COCO[classes[0]] == "person"
+    found = read([(3 * 16 + 5, row)], 64, 128)
+    assert found.boxes[0] == pytest.approx([44 - 16, 26 - 24, 44 + 16, 26 + 24])
+    assert found.scores[0] == pytest.approx(0.72)
+    assert COCO[found.classes[0]] == "person"
 
 
 def test_rows_that_are_not_finite_are_left_out() -> None:
     """NaN and overflow in a head never become boxes."""
     bad = [np.full(85, 0.9, np.float32) for _ in range(3)]
     bad[0][0], bad[1][2], bad[2][3] = np.nan, np.inf, 1e6
-    output = head(list(enumerate(bad)), 64, 64)
-    boxes, _, _ = yolox.boxes_of(output, 64, 64, np.arange(80), 0.1)
-    assert len(boxes) == 0
+    assert len(read(list(enumerate(bad)), 64, 64).boxes) == 0
+
+
+def test_a_head_of_nothing_but_nan_is_an_error() -> None:
+    """A model that has gone blind is not taken for an empty place."""
+    rows = [(n, np.full(85, np.nan, np.float32)) for n in range(84)]
+    with pytest.raises(ValueError, match="not one of its scores is a finite number"):
+        read(rows, 64, 64)
 
 
 def test_suppression_keeps_the_best_of_each_class() -> None:
     """Overlapping boxes of one class become one; of two classes both stay."""
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [0, 0, 10, 10], [30, 0, 40, 10]], np.float32)
-    assert list(yolox.suppress(boxes, np.array([0, 0, 2, 0]), 0.45)) == [0, 2, 3]
+    assert list(suppress(boxes, np.array([0, 0, 2, 0]), 0.45)) == [0, 2, 3]
 
 
-@pytest.mark.parametrize(
-    ("inputs", "outputs", "reason"),
-    [
-        ([[1, 3, 416, 416]], [[1, 3549, 85]], ""),
-        ([[1, 3, 192, 192]], [[1, 756, 6]], ""),
-        ([[1, 3, "h", "w"]], [[1, None, 85]], ""),
-        ([[1, 3, 640, 640]], [[1, 84, 8400]], "YOLOv8"),
-        ([[1, 3, 416, 416]], [[1, 3000, 85]], "gives 3549 rows"),
-        ([[1, 3, 416, 416], [1, 2]], [[1, 300, 6]], "expected one input"),
-        ([[1, 3, 416, 416]], [[1, 3549, 12]], r"expected"),
-    ],
-)
-def test_families_are_told_apart_by_their_shapes(
-    inputs: list[list[int]], outputs: list[list[int]], reason: str
-) -> None:
-    """YOLOX heads pass; anything else is described as it was found."""
-    why = yolox.unreadable(inputs, outputs)
-    assert (why == "") if not reason else (reason in why)
+def test_a_flood_of_boxes_is_bounded() -> None:
+    """However many boxes a model claims to be sure of, 300 stay."""
+    output = np.zeros((1, 84, cells((640, 640), yolox.STRIDES)), np.float32)
+    output[0, :4] = np.random.default_rng(1).uniform(1, 600, output[0, :4].shape)
+    output[0, 4] = 1
+    found = yolo.read_columns([output], (640, 640), Asked(np.arange(80), 0.1, 80))
+    assert len(found.boxes) == 1000
+    assert len(suppress(found.boxes, found.classes, 0.99)) == 300
 
 
 def test_a_picture_is_letterboxed_top_left_and_padded() -> None:
     """A wide picture is scaled by its width, the rest is the padding grey."""
-    tensor, scale = yolox.letterbox(np.full((90, 160, 3), 200, np.uint8), 320, 320)
-    assert scale == 2.0
+    way = Entrance("images", np.dtype(np.float32), False)
+    image = np.full((90, 160, 3), 200, np.uint8)
+    tensor, placed = way.fill(image, (320, 320), Picture(rgb=False))
+    assert placed.scale == (2.0, 2.0)
     assert tensor.shape == (1, 3, 320, 320)
     assert (tensor[0, :, :180] == 200).all()
     assert (tensor[0, :, 180:] == 114).all()
@@ -275,3 +274,5 @@ def test_bytes_that_are_no_protobuf_are_told() -> None:
     for data in (b"\x0a", b"\x0a\xff\xff", b"\x0f\x00", b"\x80" * 20):
         with pytest.raises(ValueError, match="ONNX"):
             onnxfile.free_picture_size(data, "images")
+        with pytest.raises(ValueError, match="ONNX"):
+            onnxfile.weights_elsewhere(data)
