@@ -56,7 +56,7 @@ class ClipFootage:
 def with_truth(folder: Path) -> list[Path]:
     """The clips under `folder` (or its `clips`) that have truth, by name."""
     found = [*folder.glob("*.mp4"), *(folder / "clips").glob("*.mp4")]
-    return sorted(path for path in found if _truth_file(path) is not None)
+    return sorted(path for path in found if truth_file(path) is not None)
 
 
 def _lumas(path: Path) -> tuple[float, list[NDArray[np.uint8]], dict[int, int]]:
@@ -77,14 +77,15 @@ def _lumas(path: Path) -> tuple[float, list[NDArray[np.uint8]], dict[int, int]]:
     return fps, kept, numbers
 
 
-def _truth_file(path: Path) -> Path | None:
+def truth_file(path: Path) -> Path | None:
+    """Where the truth of a clip lies; None where there is none."""
     beside = path.with_suffix(".jsonl")
     apart = path.parent.parent / "truth" / beside.name
     return next((file for file in (beside, apart) if file.is_file()), None)
 
 
 def _truth_of(path: Path) -> Iterator[tuple[int, list[list[float]]]]:
-    file = _truth_file(path)
+    file = truth_file(path)
     if file is None:
         raise CannotCheck(f"{path}: no truth; expected {path.with_suffix('.jsonl')}")
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):

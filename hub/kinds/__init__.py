@@ -124,7 +124,7 @@ class Context:
     lies, for relative paths. `timezone` is the site's, an IANA name. `publish` hands an event to
     the journal and returns once it is committed. `broker` gives the site's MQTT broker, starting
     the built-in one when the configuration names none. `progress(label, done, total)` shows long
-    work to people.
+    work to people. `threads` is how many a detector may use for one look.
     """
 
     name: str
@@ -137,3 +137,4 @@ class Context:
     publish: Callable[[Event], Awaitable[None]] = _nowhere
     broker: Callable[[], Awaitable[BrokerAddress]] = _no_broker
     progress: Callable[[str, int, int], None] = _no_progress
+    threads: int = 1

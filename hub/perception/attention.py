@@ -13,28 +13,45 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.perception.crops import CropPlan, IntBox, Want, plan, whole_frame
+from hub.perception.crops import CropPlan, IntBox, Want, bounds, plan, whole_frame
+from hub.perception.futile import FutileLooks
 from hub.perception.motion import GateResult
-from hub.perception.tracking import Box, Track, share_inside
+from hub.perception.tracking import Box, Track, overlap, share_inside
 
-_CELLS = (8, 6)  # columns and rows of the memory of fruitless looks
 _SOON = 0.09
-_WALKING = 0.19
-_FIDGETING = 0.45
+_OFTEN, _SELDOM = 0.09, 0.29  # bounds between looks at somebody who walks
+_FIRST_PACE = 0.19
+_FORESEEN, _SURPRISING = 0.7, 0.58  # overlap of where somebody was expected with where they were
+_STIRRING = 0.29  # where what moves around somebody who stands has another shape than before
+_FIDGETING = 0.75
+_LOST = 0.45
 _STANDING = 1.0
 _SETTLED = 2.0
-_PATIENCE = 1.0
+_THING = 3.0  # how many times longer a thing that stands is left alone than a person
 _PACE = 0.12  # own heights per second from which somebody is walking
-_TALL = 128.0  # a person this many input pixels tall is found as well as at any larger size
+_LEAST = 0.4  # share of a scale at which somebody is still found, as a rule
+_TALL = 96.0  # somebody this many input pixels tall is found as well as at any larger size
+_TALL_IN_DOUBT = 160.0
+_SURE = 0.45
+_HALO = (0.75, 0.5, 0.75, 1.2)  # how far beside, above and below, in own heights, it may be
+_SHAPE = 0.15  # own heights by which motion around somebody may change unseen
+_HALO_LASTS = 1.5
+_EXPLAINED = 0.6  # share of a region from which it is theirs who is known to be there
 
 
-@dataclass(slots=True)
-class _Cell:
-    """How often looking here found nothing, when that was, and when it last moved here."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What looks have taught about somebody.
 
-    fruitless: int = 0
-    looked: float = -1e9
-    moved: float = -1e9
+    `beyond` is what moves along with them (a shadow, a ball, a reflection), as distances beyond
+    their box in own heights; it was nobody else at `since`. `every` is how long (s) where they are
+    can be foretold.
+    """
+
+    reach: Box | None = None
+    beyond: Box = (0.0, 0.0, 0.0, 0.0)
+    since: float = -1e9
+    every: float = _FIRST_PACE
 
 
 class Attention:
@@ -46,9 +63,11 @@ class Attention:
     def __init__(self, size: tuple[int, int], sides: Sequence[int]) -> None:
         self._size = size
         self._sides = tuple(sides)
-        self._cells = [_Cell() for _ in range(_CELLS[0] * _CELLS[1])]
+        self._futile = FutileLooks(size)
+        self._known: dict[Track, _Known] = {}
+        self._expected: dict[Track, Box] = {}
         self._whole_at = -1e9
-        self._scans = [0.0, 0.4, 1.2]  # seconds after the first frame: who is already there
+        self._scans = [0.0, 1.2]  # seconds after the first frame: who is already there
         self._first: float | None = None
         self._cut_off: list[Box] = []
 
@@ -59,7 +78,7 @@ class Attention:
         if self._first is None:
             self._first = time
         if self._whole_is_due(time, gate):
-            return self._everything(tiled=gate.reason != "scene_change")
+            return self._everything(tiled=gate.reason == "scan")
         regions = [_box(region) for region in gate.regions] if gate.state != "blind" else []
         wants, widen = self._strange(time, regions, tracks)
         wants += [self._track_want(t, time) for t in tracks if self._is_due(t, time, regions)]
@@ -73,22 +92,48 @@ class Attention:
         return plan(self._with_neighbours(wants, tracks, time), self._size, self._sides)
 
     def looked(
-        self, time: float, crops: Sequence[IntBox], regions: NDArray[np.int32], found: Sequence[Box]
+        self,
+        time: float,
+        crops: Sequence[IntBox],
+        regions: NDArray[np.int32],
+        found: Sequence[Box],
+        tracks: Sequence[Track],
     ) -> None:
-        """Remember what an inference on the frame of `time` was worth."""
+        """Remember what an inference on the frame of `time` was worth; `tracks` are those after."""
         if any(crop == (0, 0, *self._size) for crop in crops):
             self._whole_at = max(self._whole_at, time)
             first = time if self._first is None else self._first
             self._scans = [due for due in self._scans if first + due > time + 1e-6]
         self._cut_off = []
-        for region in regions:
-            box = _box(region)
-            if share_inside(box, crops) < 0.5:
-                continue
-            cell = self._cells[self._cell(box)]
-            fruitful = any(share_inside(box, [_grown(b, 0.25)]) > 0.3 for b in found)
-            cell.fruitless = 0 if fruitful else cell.fruitless + 1
-            cell.looked = time
+        parked = [track.at(time) for track in tracks if _parked(track)]
+        alive = [box for box in found if not any(overlap(box, other) > 0.5 for other in parked)]
+        boxes = [box for box in map(_box, regions) if share_inside(box, crops) >= 0.5]
+        for box in boxes:
+            fruitful = any(share_inside(box, [_grown(b, 0.25)]) > 0.3 for b in alive)
+            self._futile.looked(box, time, in_vain=not fruitful)
+        shown = [box for box in boxes if share_inside(box, crops) >= 0.85]
+        for track in tracks:
+            if track.seen == time:
+                box = track.at(time)
+                self._known[track] = _Known(
+                    _reach(box, shown), _beyond(box, shown), time, self._every(track, found)
+                )
+
+    def expect(self, time: float, tracks: Sequence[Track]) -> None:
+        """Remember where everybody should be on the frame of `time`, before it is known."""
+        self._expected = {track: track.at(time) for track in tracks}
+
+    def _every(self, track: Track, found: Sequence[Box]) -> float:
+        """How long to leave somebody alone: longer where they were as expected, else less."""
+        every = self._known.get(track, _Known()).every
+        expected = self._expected.get(track)
+        if expected is None or not found:
+            return every
+        there = max(found, key=lambda box: overlap(box, track.at(track.seen)))
+        agreed = overlap(expected, there)
+        if agreed >= _FORESEEN:
+            return min(every * 1.4, _SELDOM)
+        return every if agreed >= _SURPRISING else max(every / 2, _OFTEN)
 
     def cut_off(self, boxes: Sequence[Box]) -> None:
         """Things that a crop's edge cut through: look again around them, on the next frame."""
@@ -111,33 +156,46 @@ class Attention:
     def _is_due(self, track: Track, time: float, regions: Sequence[Box]) -> bool:
         waited = time - track.checked
         if track.hits < 3 or track.misses:  # who it is and how it moves is not known yet
-            return waited >= (_SOON if track.misses <= 3 else _FIDGETING)
-        if track.pace > _PACE:
-            return waited >= _WALKING
+            return waited >= (_SOON if track.misses <= 3 else _LOST)
+        if self._doubtful(track) and waited >= _SELDOM:
+            return True
+        known = self._known.get(track, _Known())
+        walks = track.pace > _PACE
+        soon = waited >= (_OFTEN if walks else _STIRRING) and not _parked(track)
+        if soon and _differs(known.reach, _reach(track.at(time), regions)):
+            return True
+        if walks:
+            return waited >= known.every - 1e-6
+        calm = 1.0 if track.label == "person" else _THING
         box = _grown(track.at(time), 0.1)
         if any(share_inside(region, [box]) > 0.2 for region in regions):
-            return waited >= _FIDGETING
-        return waited >= (_SETTLED if track.hits > 10 else _STANDING)
+            return waited >= _FIDGETING * calm
+        return waited >= (_SETTLED if track.hits > 10 else _STANDING) * calm
 
     def _strange(
         self, time: float, regions: Sequence[Box], tracks: Sequence[Track]
     ) -> tuple[list[Want], bool]:
         """What moves beyond the tracks, unless looking there was in vain lately."""
-        known = [_grown(track.at(time), 0.2) for track in tracks]
+        self._known = {track: of for track, of in self._known.items() if track in tracks}
+        movers = [track for track in tracks if not _parked(track)]
+        known = [_grown(track.at(time), 0.2) for track in movers]
+        known += [
+            _with(track.at(time), of.beyond)
+            for track, of in self._known.items()
+            if track in movers and time - of.since < _HALO_LASTS
+        ]
         wants: list[Want] = []
         widen = False
         for region in regions:
-            if covered(region, known) > 0.6:
+            share = covered(region, known)
+            if share > _EXPLAINED:
                 continue
-            cell = self._cells[self._cell(region)]
-            if time - cell.moved > 5.0:
-                cell.fruitless = 0
-            cell.moved = time
-            rest = min(_PATIENCE, _SOON * cell.fruitless) if cell.fruitless else _WALKING
-            if time - cell.looked < rest:
+            in_vain = self._futile.moved(region, time)
+            if not self._futile.rested(region, time, _SELDOM):
                 continue
-            widen = widen or cell.fruitless % 3 == 1
-            wants.append(self._want(region, 0.35))
+            widen = widen or in_vain % 16 == 4
+            feet = in_vain == 1 and share < 0.25
+            wants.append(self._near(region) if feet else self._want(region, 0.17))
         return wants, widen
 
     def _want(self, box: Box, margin: float) -> Want:
@@ -147,11 +205,26 @@ class Attention:
         least = 0.4 * min(width, height)
         across, down = max(x2 - x1, least) - (x2 - x1), max(y2 - y1, least) - (y2 - y1)
         wide = (x1 - across / 2, y1 - down / 2, x2 + across / 2, y2 + down / 2)
-        return Want(wide, min(1.0, _TALL / max(y2 - y1, (x2 - x1) / 2, 1.0)), margin)
+        return Want(wide, min(1.0, _TALL / max(y2 - y1, (x2 - x1) / 2, 1.0)), margin, _LEAST)
+
+    def _near(self, box: Box) -> Want:
+        """A look from top to bottom around something: it may be the feet of somebody near."""
+        width, height = self._size
+        middle, half = (box[0] + box[2]) / 2, 0.3 * height
+        left, right = min(box[0], middle - half), max(box[2], middle + half)
+        wide = (max(0.0, left), 0.0, min(float(width), right), float(height))
+        side = self._sides[0] if self._sides else height
+        return Want(wide, min(1.0, side / height), 0.0, _LEAST)
 
     def _track_want(self, track: Track, time: float) -> Want:
         box = track.at(time)
-        return Want(box, min(1.0, _TALL / max(box[3] - box[1], 1.0)), 0.25)
+        tall = _TALL_IN_DOUBT if self._doubtful(track) else _TALL
+        return Want(box, min(1.0, tall / max(box[3] - box[1], 1.0)), 0.25, _LEAST)
+
+    def _doubtful(self, track: Track) -> bool:
+        """Whether the latest look hardly saw it: then it is seen again soon, and larger."""
+        person = bool(self._sides) and track.label == "person"
+        return person and (track.misses > 0 or track.score < _SURE)
 
     def _with_neighbours(
         self, wants: list[Want], tracks: Sequence[Track], time: float
@@ -164,11 +237,10 @@ class Attention:
                 wants = [*wants, self._track_want(track, time)]
         return wants
 
-    def _cell(self, box: Box) -> int:
-        columns, rows = _CELLS
-        x = int((box[0] + box[2]) / 2 * columns / self._size[0])
-        y = int((box[1] + box[3]) / 2 * rows / self._size[1])
-        return min(max(y, 0), rows - 1) * columns + min(max(x, 0), columns - 1)
+
+def _parked(track: Track) -> bool:
+    """Whether it is a thing that stands: what moves before it is somebody else."""
+    return track.label != "person" and track.pace <= _PACE
 
 
 def covered(box: Box, others: Sequence[Box]) -> float:
@@ -185,6 +257,47 @@ def covered(box: Box, others: Sequence[Box]) -> float:
 def _box(region: NDArray[np.int32]) -> Box:
     x1, y1, x2, y2 = (float(value) for value in region)
     return x1, y1, x2, y2
+
+
+def _reach(box: Box, regions: Sequence[Box]) -> Box | None:
+    """How far the regions that touch a box reach beyond it, in its heights; None where none do."""
+    x1, y1, x2, y2 = box
+    high = max(1.0, y2 - y1)
+    near = _grown(box, 0.1)
+    touching = [
+        region
+        for region in regions
+        if share_inside(region, [near]) >= 0.1 or share_inside(box, [region]) >= 0.3
+    ]
+    if not touching:
+        return None
+    left, top, right, bottom = bounds(touching)
+    return (x1 - left) / high, (y1 - top) / high, (right - x2) / high, (bottom - y2) / high
+
+
+def _differs(before: Box | None, now: Box | None) -> bool:
+    """Whether what moves around somebody has another shape than when they were seen."""
+    if before is None or now is None:
+        return False
+    return max(abs(a - b) for a, b in zip(before, now, strict=True)) > _SHAPE
+
+
+def _beyond(box: Box, regions: Sequence[Box]) -> Box:
+    """How far what moves beside a box reaches beyond it, in its heights, within bounds."""
+    x1, y1, x2, y2 = box
+    high = max(1.0, y2 - y1)
+    near = _with(box, _HALO)
+    beside = [region for region in regions if share_inside(region, [near]) > 0.5]
+    left, top, right, bottom = bounds([box, *beside])
+    reach = ((x1 - left) / high, (y1 - top) / high, (right - x2) / high, (bottom - y2) / high)
+    far = [min(each + 0.1, most) for each, most in zip(reach, _HALO, strict=True)]
+    return far[0], far[1], far[2], far[3]
+
+
+def _with(box: Box, beyond: Box) -> Box:
+    high = box[3] - box[1]
+    left, above, right, below = (far * high for far in beyond)
+    return box[0] - left, box[1] - above, box[2] + right, box[3] + below
 
 
 def _grown(box: Box, share: float) -> Box:

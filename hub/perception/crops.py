@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 IntBox = tuple[int, int, int, int]
+Sides = TypeVar("Sides", IntBox, tuple[float, float, float, float])
 
 _FIXED = 0.06  # what every run costs beside its pixels, as a share of the largest input's cost
 _STEP = 32
@@ -19,11 +21,15 @@ _STEP = 32
 
 @dataclass(frozen=True, slots=True)
 class Want:
-    """Something to look at: `box` in frame pixels, `scale` of the input against the frame."""
+    """Something to look at: `box` in frame pixels, `scale` of the input against the frame.
+
+    At `least` of that scale it is still found, as a rule.
+    """
 
     box: tuple[float, float, float, float]
     scale: float
     margin: float = 0.3
+    least: float = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +43,17 @@ class CropPlan:
 def plan(
     wants: Sequence[Want], size: tuple[int, int], sides: Sequence[int]
 ) -> tuple[CropPlan, ...]:
-    """Crops that hold every want. `size` is the frame's (width, height), `sides` ascending."""
+    """Crops that hold every want. `size` is the frame's (width, height), `sides` ascending.
+
+    With a single side every crop costs the same, so several are given up for the whole frame.
+    """
     crops = [_around(want, size, sides) for want in wants]
     crops = _merged(crops, size, sides)
     whole = CropPlan((0, 0, *size), sides[-1])
-    needed = max((want.scale for want in wants), default=0.0)
-    enough = sides[-1] / max(size) >= 0.9 * needed
-    if crops and enough and sum(map(cost_of, crops)) >= cost_of(whole):
+    needed = max((want.scale * want.least for want in wants), default=0.0)
+    enough = sides[-1] / max(size) >= needed
+    dearer = sum(map(cost_of, crops)) >= cost_of(whole) if len(sides) > 1 else len(crops) > 1
+    if crops and enough and dearer:
         return (whole,)
     return tuple(crops)
 
@@ -148,7 +158,7 @@ def _scale(crop: CropPlan) -> float:
     return crop.side / max(crop.box[2] - crop.box[0], crop.box[3] - crop.box[1], 1)
 
 
-def bounds(boxes: Iterable[IntBox]) -> IntBox:
+def bounds(boxes: Iterable[Sides]) -> Sides:
     """The smallest box around some."""
     x1, y1, x2, y2 = zip(*boxes, strict=True)
     return min(x1), min(y1), max(x2), max(y2)

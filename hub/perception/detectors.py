@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from hub.kinds.detectors import Crop, Detector, DetectorInfo
 from hub.perception.apart import DetectorApart, Misbehaved
 from hub.perception.crossing import Build
 from hub.perception.inference import Answer, Inference
+from hub.perception.instances import best
 from hub.perception.motion import MotionGate
 from hub.perception.spec import CameraSpec, DetectorSpec, WorkerSpec
 from hub.plugins import Provider, Registry, load_registry, trust
@@ -34,7 +35,7 @@ BEING_STARTED = "it is being started"
 
 @dataclass(slots=True, eq=False)
 class Held:
-    """One detector, the thread that asks it, and why it is not the one that was wanted.
+    """One detector, the threads that ask it, and why it is not the one that was wanted.
 
     `apart` has a process of its own; `plugin` names whose it is, `quarantine` why it is gone.
     """
@@ -51,7 +52,8 @@ class Held:
 class Detectors:
     """Builds every detector of the specification and warms the motion kernels; blocking.
 
-    Each detector is asked on one thread, by all its cameras in turn (see `Inference`).
+    Each detector is asked by all its cameras in turn (see `Inference`), on as many threads as
+    were found to be worth it (see `hub.perception.instances`).
     """
 
     def __init__(
@@ -147,18 +149,26 @@ class Detectors:
         driver = registry.driver("detectors", one.driver)
         context = _context(one, spec, self._clock)
         apart = None
-        instance: Detector
+        instances: list[Detector]
         if provider is None:
-            instance = driver.factory(driver.config.model_validate(one.settings), context)
+            config = driver.config.model_validate(one.settings)
+
+            def make(threads: int) -> Detector:
+                built: Detector = driver.factory(config, replace(context, threads=threads))
+                return built
+
+            instances = best(make, spec.threads)
         else:
             build = Build.of(provider, one.driver, one.settings, context)
-            instance = apart = DetectorApart(build, self._clock, self._misbehaved)
+            apart = DetectorApart(build, self._clock, self._misbehaved)
+            instances = [apart]
             _wait_for(apart)
-        info = instance.info
+        info = instances[0].info
         if info.biometric:
-            instance.close()
+            for instance in instances:
+                instance.close()
             raise PluginError(f"detector {info.name} recognises persons, which is refused")
-        return Held(info, Inference([instance], f"inference {one.id}"), apart=apart)
+        return Held(info, Inference(instances, f"inference {one.id}", one.budget), apart=apart)
 
     def _find(self, detector: str) -> Held:
         return self._held.get(detector) or next(iter(self._held.values()))
@@ -177,6 +187,10 @@ def _report(held: Held) -> dict[str, Any]:
         "inferred": sum(share.inferred for share in shares),
         "dropped": sum(share.dropped for share in shares),
         "failed": sum(share.failed for share in shares),
+        "late": sum(share.late for share in shares),
+        "behind": round(held.inference.behind, 2),
+        "budget": held.inference.budget,
+        "instances": held.inference.instances,
         "busy_s": round(sum(share.seconds for share in shares), 3),
     }
 
@@ -205,7 +219,7 @@ def _stand_in(
     driver = registry.driver("detectors", STAND_IN)
     context = _context(DetectorSpec(id=one.id, driver=STAND_IN), spec, clock)
     instance: Detector = driver.factory(driver.config.model_validate({}), context)
-    return Held(instance.info, Inference([instance], f"inference {one.id}"), reason)
+    return Held(instance.info, Inference([instance], f"inference {one.id}", one.budget), reason)
 
 
 def _context(one: DetectorSpec, spec: WorkerSpec, clock: Clock) -> Context:

@@ -3,7 +3,8 @@
 Each camera has one waiting place. A newer question takes the place of an older one, which is
 answered with None and counted; so memory is bounded by the number of cameras and overload shows as
 a lower rate, evenly. Who goes next is decided by how much time a camera has had (start-time fair
-queueing, Goyal et al. 1996), important cameras having a larger share.
+queueing, Goyal et al. 1996), important cameras having a larger share. A budget bounds what all of
+them get together.
 """
 
 from __future__ import annotations
@@ -11,37 +12,51 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from time import monotonic, perf_counter
+from typing import Any
 
 from hub.kinds.detectors import Crop, Detection, Detector
+from hub.perception.allowance import Allowance
+from hub.units import duration_words
 
 log = logging.getLogger(__name__)
 
 Answer = Callable[[list[Detection] | None], None]
 
+LATEST = 50  # questions, about, that `behind` speaks of
+OVERLOADED = 0.3
 IMPORTANT = 4.0  # how many times the share of an ordinary camera an important one gets
 
 
 @dataclass(slots=True)
 class CameraShare:
-    """What a camera asked for and got: `dropped` were displaced by newer ones, `failed` raised."""
+    """What a camera asked for and got: `dropped` were displaced by newer ones, `failed` raised.
+
+    `late` are those of the inferred ones that had to wait for the budget.
+    """
 
     inferred: int = 0
     crops: int = 0
     dropped: int = 0
+    late: int = 0
     failed: int = 0
     seconds: float = 0.0
 
 
 @dataclass(slots=True)
 class _Lane:
-    """One camera's waiting place and its position in virtual time; `cost` is its latest call's."""
+    """One camera's waiting place and its position in virtual time; `cost` is its latest call's.
+
+    `flying` means that a call of this camera is under way: its answers come in order.
+    """
 
     weight: float = 1.0
     start: float = 0.0
     cost: float = 0.0
+    flying: bool = False
+    waited: bool = False
     crops: Sequence[Crop] | None = None
     answer: Answer | None = None
     share: CameraShare = field(default_factory=CameraShare)
@@ -51,13 +66,23 @@ class Inference:
     """Runs detectors on threads of their own, one thread for each of `detectors`.
 
     Several instances of one model give throughput on several cores; each is only ever called from
-    its own thread. Exceptions of a detector are counted, logged and answered with None.
+    its own thread. Exceptions of a detector are counted, logged and answered with None, and so is
+    an answer for another number of crops. `budget` is how many seconds of each second all threads
+    together may work; without one there is no limit.
     """
 
-    def __init__(self, detectors: Sequence[Detector], name: str = "inference") -> None:
+    def __init__(
+        self,
+        detectors: Sequence[Detector],
+        name: str = "inference",
+        budget: float | None = None,
+    ) -> None:
         self._detectors = tuple(detectors)
+        self._budget = budget
+        self._allowance = None if budget is None else Allowance(budget, monotonic())
         self._lanes: dict[str, _Lane] = {}
         self._virtual = 0.0
+        self._behind = 0.0
         self._free = threading.Condition()
         self._open = True
         self._busy_since: list[float | None] = [None] * len(self._detectors)
@@ -85,11 +110,13 @@ class Inference:
                 lane.weight = IMPORTANT if important else 1.0
                 displaced = lane.answer
                 lane.share.dropped += displaced is not None
+                self._behind += ((displaced is not None) - self._behind) / LATEST
                 if displaced is None:
                     # A camera asks again only once it has its answer, when the next call is
                     # already under way: one call's worth of lateness costs it nothing.
                     lane.start = max(lane.start, self._virtual - lane.cost)
                 lane.crops, lane.answer = crops, answer
+                lane.waited = False
                 self._free.notify()
             else:
                 displaced = answer
@@ -118,6 +145,21 @@ class Inference:
         """What each camera got so far."""
         with self._free:
             return {name: lane.share for name, lane in self._lanes.items()}
+
+    @property
+    def budget(self) -> float | None:
+        """Seconds of each second that all threads together may work; None is no limit."""
+        return self._budget
+
+    @property
+    def behind(self) -> float:
+        """The share of the latest questions (0..1) that newer ones displaced: 0 keeps up."""
+        return self._behind
+
+    @property
+    def instances(self) -> int:
+        """How many detectors work side by side."""
+        return len(self._detectors)
 
     def waiting(self) -> int:
         """How many cameras wait now."""
@@ -149,13 +191,13 @@ class Inference:
         detector = self._detectors[number]
         while True:
             with self._free:
-                while self._open and not self._has_work():
-                    self._free.wait()
-                if not self._open:
+                lane = self._next()
+                if lane is None:
                     return
-                lane = min(self._ready(), key=lambda waiting: waiting.start)
                 crops, answer = lane.crops, lane.answer
                 lane.crops = lane.answer = None
+                lane.flying = True
+                lane.share.late += lane.waited
                 self._virtual = max(self._virtual, lane.start)
             assert crops is not None
             assert answer is not None
@@ -163,6 +205,10 @@ class Inference:
             found, spent = self._infer(detector, crops)
             self._busy_since[number] = None
             with self._free:
+                lane.flying = False
+                if self._allowance is not None:
+                    self._allowance.spend(spent, monotonic())
+                self._free.notify()  # what this camera asked meanwhile may be looked at now
                 lane.start += spent / lane.weight
                 lane.cost = spent
                 lane.share.seconds += spent
@@ -180,15 +226,37 @@ class Inference:
         began = perf_counter()
         found: list[Detection] | None = None
         try:
-            found = [one for part in detector.infer(crops) for one in part]
+            answers = detector.infer(crops)
+            if len(answers) != len(crops):
+                raise ValueError(f"{len(answers)} answers came for {len(crops)} crops")
+            found = [one for part in answers for one in part]
         except Exception as error:
             if not self.fault:
                 log.exception("the detector %s failed", detector.info.name)
             self.fault = f"{type(error).__name__}: {error}"
         return found, perf_counter() - began
 
-    def _has_work(self) -> bool:
-        return any(lane.answer is not None for lane in self._lanes.values())
+    def _next(self) -> _Lane | None:
+        """Wait, holding the lock, for the camera whose turn it is; None at the end."""
+        while self._open:
+            ready = [
+                lane for lane in self._lanes.values() if lane.answer is not None and not lane.flying
+            ]
+            pause = self._allowance.wait(monotonic()) if self._allowance and ready else 0.0
+            if ready and not pause:
+                return min(ready, key=lambda lane: lane.start)
+            for lane in ready:
+                lane.waited = True
+            self._free.wait(pause or None)
+        return None
 
-    def _ready(self) -> list[_Lane]:
-        return [lane for lane in self._lanes.values() if lane.answer is not None]
+
+def overload(name: str, report: Mapping[str, Any]) -> str:
+    """In words, from a detector's report, that it looks less often than asked; else empty."""
+    behind, budget = float(report.get("behind", 0.0)), report.get("budget")
+    if behind < OVERLOADED:
+        return ""
+    why = "there is more to look at than it has time for"
+    if budget:
+        why = f"its budget is {duration_words(float(budget))} in every second"
+    return f"detector {name} leaves out {behind:.0%} of what it is asked to look at: {why}"

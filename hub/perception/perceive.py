@@ -115,7 +115,7 @@ def run(
     pipeline = CameraPipeline(clip.path.stem, clip.size, fps or clip.fps, detector.info)
     seconds = totals.seconds
     mark = perf_counter()
-    for frame in _sampled(clip, fps):
+    for frame in sampled(clip, fps):
         if frame.size != pipeline.size:  # a recording of a camera that was set up anew meanwhile
             pipeline = CameraPipeline(clip.path.stem, frame.size, fps or clip.fps, detector.info)
         decoded = perf_counter()
@@ -148,7 +148,7 @@ def _inferred(
     return [found for part in detector.infer(pipeline.cut(frame, look)) for found in part]
 
 
-def _sampled(clip: Clip, fps: float | None) -> Iterator[Frame]:
+def sampled(clip: Clip, fps: float | None) -> Iterator[Frame]:
     """Every frame, or the first one at or after each tick of 1 / fps seconds."""
     due: float | None = None
     for frame in clip:

@@ -7,7 +7,7 @@ what was found (or None) and answers with the tracks. Clips and live cameras use
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from hub.perception.motion import GateResult, MotionGate
 from hub.perception.tracking import Box, Tracker, TrackRules, TrackState, overlap, share_inside
 from hub.perception.zones import Occurrence, Polygon, ZoneArea, ZoneWatch, contains
 
+SCAN_SECONDS = 10.0
 _GREY = 114
+_MOST = 200  # finds of one look that are taken in; a picture has no use for more
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,8 @@ class CameraPipeline:
     """The pipeline of one camera whose frames are `size` (width, height) pixels.
 
     `masks` are polygons in fractions of the picture that nobody may look into: they are left out
-    of motion, painted over in crops, and detections that stand in them are dropped.
+    of motion, painted over in crops, and detections that stand in them are dropped. After
+    `scan_seconds` of silence the whole picture is looked at (0 = never).
     """
 
     def __init__(
@@ -53,13 +56,14 @@ class CameraPipeline:
         info: DetectorInfo,
         zones: Sequence[ZoneArea] = (),
         masks: Sequence[Polygon] = (),
+        scan_seconds: float = SCAN_SECONDS,
     ) -> None:
         self.camera = camera
         self.size = size
         self.show = shown(masks, size) if masks else None
         self._masks = tuple(masks)
         self._info = info
-        self._gate = MotionGate(size[0], size[1], fps)
+        self._gate = MotionGate(size[0], size[1], fps, scan_seconds=scan_seconds)
         self._attention = Attention(size, info.input_sizes if info.needs_pixels else ())
         rules = (
             TrackRules(sure=0.3, keep=0.25, at_once=2.0, hits=3, coast=3.0)
@@ -123,24 +127,34 @@ class CameraPipeline:
         return happened
 
     def _take(self, look: Look, detections: Sequence[Detection]) -> None:
-        sound = [found for found in detections if self._is_sound(found)]
+        best = sorted(detections, key=_score, reverse=True)[:_MOST]
+        sound = [sound for found in best if (sound := self._sound(found)) is not None]
         whole, cut_off = _split(sound, look.crops, self.size)
         kept = _without_doubles(whole, many=len(look.crops) > 1)
         covered: Sequence[IntBox] = look.crops
         if self._info.guessing:  # stillness is no evidence of absence
             covered = look.crops if look.gate.triggered else ()
+        self._attention.expect(look.time, self._tracker.tracks)
         self._tracker.settle(look.time, kept, covered, [found.box for found in cut_off])
         boxes = [found.box for found in kept]
-        self._attention.looked(look.time, look.crops, look.gate.regions, boxes)
+        self._attention.looked(
+            look.time, look.crops, look.gate.regions, boxes, self._tracker.tracks
+        )
         self._attention.cut_off([found.box for found in cut_off])
 
-    def _is_sound(self, found: Detection) -> bool:
-        x1, y1, x2, y2 = found.box
-        if not (np.isfinite([*found.box, found.score]).all() and x2 > x1 and y2 > y1):
-            return False
+    def _sound(self, found: Detection) -> Detection | None:
+        """What shows of it in the frame; None for nonsense and where nobody may look."""
+        if not (np.isfinite([*found.box, found.score]).all() and 0 < found.score <= 1):
+            return None
         width, height = self.size
+        x1, x2 = max(0.0, found.box[0]), min(float(width), found.box[2])
+        y1, y2 = max(0.0, found.box[1]), min(float(height), found.box[3])
+        if x2 - x1 < 1 or y2 - y1 < 1:
+            return None
         foot = ((x1 + x2) / 2 / width, min(y2 / height, 0.999))
-        return not any(contains(mask, *foot) for mask in self._masks)
+        if any(contains(mask, *foot) for mask in self._masks):
+            return None
+        return replace(found, box=(x1, y1, x2, y2))
 
     def _pixels(self, frame: Frame, box: IntBox) -> NDArray[np.uint8]:
         if not self._info.needs_pixels:
@@ -149,6 +163,10 @@ class CameraPipeline:
         if self.show is not None:
             image[self.show[box[1] : box[3], box[0] : box[2]] == 0] = _GREY
         return image
+
+
+def _score(found: Detection) -> float:
+    return found.score if np.isfinite(found.score) else -1.0
 
 
 def shown(masks: Sequence[Polygon], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hub.clock import SystemClock
+from hub.config import Config, DetectorBlock
 from hub.errors import ModelError, NotReady, PluginError
 from hub.kinds import Context
 from hub.kinds.detectors import Crop, Detection
@@ -19,7 +20,7 @@ from hub.perception import apart as apart_module
 from hub.perception.apart import DetectorApart
 from hub.perception.crossing import SHARED, Build, batches
 from hub.perception.detectors import Detectors
-from hub.perception.spec import CameraSpec, DetectorSpec, WorkerSpec
+from hub.perception.spec import CameraSpec, DetectorSpec, WorkerSpec, detector_specs
 from hub.plugins import load_registry
 
 EYE = """
@@ -363,3 +364,12 @@ def test_a_built_in_one_may_be_moved_apart(tmp_path: Path) -> None:
     assert (report["reason"], report["plugin"]) == ("", "plugins.detectors.motion")
     assert ask(detectors) == []
     exchange(detectors, spec(tmp_path, DetectorSpec(id="guess", driver="motion")))
+
+
+def test_a_configured_budget_reaches_the_detector_and_its_report(tmp_path: Path) -> None:
+    """`budget: 200ms` of a block bounds that detector in the worker, and health says so."""
+    config = Config(detectors={"eye": DetectorBlock(driver="motion", budget="200ms")})
+    detectors = Detectors(spec(tmp_path, *detector_specs(config)), SystemClock())
+    report = detectors.report()["eye"]
+    assert (report["budget"], report["behind"], report["instances"]) == (0.2, 0.0, 1)
+    assert ask(detectors) == []

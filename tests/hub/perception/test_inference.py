@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -13,9 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.kinds.detectors import Crop, Detection, DetectorInfo
+from hub.kinds.detectors import Crop, Detection, Detector, DetectorInfo
+from hub.perception.allowance import Allowance
 from hub.perception.crops import CropPlan, Want, cost_of, plan, tiles, whole_frame
-from hub.perception.inference import IMPORTANT, Inference
+from hub.perception.futile import FutileLooks
+from hub.perception.inference import IMPORTANT, Inference, overload
+from hub.perception.instances import best
 from hub.perception.tracking import share_inside
 
 SIDES = (192, 256, 320, 416)
@@ -193,6 +197,152 @@ async def test_each_detector_is_called_from_one_thread_only() -> None:
     inference.close()
 
 
+async def test_a_wrong_number_of_answers_is_a_failure() -> None:
+    """A detector that answers for more or fewer crops than it was given is not believed."""
+
+    class Miscounting(GatedDetector):
+        def infer(self, crops: Sequence[Crop]) -> list[list[Detection]]:
+            return super().infer(crops) * 2
+
+    detector = Miscounting()
+    detector.gate.release()
+    inference = Inference([detector])
+    assert await inference.submit("lobby", [crop(1)]) is None
+    assert inference.fault == "ValueError: 2 answers came for 1 crops"
+    assert inference.shares()["lobby"].failed == 1
+    inference.close()
+
+
+async def test_answers_of_one_camera_come_in_order_on_two_threads() -> None:
+    """While a call of a camera is under way the other thread serves others, not its next one."""
+    detectors = [GatedDetector(), GatedDetector()]
+    inference = Inference(detectors)
+    order: list[int] = []
+    first = asyncio.create_task(inference.submit("lobby", [crop(1)]))
+    async with asyncio.timeout(20):
+        while not any(detector.entered.acquire(blocking=False) for detector in detectors):
+            await asyncio.sleep(0)
+    first.add_done_callback(lambda _: order.append(1))
+    second = asyncio.create_task(inference.submit("lobby", [crop(2)]))
+    second.add_done_callback(lambda _: order.append(2))
+    other = asyncio.create_task(inference.submit("yard", [crop(3)]))
+    for detector in detectors:
+        detector.gate.release(3)
+    await asyncio.gather(first, second, other)
+    assert order == [1, 2]
+    inference.close()
+
+
+@given(
+    st.floats(0.02, 2.0),
+    st.lists(st.tuples(st.floats(0.0, 0.5), st.floats(0.001, 0.3)), min_size=1, max_size=60),
+)
+def test_an_allowance_is_never_overdrawn_by_more_than_one_piece_of_work(
+    share: float, work: list[tuple[float, float]]
+) -> None:
+    """Whatever is asked when, no more is worked than was allowed, the last piece apart."""
+    allowance = Allowance(share, 0.0)
+    now, spent, longest = 0.0, 0.0, 0.0
+    for pause, length in work:
+        now += pause
+        now += allowance.wait(now)
+        if allowance.wait(now) > 0:  # rounding
+            now += 1e-3
+        now += length
+        allowance.spend(length, now)
+        spent, longest = spent + length, max(longest, length)
+        assert spent <= share * (1.0 + now) + longest + 1e-6
+
+
+def test_an_allowance_saves_no_more_than_a_second() -> None:
+    """An hour of rest buys one second's worth, not an hour's."""
+    allowance = Allowance(0.5, 0.0)
+    allowance.wait(3600.0)
+    allowance.spend(0.75, 3600.0)
+    assert allowance.wait(3600.0) == pytest.approx(0.5)
+    assert allowance.wait(3600.51) == 0.0
+
+
+async def test_a_budget_slows_all_cameras_alike_and_shows() -> None:
+    """Eight cameras that flood a slow detector get equal rates within the budget, the rest is
+    counted, memory stays one question each, and the report says why in words."""
+    detector = GatedDetector(cost_s=0.004)
+    detector.gate.release(100_000)
+    inference = Inference([detector], budget=0.2)
+    began = time.monotonic()
+    names = [f"camera {number}" for number in range(8)]
+    async with asyncio.timeout(30):
+        while sum(share.inferred for share in inference.shares().values()) < 120:
+            for name in names:
+                inference.ask(name, [crop()], lambda found: None)
+            await asyncio.sleep(0.001)
+    shares = inference.shares()
+    spent = sum(share.seconds for share in shares.values())
+    assert spent <= 0.2 * (time.monotonic() - began + 1.0) + 0.1
+    rates = [shares[name].inferred for name in names]
+    assert min(rates) >= max(rates) / 2  # time is what is shared, and a busy machine stretches it
+    assert min(share.dropped for share in shares.values()) > 100
+    assert sum(share.late for share in shares.values()) > 0
+    assert inference.waiting() <= 8
+    said = overload("eye", {"behind": inference.behind, "budget": inference.budget})
+    assert said.startswith("detector eye leaves out ")
+    assert said.endswith("its budget is 200ms in every second")
+    assert overload("eye", {"behind": 0.0, "budget": 0.2}) == ""
+    inference.close()
+
+
+def test_detectors_side_by_side_are_kept_only_where_they_are_faster() -> None:
+    """One that waits outside Python is doubled, one that holds everybody up is not, the threads of
+    one that gains by them are kept, and a second that cannot be built costs nothing."""
+    turn = threading.Lock()
+    built: list[Timed] = []
+
+    class Timed(GatedDetector):
+        def __init__(self, threads: int, alone: bool, gain: float) -> None:
+            super().__init__()
+            self.alone, self.seconds = alone, 0.01 / (gain if threads > 1 else 1.0)
+            built.append(self)
+
+        def infer(self, crops: Sequence[Crop]) -> list[list[Detection]]:
+            with turn if self.alone else contextlib.nullcontext():
+                time.sleep(self.seconds)
+            return [[] for _ in crops]
+
+    assert len(best(lambda threads: Timed(threads, False, 1.3), cores=2)) == 2
+    assert len(best(lambda threads: Timed(threads, True, 1.0), cores=2)) == 1
+    (fast,) = best(lambda threads: Timed(threads, True, 3.0), cores=2)
+    assert fast is built[-1]
+    assert len(best(lambda threads: Timed(threads, False, 1.3), cores=1)) == 1
+    assert sum(not one.closed for one in built) == 2 + 1 + 1 + 1
+
+    def only_once(threads: int) -> Detector:
+        if built:
+            raise MemoryError
+        return Timed(threads, False, 1.0)
+
+    built.clear()
+    assert len(best(only_once, cores=2)) == 1
+
+
+def test_looking_in_vain_is_repeated_less_and_less_but_never_given_up() -> None:
+    """Looks at a bush thin out to one a second; somebody who comes out of it is looked at at once,
+    and after a calm the bush is looked at again."""
+    futile = FutileLooks((640, 360))
+    bush, beside = (100.0, 100.0, 200.0, 220.0), (160.0, 100.0, 300.0, 260.0)
+    looks = []
+    for number in range(100):
+        now = number / 10
+        futile.moved(bush, now)
+        if futile.rested(bush, now, 0.0):
+            futile.looked(bush, now, in_vain=True)
+            looks.append(now)
+    assert 10 <= len(looks) <= 16
+    assert max(after - before for before, after in pairwise(looks)) <= 1.01
+    assert futile.moved(beside, 10.0) == 0
+    assert futile.rested(beside, 10.0, 0.0)
+    assert futile.moved(bush, 30.0) == 1
+
+
 boxes = st.builds(
     lambda x, y, w, h: (x, y, min(x + w, FRAME[0]), min(y + h, FRAME[1])),
     st.floats(0, FRAME[0] - 8),
@@ -228,6 +378,16 @@ def test_a_small_thing_is_seen_at_full_scale_in_a_small_crop() -> None:
     (only,) = plan([Want((600, 300, 620, 350), 1.0)], FRAME, SIDES)
     assert only.side == 192
     assert only.box[2] - only.box[0] <= 192
+
+
+def test_a_model_of_one_size_gets_one_crop_or_the_whole_frame() -> None:
+    """Where every crop costs the same, two people far apart are one look at everything."""
+    near, far = Want((600, 300, 640, 400), 0.9), Want((40, 300, 80, 400), 0.9, least=0.3)
+    (only,) = plan([near], FRAME, (416,))
+    assert share_inside(near.box, [only.box]) > 0.99
+    assert only.box != (0, 0, *FRAME)
+    loose = Want(near.box, 0.9, least=0.3)
+    assert [crop.box for crop in plan([loose, far], FRAME, (416,))] == [(0, 0, *FRAME)]
 
 
 def test_neighbours_share_a_crop_and_strangers_do_not() -> None:

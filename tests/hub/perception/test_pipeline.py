@@ -37,6 +37,16 @@ def frame_at(time: float, box: Box | None, colour: int = 230) -> Frame:
     return frame_from_av(picture, time, round(time * 10))
 
 
+def frame_with(time: float, *boxes: Box) -> Frame:
+    """The wall, with bright boxes on it."""
+    luma = WALL.copy()
+    for box in boxes:
+        x1, y1, x2, y2 = (round(value) for value in box)
+        luma[max(0, y1) : max(0, y2), max(0, x1) : max(0, x2)] = 230
+    picture = av.VideoFrame.from_ndarray(luma, format="gray").reformat(format="yuv420p")
+    return frame_from_av(picture, time, round(time * 10))
+
+
 def seen(crops: list[Crop], box: Box | None, score: float = 0.8) -> list[Detection]:
     """What a perfect detector says of crops: the part of the box that each one shows."""
     found = []
@@ -209,6 +219,66 @@ def test_nonsense_from_a_detector_is_left_out() -> None:
         frame = frame_at(number / 10, None)
         look = pipeline.look(frame)
         assert pipeline.settle(frame, look, bad) == []
+
+
+def test_boxes_outside_the_frame_are_cut_or_left_out_and_a_flood_is_bounded() -> None:
+    """A box that reaches out is cut at the frame, one beside it is nobody, and 50 000 boxes, or
+    scores that are none, neither raise nor become thousands of tracks."""
+    pipeline = CameraPipeline("lobby", SIZE, 10, INFO)
+    frame = frame_at(0.0, None)
+    outside = [
+        Detection("person", 0.9, (-50.0, 100.0, 60.0, 900.0)),
+        Detection("person", 0.9, (900.0, 100.0, 960.0, 300.0)),
+        Detection("person", 7.0, (200.0, 100.0, 260.0, 300.0)),
+    ]
+    (track,) = pipeline.settle(frame, pipeline.look(frame), outside)
+    assert track.box == (0.0, 100.0, 60.0, 360.0)
+    flood = [
+        Detection("person", 0.9, (x % 640 / 2, x % 360 / 2, x % 640 / 2 + 40, x % 360 / 2 + 90))
+        for x in range(50_000)
+    ]
+    frame = frame_at(0.1, None)
+    assert len(pipeline.settle(frame, pipeline.look(frame), flood)) <= 200
+
+
+def test_what_moves_along_with_somebody_is_theirs_and_a_second_person_is_not() -> None:
+    """A shadow beside a walker asks for no look of its own; somebody else beside them does."""
+
+    def moving(time: float) -> tuple[Box, Box]:
+        x = 60 + 30 * time
+        return (x, 120.0, x + 40, 260.0), (x + 44, 235.0, x + 110, 262.0)
+
+    pipeline = CameraPipeline("lobby", SIZE, 10, INFO)
+    looks = []
+    for number in range(60):
+        time = number / 10
+        person, shadow = moving(time)
+        frame = frame_with(time, person, shadow)
+        look = pipeline.look(frame)
+        found = seen(pipeline.cut(frame, look), person) if look.crops else None
+        pipeline.settle(frame, look, found)
+        looks += [time] * bool(look.crops)
+    assert len([time for time in looks if time > 2]) <= 0.6 * 40
+    second = (400.0, 100.0, 445.0, 240.0)
+    time = 6.0
+    crops: list[Box] = []
+    while time < 7.0:
+        frame = frame_with(time, *moving(time), second)
+        look = pipeline.look(frame)
+        crops += [tuple(float(v) for v in crop) for crop in look.crops]  # type: ignore[misc]
+        pipeline.settle(frame, look, None)
+        time += 0.1
+    assert share_inside(second, crops) > 0.9
+
+
+def test_a_change_of_somebodys_shape_is_looked_at_at_once() -> None:
+    """One who has stood for long and falls is looked at within two frames."""
+
+    def falls(time: float) -> Box:
+        return stander(time) if time < 12 else (230.0, 220.0, 400.0, 262.0)
+
+    walk = Walk(falls).until(12.5)
+    assert any(12 <= time <= 12.2 for time in walk.inferred)
 
 
 def test_somebody_cut_by_the_edge_of_a_crop_is_not_two_people() -> None:

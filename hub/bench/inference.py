@@ -1,0 +1,327 @@
+"""`vestibule bench inference`: looking where it matters against looking at every whole frame.
+
+Both ways use one model, one tracker and the same frames, and both are held against truth: a person
+of the truth is found where a confirmed track of a person overlaps it by half. The whole frame goes
+in at the largest input the model offers, without needless padding, on every frame. Time is the
+processor time of cutting crops and running the model on one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from time import thread_time
+from typing import Any
+
+from hub.bench.clips import truth_file, with_truth
+from hub.errors import CannotCheck
+from hub.kinds import Context
+from hub.kinds.detectors import Crop, Detection, Detector
+from hub.perception.decode import Clip
+from hub.perception.frames import Frame
+from hub.perception.motion import NOWHERE
+from hub.perception.perceive import sampled
+from hub.perception.pipeline import CameraPipeline, Look
+from hub.perception.tracking import Box, TrackState, overlap, share_inside
+
+FPS = 5.0  # how often a camera is looked at unless its block says otherwise
+RECALL, TIME, TIME_IN_VIEW = 0.98, 0.25, 0.5
+ALWAYS = 0.95  # share of a clip's frames with somebody from which people are always in view
+SCENES, SEEDS, SECONDS = ("corridor", "entrance", "yard", "car_park"), (3, 19), 60
+MODELS = ("yolox_nano_416", "light_person_192")
+Truth = dict[int, tuple[list[Box], list[Box]]]
+Step = Callable[[], None]
+
+
+@dataclass(slots=True)
+class Way:
+    """One way of looking: people found of the truth, tracks of nobody, crops, CPU seconds."""
+
+    found: int = 0
+    wrong: int = 0
+    crops: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Compared:
+    """What both ways came to on one clip, or on several together.
+
+    `boxes` counts the people of the truth, `people` the frames of the truth that have somebody.
+    """
+
+    frames: int
+    told: int
+    people: int
+    boxes: int
+    whole: Way
+    chosen: Way
+
+    @property
+    def always(self) -> bool:
+        """Whether people are always in view."""
+        return self.told > 0 and self.people >= ALWAYS * self.told
+
+    @property
+    def recall_ratio(self) -> float | None:
+        """People found of those that the whole frame finds; None where it finds nobody."""
+        return self.chosen.found / self.whole.found if self.whole.found else None
+
+    @property
+    def time_ratio(self) -> float:
+        """Time spent of what the whole frame takes."""
+        return self.chosen.seconds / self.whole.seconds if self.whole.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        ratio = self.recall_ratio
+        return {
+            "recall_ratio": None if ratio is None else round(ratio, 4),
+            "time_ratio": round(self.time_ratio, 4),
+            "always_in_view": self.always,
+            **{name: getattr(self, name) for name in ("frames", "told", "people", "boxes")},
+            "whole": asdict(self.whole),
+            "chosen": asdict(self.chosen),
+        }
+
+
+def clips(
+    named: Sequence[Path], scenes: bool, cache: Path, step: Step = lambda: None
+) -> list[Path]:
+    """The clips named, or those of VESTIBULE_MATERIAL; with `scenes` also drawn ones, in `cache`.
+
+    Raises CannotCheck for a clip without truth, and where nothing is left to look at.
+    """
+    material = os.environ.get("VESTIBULE_MATERIAL")
+    found = list(named) or (with_truth(Path(material)) if material else [])
+    for path in found:
+        if truth_file(path) is None:
+            raise CannotCheck(f"{path}: no truth; expected {path.with_suffix('.jsonl')}")
+    if scenes:
+        found += [drawn(scene, seed, cache, step) for scene in SCENES for seed in SEEDS]
+    if not found:
+        raise CannotCheck("no clip to look at: name one, set VESTIBULE_MATERIAL or allow scenes")
+    return found
+
+
+def drawn(scene: str, seed: int, cache: Path, step: Step = lambda: None) -> Path:
+    """A minute of a scene of the `simulated` cameras with its truth, drawn unless it is there."""
+    import asyncio
+
+    from hub.plugins import load_registry
+
+    driver = load_registry().driver("cameras", "simulated")
+    config = driver.config.model_validate({"scene": scene, "seed": seed, "length": SECONDS})
+
+    async def draw() -> str:
+        camera = driver.factory(config, Context(name=scene, state=cache, cache=cache))
+        try:
+            source = await camera.source("analysis")
+            return str(source.url)
+        finally:
+            await camera.close()
+
+    path = Path(asyncio.run(draw()))
+    step()
+    return path
+
+
+def detector(model: str) -> Detector:
+    """The `onnx` driver's detector for a file or the name of an installed model."""
+    from hub.plugins import load_registry
+
+    driver = load_registry().driver("detectors", "onnx")
+    context = Context(name="bench", state=Path(".vestibule"))
+    built: Detector = driver.factory(driver.config.model_validate({"model": model}), context)
+    return built
+
+
+def models() -> list[str]:
+    """What is measured when none is named: those of VESTIBULE_MATERIAL, or the best installed."""
+    folder = Path(os.environ.get("VESTIBULE_MATERIAL", "")) / "models"
+    found = [file for name in MODELS if (file := folder / f"{name}.onnx").is_file()]
+    return [str(file) for file in found] or ["auto"]
+
+
+def drawings() -> int:
+    """How many scenes are drawn."""
+    return len(SCENES) * len(SEEDS)
+
+
+def table(
+    paths: Sequence[Path], with_: Detector, fps: float | None, step: Step = lambda: None
+) -> dict[str, Compared]:
+    """Every clip with one model, and the sums; `step` is called after each."""
+    found: dict[str, Compared] = {}
+    for path in paths:
+        found[path.stem] = compare(path, with_, fps)
+        step()
+    return with_sums(found)
+
+
+def compare(path: Path, with_: Detector, fps: float | None = FPS) -> Compared:
+    """Both ways over one clip with truth; without `fps` every frame is looked at."""
+    truth = _truth(path)
+    whole, chosen = Way(), Way()
+    with Clip(path) as clip:
+        rate = min(fps or clip.fps, clip.fps)
+        pipelines = [CameraPipeline(path.stem, clip.size, rate, with_.info) for _ in range(2)]
+        total = Compared(0, 0, 0, 0, whole, chosen)
+        for frame in sampled(clip, fps):
+            sides = (with_.info.input_sizes or (0,))[-1:]
+            if not total.frames:
+                _warm(with_, frame)
+            for way, pipeline in zip((whole, chosen), pipelines, strict=True):
+                look = pipeline.look(frame)
+                if way is whole:
+                    look = replace(look, crops=((0, 0, *clip.size),), sides=sides)
+                tracks = pipeline.settle(frame, look, _found(way, pipeline, with_, frame, look))
+                if frame.index in truth:
+                    _count(way, tracks, *truth[frame.index])
+            total.frames += 1
+            if frame.index in truth:
+                boxes, _ = truth[frame.index]
+                total.told += 1
+                total.people += bool(boxes)
+                total.boxes += len(boxes)
+    return total
+
+
+def _warm(with_: Detector, frame: Frame) -> None:
+    """Have everything compiled and loaded that the first look would wait for."""
+    with_.infer([Crop(frame.crop((0, 0, 64, 64)), (0, 0, 64, 64), frame.size, NOWHERE)])
+
+
+def _found(
+    way: Way, pipeline: CameraPipeline, with_: Detector, frame: Frame, look: Look
+) -> list[Detection] | None:
+    if not look.crops:
+        return None
+    began = thread_time()
+    found = [one for part in with_.infer(pipeline.cut(frame, look)) for one in part]
+    way.seconds += thread_time() - began
+    way.crops += len(look.crops)
+    return found
+
+
+def _count(way: Way, tracks: Sequence[TrackState], boxes: list[Box], ignore: list[Box]) -> None:
+    claims = [t.box for t in tracks if t.label == "person" and t.state == "confirmed"]
+    right = paired(boxes, claims)
+    way.found += len(right)
+    way.wrong += sum(
+        not any(overlap(box, other) >= 0.5 or share_inside(box, [other]) >= 0.7 for other in ignore)
+        for number, box in enumerate(claims)
+        if number not in right
+    )
+
+
+def paired(truth: Sequence[Box], claims: Sequence[Box]) -> set[int]:
+    """Which claims sit on a box of the truth by half, each used once, best pairs first."""
+    pairs = sorted(
+        ((overlap(t, c), i, j) for i, t in enumerate(truth) for j, c in enumerate(claims)),
+        reverse=True,
+    )
+    used: set[int] = set()
+    right: set[int] = set()
+    for share, i, j in pairs:
+        if share >= 0.5 and i not in used and j not in right:
+            used.add(i)
+            right.add(j)
+    return right
+
+
+def together(parts: Iterable[Compared]) -> Compared:
+    """Several clips as one."""
+    total = Compared(0, 0, 0, 0, Way(), Way())
+    for part in parts:
+        for name in ("frames", "told", "people", "boxes"):
+            setattr(total, name, getattr(total, name) + getattr(part, name))
+        for sums, way in ((total.whole, part.whole), (total.chosen, part.chosen)):
+            for one in fields(Way):
+                setattr(sums, one.name, getattr(sums, one.name) + getattr(way, one.name))
+    return total
+
+
+def with_sums(found: dict[str, Compared]) -> dict[str, Compared]:
+    """The clips, those together in which people are always in view, and `all`."""
+    rows = dict(found)
+    crowded = [one for one in found.values() if one.always]
+    if crowded:
+        rows["always in view"] = together(crowded)
+    rows["all"] = together(found.values())
+    return rows
+
+
+def missed_goals(name: str, found: Compared) -> list[str]:
+    """Which goals a sum misses, in words; a single clip has none."""
+    bound = {"all": TIME, "always in view": TIME_IN_VIEW}.get(name)
+    if bound is None:
+        return []
+    recall = found.recall_ratio
+    missed = [] if recall is None or recall >= RECALL else ["recall"]
+    return missed if found.time_ratio <= bound else [*missed, "time"]
+
+
+def as_json(measured: dict[str, dict[str, Compared]]) -> dict[str, Any]:
+    """By clip, and `all`: the first model's figures, those of the others in `other_models`."""
+    (first, rows), *others = measured.items()
+    return {
+        clip: {
+            **one.as_dict(),
+            "model": first,
+            "other_models": {name: more[clip].as_dict() for name, more in others},
+        }
+        for clip, one in rows.items()
+    }
+
+
+def lines(model: str, rows: dict[str, Compared]) -> list[str]:
+    """The table of one model as plain lines."""
+    told = [
+        f"{model}",
+        f"  {'clip':<30}{'people':>8}{'recall':>9}{'of whole':>9}{'time':>8}{'crops':>7}"
+        f"{'of':>6}{'wrong':>7}{'of':>6}  misses",
+    ]
+    for name, one in rows.items():
+        recall = one.chosen.found / one.boxes if one.boxes else None
+        told.append(
+            f"  {name:<30}{one.boxes:>8}{_percent(recall):>9}{_percent(one.recall_ratio):>9}"
+            f"{_percent(one.time_ratio):>8}{one.chosen.crops:>7}{one.whole.crops:>6}"
+            f"{one.chosen.wrong:>7}{one.whole.wrong:>6}  {', '.join(missed_goals(name, one))}"
+        )
+    return [line.rstrip() for line in told]
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f}"
+
+
+def _truth(path: Path) -> Truth:
+    """By frame number the people and what counts neither way. Raises CannotCheck."""
+    return dict(_lines_of_truth(path))
+
+
+def _lines_of_truth(path: Path) -> Iterator[tuple[int, tuple[list[Box], list[Box]]]]:
+    file = truth_file(path)
+    if file is None:
+        raise CannotCheck(f"{path}: no truth; expected {path.with_suffix('.jsonl')}")
+    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            told = json.loads(line)
+            labels = told.get("labels", ["person"] * len(told["boxes"]))
+            people, others = [], [_box(box) for box in told.get("ignore", [])]
+            for box, label in zip(told["boxes"], labels, strict=True):
+                if label == "person":
+                    people.append(_box(box))
+            if people or not others:  # where only doubts are noted, nothing can be counted
+                yield int(told["frame"]), (people, others)
+        except (ValueError, KeyError, TypeError) as error:
+            raise CannotCheck(f"{file}:{number}: not a line of truth ({error})") from None
+
+
+def _box(sides: Sequence[Any]) -> Box:
+    x1, y1, x2, y2 = (float(side) for side in sides)
+    return x1, y1, x2, y2

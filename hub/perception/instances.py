@@ -1,0 +1,71 @@
+"""How many detectors to run side by side, and on how many threads each: measured at the start.
+
+Two runs on one thread each usually give more looks a second than one run on two threads, and
+neither gives more than a single one where cores are shared or missing.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+import numpy as np
+
+from hub.kinds.detectors import Crop, Detector
+
+log = logging.getLogger(__name__)
+
+Make = Callable[[int], Detector]  # a detector that uses so many threads
+
+RUNS = 6
+WORTH = 1.2  # how many times faster something must be to be worth its memory and its cores
+
+
+def best(make: Make, cores: int) -> list[Detector]:
+    """The detectors that together give most looks a second, on at most two of `cores`.
+
+    `make(threads)` builds one; whatever it raises for the first is passed on. Those that are not
+    needed are closed.
+    """
+    first = make(1)
+    if cores < 2 or not first.info.needs_pixels or not first.info.input_sizes:
+        return [first]
+    rates = {"one": rate([first])}
+    others: dict[str, Detector] = {}
+    try:
+        others["two beside each other"] = make(1)
+        rates["two beside each other"] = rate([first, others["two beside each other"]])
+        others["one on two threads"] = make(2)
+        rates["one on two threads"] = rate([others["one on two threads"]])
+    except Exception:  # a second one is a gain, not a need
+        log.warning("detector %s: a second one fails, one works alone", first.info.name)
+    fastest = max(rates, key=lambda name: rates[name])
+    chosen = fastest if rates[fastest] >= WORTH * rates["one"] else "one"
+    told = ", ".join(f"{name} {looks:.0f}" for name, looks in rates.items())
+    log.info("detector %s, looks a second: %s; taken: %s", first.info.name, told, chosen)
+    for name, detector in others.items():
+        if name != chosen:
+            detector.close()
+    if chosen == "one on two threads":
+        first.close()
+        return [others[chosen]]
+    return [first, others[chosen]] if chosen in others else [first]
+
+
+def rate(detectors: Sequence[Detector], runs: int = RUNS) -> float:
+    """Looks a second at one full input, by all detectors at the same time."""
+    side = detectors[0].info.input_sizes[-1]
+    image = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    crop = Crop(image, (0, 0, side, side), (side, side), np.zeros((0, 4), np.int32), side)
+
+    def look(detector: Detector) -> None:
+        for _ in range(runs):
+            detector.infer([crop])
+
+    with ThreadPoolExecutor(len(detectors)) as pool:
+        list(pool.map(lambda each: each.infer([crop]), detectors))
+        began = perf_counter()
+        list(pool.map(look, detectors))
+        return runs * len(detectors) / max(perf_counter() - began, 1e-9)
