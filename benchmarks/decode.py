@@ -3,7 +3,7 @@
     python benchmarks/decode.py [--json] [--rounds N] [--sizes 640x360,...]
 
 The figures are those of `hub.bench.decode`: CPU microseconds a frame. `ffmpeg_pipe` needs an
-`ffmpeg` command, or: pip install imageio-ffmpeg.
+`ffmpeg` command, or: pip install imageio-ffmpeg. `by_command` is a camera with `decoder: ffmpeg`.
 """
 
 from __future__ import annotations

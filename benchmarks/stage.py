@@ -6,7 +6,9 @@ Every tick all cameras that are due are looked at, one after the other, as a per
 their planes are decoded ones from a ring larger than the core's L2 cache. *cpu_percent* is the
 process's own time as a share of one core while it does so, *rss_mb* its highest resident memory
 (planes and this benchmark's decoder left out), *start_s* how long a fresh process takes to load
-the compiled gate and look at a first frame, *idle_mb* that process's memory.
+the compiled gate and look at a first frame, *idle_mb* that process's memory. *tamper_us_p50* and
+*tamper_us_p95* are what watching a camera's picture for tampering costs a frame at this pace: one
+look every three seconds, spread over the frames between, and a note of each.
 """
 
 from __future__ import annotations
@@ -16,12 +18,15 @@ import json
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hub.bench.speed import encoded, ring
+from hub.perception.motion import MotionGate
+from hub.perception.tamper import EVERY_SECONDS, TamperWatch
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = (640, 360)
@@ -101,6 +106,39 @@ def stage(cameras: int, fps: float, seconds: float) -> dict[str, Any]:
     return told
 
 
+def tamper(fps: float, looks: int = 200) -> dict[str, float]:
+    """Microseconds a frame, thread CPU time, and how many times cheaper than the gate that is.
+
+    The clock is read around gate and watch; what reading it costs is taken off.
+    """
+    planes = [luma for _, luma in ring(encoded(*SIZE, 120), *SIZE)]
+    gate, watch = MotionGate(*SIZE, fps), TamperWatch(SIZE)
+    clock = time.thread_time_ns
+    idle = float(np.median([-clock() + clock() for _ in range(1000)]))
+    gated, noted, looked = [], [], []
+    number = 0
+    while len(looked) < looks + 20:
+        at = number % (2 * len(planes) - 2)
+        luma = planes[at if at < len(planes) else 2 * len(planes) - 2 - at]
+        begin = clock()
+        result = gate.update(luma, number / fps)
+        middle = clock()
+        due = watch.note(number / fps, result.state, result.triggered)
+        end = clock()
+        gated.append(middle - begin - idle)
+        noted.append(end - middle - idle)
+        if due:
+            begin = clock()
+            watch.look(luma, gate.means(), number)
+            looked.append(clock() - begin - idle)
+        number += 1
+    spread, note = EVERY_SECONDS * fps, float(np.median(noted))
+    half, most = ((np.percentile(looked[20:], p) / spread + note) / 1000 for p in (50, 95))
+    ratio = float(np.median(gated)) / 1000 / half
+    told = {"tamper_us_p50": half, "tamper_us_p95": most, "gate_to_tamper": ratio}
+    return {name: round(float(value), 2) for name, value in told.items()}
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -111,6 +149,7 @@ def main() -> None:
     given = parser.parse_args()
     told = {"cameras": given.cameras, "fps": given.fps, **fresh()}
     told |= stage(given.cameras, given.fps, given.seconds)
+    told |= tamper(given.fps)
     told["rss_mb"] = round(told["idle_mb"] + told["gates_mb"], 1)
     if given.json:
         print(json.dumps(told))

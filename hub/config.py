@@ -164,10 +164,32 @@ class CameraBlock(HostedBlock):
         "which saves about half of its processor time while it is still. Without it all are "
         "decoded. Important cameras and those at doors to the outside never sleep.",
     )
+    decoder: Literal["built_in", "ffmpeg"] = Field(
+        "built_in",
+        description="What decodes its pictures: `built_in`, or `ffmpeg`, that command in a process "
+        "of its own, which may use graphics hardware. Where it does not work, the built-in one "
+        "stands in. Such a camera does not sleep.",
+    )
+    hardware: Literal["auto", "vaapi", "qsv", "none"] = Field(
+        "auto",
+        description="Of `decoder: ffmpeg`: what it decodes on. `auto` tries VAAPI, then QSV.",
+    )
+    look_every: Annotated[Duration, Field(ge=1, le=3600)] | Literal["off"] = Field(
+        10.0,
+        description="How long nothing may have moved until the detector looks at the whole picture "
+        "all the same, for who stands still or was missed; `off` means never.",
+    )
 
 
 class DetectorBlock(HostedBlock):
     """A detector that cameras share."""
+
+    budget: Annotated[Duration, Field(ge=0.02, le=64)] | None = Field(
+        None,
+        description="How long it may work in every second, on all its threads together; 500ms is "
+        "half a processor core. What is beyond that is looked at less often, evenly. Without it "
+        "there is no limit.",
+    )
 
 
 class ControllerBlock(HostedBlock):

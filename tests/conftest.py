@@ -24,6 +24,8 @@ def missing(part: str) -> str:
     if part == "mosquitto":
         found = shutil.which("mosquitto", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
         return "" if found else "apt-get install mosquitto"
+    if part == "ffmpeg":
+        return "" if shutil.which("ffmpeg") else "apt-get install ffmpeg"
     if part == "language_server":
         folder = os.environ.get("VESTIBULE_LANGUAGE_SERVER") or None
         found = shutil.which("yaml-language-server", path=folder)
@@ -46,7 +48,7 @@ def missing(part: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what this machine cannot run, or leave out material tests where no material is named."""
     for item in items:
-        for part in ("browser", "language_server", "mosquitto", "rtsp", "material"):
+        for part in ("browser", "ffmpeg", "language_server", "mosquitto", "rtsp", "material"):
             if item.get_closest_marker(part) and (cure := missing(part)):
                 item.add_marker(pytest.mark.skip(reason=f"needs {part}: {cure}"))
 

@@ -59,7 +59,7 @@ def test_the_file_is_valid_after_every_step(folder: Path) -> None:
     config = load_config(file, REGISTRY)
     assert set(config.cameras) == {"lobby", "science_wing"}
     assert set(config.doors) == {"main_entrance", "science_wing_door"}
-    assert len(config.rules) == 4
+    assert len(config.rules) == 5
     assert config.doors["main_entrance"].held_after == 45
 
 

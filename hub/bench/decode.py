@@ -23,7 +23,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hub.bench.keys import motion_jpeg
+from hub.bench.keys import spent as spent_on_keys
+from hub.clock import SystemClock
+from hub.kinds.cameras import VideoSource
+from hub.perception.by_command import ByCommand
 from hub.perception.decode import frame_from_av
+from hub.perception.feed import Packet, Session, opened
 from hub.perception.frames import Frame
 from hub.perception.motion import MotionGate
 
@@ -33,6 +39,8 @@ BITS_PER_PIXEL = 0.17  # 0.6 Mb/s at 640x360
 CROP = 320  # pixels, a usual input of a detector
 MOVERS = 8
 SHORT, LONG = 1, 4  # how often the command plays the clip; the difference leaves its start out
+
+BY_FFMPEG = ("ffmpeg_pipe_us", "by_command_us")
 
 Figures = dict[str, float | None]
 
@@ -48,8 +56,9 @@ class _Coded:
 
 
 def measure(size: str, rounds: int = 12) -> Figures:
-    """`decode_us`, `decode_gate_us`, `ratio`, `colour_us` (one crop of 320x320) and
-    `ffmpeg_pipe_us` (None without an `ffmpeg` command) of pictures of `size` ("WIDTHxHEIGHT").
+    """`decode_us`, `decode_gate_us`, `ratio`, `colour_us` (one crop of 320x320), `mjpeg_us` and
+    `mjpeg_due_us` (see `hub.bench.keys`), `ffmpeg_pipe_us` and `by_command_us` (None without an
+    `ffmpeg` command) of pictures of `size` ("WIDTHxHEIGHT").
     """
     width, height = (int(side) for side in size.split("x"))
     coded = _encode(width, height)
@@ -74,19 +83,32 @@ def measure(size: str, rounds: int = 12) -> Figures:
         if turn:
             spent["colour"].append(took)
     alone, gated = (float(np.median(spent[name])) for name in ("decode", "decode_gate"))
+    whole = motion_jpeg(_drawn(width, height, FPS), width, height)
+    mjpeg, mjpeg_due = spent_on_keys(whole, rounds)
     ratios = np.divide(spent["decode_gate"], spent["decode"])
     return {
         "decode_us": round(alone, 1),
         "decode_gate_us": round(gated, 1),
         "ratio": round(float(np.median(ratios)), 3),
         "colour_us": round(float(np.median(spent["colour"])), 1),
+        "mjpeg_us": round(mjpeg, 1),
+        "mjpeg_due_us": round(mjpeg_due, 1),
         "ffmpeg_pipe_us": _ffmpeg_pipe(coded),
+        "by_command_us": _by_command(coded),
     }
 
 
 def table(found: dict[str, Figures]) -> Iterator[str]:
     """The lines that show the figures to a person."""
-    heads = ("decode_us", "decode_gate_us", "ratio", "colour_us", "ffmpeg_pipe_us")
+    heads: tuple[str, ...] = (
+        "decode_us",
+        "decode_gate_us",
+        "ratio",
+        "colour_us",
+        "mjpeg_us",
+        "mjpeg_due_us",
+    )
+    heads += BY_FFMPEG
     yield f"{'size':<12}" + "".join(f"{head:>16}" for head in heads)
     for size, figures in found.items():
         cells = ("-" if figures[head] is None else f"{figures[head]}" for head in heads)
@@ -226,3 +248,38 @@ def _piped(command: str, clip: Path, times: int, size: tuple[int, int]) -> tuple
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return spent + time.thread_time() - begin, count
+
+
+def _by_command(coded: _Coded) -> float | None:
+    """Microseconds a frame when a camera is decoded with `decoder: ffmpeg` and no hardware: CPU
+    time of the child and of all threads here.
+    """
+    if shutil.which("ffmpeg") is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        clip = Path(folder) / "clip.mp4"
+        clip.write_bytes(coded.file)
+        runs = []
+        for _ in range(3):
+            short, few = _commanded(clip, SHORT)
+            long, many = _commanded(clip, LONG)
+            runs.append((long - short) * 1e6 / max(1, many - few))
+    return round(float(np.median(runs)), 1)
+
+
+def _commanded(clip: Path, times: int) -> tuple[float, int]:
+    """CPU seconds and the number of pictures."""
+    command = ByCommand("bench", "none", SystemClock())
+    source, count = VideoSource(str(clip), "file"), 0
+    before, begin = resource.getrusage(resource.RUSAGE_CHILDREN), time.process_time()
+    with opened(source) as container:
+        session = Session(1, container.decoder(), container.wrappers(1))
+        packets = list(container.packets())
+    for number in range(times * len(packets)):
+        data = packets[number % len(packets)]
+        packet = Packet(session, data, number / FPS, 0.0, data.size, bool(data.is_keyframe))
+        count += len(command.decode(packet))
+    command.close()
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return spent + time.process_time() - begin, count

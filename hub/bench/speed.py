@@ -2,6 +2,7 @@
 
 `gate` is the motion gate with default parameters; `mog2` is OpenCV's MOG2 with default parameters
 at that size; `grid` is plain OpenCV (area average to 160x90, difference, running average, count);
+`small` is a running average of the picture at 100 lines, with boxes (`rivals.small_average`);
 `floor` is one cold pass over the luma plane, the least that anything reading every pixel can cost.
 One thread, the thread's own CPU time, microseconds a frame. Planes are decoded ones from a ring
 larger than the core's L2 cache; each rival walks it from its own place, in short bursts, in turns.
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.bench.rivals import opencv
+from hub.bench.rivals import opencv, small_average
 from hub.errors import CannotCheck
 from hub.perception.motion import MotionGate
 
@@ -145,7 +146,7 @@ def timed(
 ) -> dict[str, NDArray[np.float64]]:
     """Microseconds of every measured frame, by rival; `step` is called once a round.
 
-    Without OpenCV its two rivals are left out. Raises CannotCheck for a clip that is too short.
+    Without OpenCV its three rivals are left out. Raises CannotCheck for a clip that is too short.
     """
     width, height = (int(side) for side in size.split("x"))
     wanted = RING_BYTES // (width * height) + 1
@@ -155,8 +156,10 @@ def timed(
     cv2 = opencv()
     if cv2 is not None:
         lookers |= {"mog2": cv2.createBackgroundSubtractorMOG2().apply, "grid": _grid(cv2)}
+        small = small_average(cv2, width, height)
+        lookers["small"] = lambda luma: small(luma, 0.0)
     lookers["floor"] = _one_pass()
-    walks = {n: _walk(len(planes), k * len(planes) // 4) for k, n in enumerate(lookers)}
+    walks = {n: _walk(len(planes), k * len(planes) // len(lookers)) for k, n in enumerate(lookers)}
     flat = [words_of(luma) for luma in planes]
     spent: dict[str, list[float]] = {name: [] for name in lookers}
     for turn in range(rounds + WARM_UP):

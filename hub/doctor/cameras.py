@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub.config import DriverBlock
+from hub.config import CameraBlock, DriverBlock
 from hub.doctor.apart import in_loop, in_thread
 from hub.doctor.drivers import EARLIER, as_finding, build, closed, late, probed, trouble
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
@@ -25,6 +25,7 @@ from hub.perception.feed import (
     redact,
     without_credentials,
 )
+from hub.perception.ffmpeg import ways, why_not
 from hub.units import duration_words
 
 LARGEST = 1280 * 720
@@ -66,7 +67,8 @@ async def _asked(given: Given, id_: str, block: DriverBlock) -> Finding:
             unreached = await in_thread(lambda: _unreached(source, until))
             if unreached is not None:
                 return _told(said, unreached)
-            return _told(said, await in_thread(lambda: _first_picture(source, until)))
+            video = await in_thread(lambda: _first_picture(source, until))
+            return _told(said, await in_thread(lambda: _by_command(block, video, until)))
     except TimeoutError:
         return late("cameras", within)
     except Exception as error:
@@ -83,6 +85,19 @@ def _told(said: Probed | None, video: Finding) -> Finding:
     if said.remedy and video.state == "ok":
         return warn(found, said.remedy)
     return Finding(video.state, found, video.remedy)
+
+
+def _by_command(block: DriverBlock, video: Finding, until: float) -> Finding:
+    """The video's finding, or what keeps the command from decoding it where that is asked for."""
+    if not isinstance(block, CameraBlock) or block.decoder != "ffmpeg" or video.state == "bad":
+        return video
+    said = ""
+    for way in ways(block.hardware):
+        said = why_not(way, max(LEAST_S, until - monotonic()))
+        if not said:
+            return Finding(video.state, f"{video.found}; ffmpeg decodes ({way})", video.remedy)
+    told = f"{video.found}; ffmpeg does not decode: {said}; the built-in decoder stands in"
+    return warn(told, "mend that, or take `decoder: ffmpeg` out")
 
 
 def _unreached(source: VideoSource, until: float) -> Finding | None:

@@ -6,10 +6,11 @@ opened, ends or falls silent is tried again for ever. Nothing is decoded here.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -17,6 +18,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from hub.backoff import Backoff
 from hub.clock import Clock
 from hub.kinds.cameras import VideoSource
+from hub.perception.ffmpeg import Wrapper
 
 log = logging.getLogger(__name__)
 
@@ -40,10 +42,14 @@ class SourceLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One opening of the source: a decoder of its own, made for what the stream says it is."""
+    """One opening of the source: a decoder of its own, made for what the stream says it is.
+
+    `wrappers` are what may put its packets into a form for the `ffmpeg` command, one for each try.
+    """
 
     number: int
     decoder: Any
+    wrappers: Sequence[Wrapper] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,7 @@ class Feed:
         open_within_s: float = OPEN_WITHIN_S,
         read_within_s: float = READ_WITHIN_S,
         first_delay_s: float = 1.0,
+        wrappers: int = 0,
     ) -> None:
         self.camera = camera
         self.source = without_credentials(source)
@@ -140,6 +147,7 @@ class Feed:
         self._clock = clock
         self._timeouts = (open_within_s, read_within_s)
         self._backoff = Backoff(first_delay_s)
+        self._wrappers = wrappers
         self._stop = threading.Event()
         self._reopen = ""
         self._offset: float | None = None
@@ -187,7 +195,8 @@ class Feed:
     def _play(self) -> None:
         with _Opened(self.source, self._timeouts) as opened:
             self.connects += 1
-            session = Session(self.connects, opened.decoder())
+            wrappers = opened.wrappers(self._wrappers)
+            session = Session(self.connects, opened.decoder(), wrappers)
             self._offset = None
             seen = False
             for data in opened.packets():
@@ -219,13 +228,22 @@ class Feed:
 
     def _place(self, own: float, now: float) -> float:
         """Where a time stamp lies on the camera's clock, anchored anew where the two part."""
+        file = self.source.transport == "file"
         if self._offset is not None:
             time = own + self._offset
-            ahead = FILE_JUMP_S if self.source.transport == "file" else JUMP_S
-            if -JUMP_S <= time - now <= ahead:
+            if -JUMP_S <= time - now <= (FILE_JUMP_S if file else JUMP_S):
+                if time > now and not file:
+                    # What came in the meantime of opening is read in one go, so the first packet
+                    # was older than it seemed; nothing is from the future.
+                    self._offset, time = now - own, now
                 return time
         self._offset = min(max(now, self._end), now + JUMP_S) - own
         return own + self._offset
+
+
+def opened(source: VideoSource) -> _Opened:
+    """A source opened by hand, as a context; for tests and measurements."""
+    return _Opened(source, (OPEN_WITHIN_S, READ_WITHIN_S))
 
 
 class _Opened:
@@ -274,6 +292,15 @@ class _Opened:
         decoder.thread_count = 1
         decoder.options = {"max_pixels": str(LARGEST)}
         return decoder
+
+    def wrappers(self, count: int) -> list[Wrapper]:
+        """Fewer where the stream is of a kind that cannot be wrapped."""
+        import av
+
+        stream = self._container.streams.video[0]
+        with contextlib.suppress(av.error.FFmpegError, ValueError, AttributeError):
+            return [Wrapper(stream) for _ in range(count)]
+        return []
 
     def packets(self) -> Iterator[Any]:
         import av

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hub.perception.feed import Packet
+from hub.perception.intra import reordered
 
 LONGEST_GROUP_S = 2.1  # between key frames, beyond which nothing sleeps
 SHORTEST_GROUP = 8  # packets; in shorter groups there is nothing to save
@@ -148,7 +149,7 @@ class Sleeping:
         """Keep track of how long groups of pictures are, and of how large packets are."""
         if self._first is None:
             self._first = self._moved = packet.time
-        self._reordered = self._reordered or _reordered(packet)
+        self._reordered = self._reordered or reordered(packet)
         if not packet.key:
             self._in_group += 1
             if not self.asleep:
@@ -171,9 +172,3 @@ class Sleeping:
         late = not 0 <= packet.time - self._key_at <= LONGEST_GROUP_S
         full = len(self._held) >= MOST_PACKETS or self._held_bytes + packet.size > MOST_BYTES
         return late or full or self.after is None or self._sizes.grown(packet.size)
-
-
-def _reordered(packet: Packet) -> bool:
-    """Whether pictures do not come out in the order of their packets, so that few can be shown."""
-    shown, decoded = packet.data.pts, packet.data.dts
-    return shown is not None and decoded is not None and shown != decoded

@@ -14,6 +14,7 @@ from hub.campus import Campus
 from hub.config import Config, Polygon, Zone
 from hub.kinds import Block
 from hub.kinds.cameras import VideoSource
+from hub.perception.ffmpeg import Hardware
 from hub.plain import plain
 
 
@@ -22,7 +23,9 @@ class CameraSpec(Block):
 
     A `private` one is shown but neither analysed nor stored. `zones` and `masks` are polygons in
     fractions of the picture. `slot` is its place in the file of activities. Nothing must have moved
-    for `sleep_after` (s) until packets stay undecoded; None means that all are decoded.
+    for `sleep_after` (s) until packets stay undecoded; None means that all are decoded. After
+    `look_every` (s) without motion the whole picture is looked at; 0 means never. `by_command` says
+    on what hardware the `ffmpeg` command is to decode; None means that the worker does.
     """
 
     id: str
@@ -33,20 +36,29 @@ class CameraSpec(Block):
     detector: str = ""
     important: bool = False
     sleep_after: float | None = None
+    look_every: float = 10.0
+    by_command: Hardware | None = None
     private: bool = False
     zones: tuple[Zone, ...] = ()
     masks: tuple[Polygon, ...] = ()
+
+    @property
+    def opened(self) -> tuple[object, ...]:
+        """What only another opening of the source can change."""
+        return self.source, self.by_command
 
 
 class DetectorSpec(Block):
     """One detector: its driver and the driver's own settings as plain values.
 
-    An `isolate`d one has a process of its own, as those from outside have in any case.
+    An `isolate`d one has a process of its own, as those from outside have in any case. `budget` is
+    how many seconds of each second it may work in one worker.
     """
 
     id: str
     driver: str
     isolate: bool = False
+    budget: float | None = None
     settings: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -75,6 +87,8 @@ def camera_spec(
     zones = tuple(zone for zone in block.zones if not campus.private(zone.place))
     only_private_zones = bool(block.zones) and not zones
     first = next((name for name, each in config.detectors.items() if each.enabled), "")
+    by_command = block.decoder == "ffmpeg"  # whose pictures come late, which sleep cannot bear
+    never_asleep = block.important or by_command or at_entrance(config, camera)
     return CameraSpec(
         id=camera,
         slot=slot,
@@ -83,7 +97,9 @@ def camera_spec(
         fps=block.fps,
         detector=block.detector or first,
         important=block.important,
-        sleep_after=None if block.important or at_entrance(config, camera) else block.sleep_after,
+        sleep_after=None if never_asleep else block.sleep_after,
+        look_every=0.0 if block.look_every == "off" else block.look_every,
+        by_command=block.hardware if by_command else None,
         private=campus.private(block.place) or only_private_zones,
         zones=zones,
         masks=block.masks,
@@ -104,7 +120,11 @@ def detector_specs(config: Config) -> tuple[DetectorSpec, ...]:
     """The detectors that are switched on, in file order."""
     return tuple(
         DetectorSpec(
-            id=name, driver=block.driver, isolate=block.isolate, settings=plain(block.settings)
+            id=name,
+            driver=block.driver,
+            isolate=block.isolate,
+            budget=block.budget,
+            settings=plain(block.settings),
         )
         for name, block in config.detectors.items()
         if block.enabled

@@ -9,22 +9,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from hub.perception.by_command import ByCommand, built_in
 from hub.perception.feed import Packet
+from hub.perception.ffmpeg import NotDecoded, Timed
 
 UNDECODABLE_AFTER = 50  # packets without a picture
 NO_KEY_AFTER = 900  # packets without a key frame: cameras may send one only every half minute
-REORDERED_S = 5.0  # between a packet and the pictures a decoder gives out with it
 
 
 class StreamDecoder:
     """Decodes the packets of one camera, one opening of its source after the other.
 
     `damaged` counts pictures that were lost: packets refused, pictures marked corrupt, pictures
-    that never came. `reopen` is called with the reason when nothing can be made of what comes.
+    that never came; those that come through `command` are not marked. `reopen` is called with the
+    reason when nothing can be made of what comes.
     """
 
-    def __init__(self, reopen: Callable[[str], None]) -> None:
+    def __init__(self, reopen: Callable[[str], None], command: ByCommand | None = None) -> None:
         self.damaged = 0
+        self.command = command
         self._reopen = reopen
         self._session = 0
         self._synced = False
@@ -42,23 +45,29 @@ class StreamDecoder:
             return
         if packet.key:
             self._settle(packet.session.decoder)
-        self._barren += 1  # a damaged stream may give neither pictures nor errors
-        for picture in self._pictures(packet):
+        if self.command is None or not self.command.starting:
+            self._barren += 1  # a damaged stream may give neither pictures nor errors
+        for picture, time in self._pictures(packet):
             self._owed = max(0, self._owed - 1)
             if picture.is_corrupt:
                 self.damaged += 1
                 continue
             self._barren = 0
-            yield picture, time_of(picture, packet)
+            yield picture, time
         if self._barren >= (UNDECODABLE_AFTER if self._synced else NO_KEY_AFTER):
             self._barren = 0
             self._reopen("its pictures cannot be decoded")
 
-    def _pictures(self, packet: Packet) -> list[Any]:
+    def _pictures(self, packet: Packet) -> list[Timed]:
         if not self._synced:
             return []
         try:
-            pictures: list[Any] = packet.session.decoder.decode(packet.data)
+            decode = built_in if self.command is None else self.command.decode
+            pictures = decode(packet)
+        except NotDecoded:  # the command has ended: it goes on at the next key frame
+            self.damaged += 1
+            self._synced = False
+            return []
         except Exception:  # FFmpeg's errors have many types; each costs one packet
             self.damaged += 1
             return []
@@ -70,19 +79,7 @@ class StreamDecoder:
         if not self._synced:
             self._synced, self._owed = True, 0
             return
-        held_back = int(decoder.reorder_depth)
+        held_back = int(decoder.reorder_depth) + (self.command.held_back if self.command else 0)
         if self._owed > held_back:
             self.damaged += self._owed - held_back
             self._owed = held_back
-
-
-def time_of(picture: Any, packet: Packet) -> float:
-    """When a picture was taken, on the camera's clock (s).
-
-    A decoder gives pictures out late: after the stream's clock has jumped, one may still carry the
-    old stamp, which the new packet's base does not fit.
-    """
-    if picture.pts is None or not picture.time_base:
-        return packet.time
-    time = float(picture.pts * picture.time_base) + packet.base
-    return time if abs(time - packet.time) <= REORDERED_S else packet.time

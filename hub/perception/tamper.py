@@ -126,12 +126,14 @@ class TamperWatch:
 
     def note(self, time: float, state: State, triggered: bool) -> bool:
         """Take note of a frame's time (s) and the gate's answer; whether to `look` at it."""
-        gap = 0.0 if self._time is None else min(max(0.0, time - self._time), LONGEST_STEP)
-        self._time = time
-        self._now += gap
-        if state == "blind":
-            self._blind_for += gap
-        self._stirred = self._stirred or triggered
+        before, self._time = self._time, time
+        if before is not None and time > before:  # plainly, since it is done for every frame
+            gap = time - before if time - before < LONGEST_STEP else LONGEST_STEP
+            self._now += gap
+            if state == "blind":
+                self._blind_for += gap
+        if triggered:
+            self._stirred = True
         return self._now - self._looked_at >= EVERY_SECONDS
 
     def look(self, luma: NDArray[np.uint8], means: NDArray[np.float32], keys: int) -> list[Change]:

@@ -24,7 +24,7 @@ ALIKE = 0.5  # correlation from which a block shows what it used to, whatever it
 NEEDED = 0.15  # share of the blocks that must be textured before anything is judged
 RELIT, RELIT_TIMES = 8.0, 2.5  # grey levels; times the usual change of light
 OVERLAP = 0.35  # share of the picture that two views must have in common to be laid over
-SHARP_ROWS = 24
+SHARP_ROWS, LAGS = 24, (1, 2, 4)
 
 
 class Showing(NamedTuple):
@@ -59,9 +59,11 @@ class Scene:
     def __init__(self, looked_at: Floats) -> None:
         self.cells = lines, columns = looked_at.shape
         self._half = 2 if lines >= 20 and columns >= 40 else 1
-        valid = _ring(_halved(looked_at, self._half)) >= 0.999
+        halved = _halved(looked_at, self._half)
+        valid = _ring(halved) >= 0.999
         self._valid = valid.astype(np.float32)
-        self._blocks = _blocks(valid)
+        self._around = [_means_of_three(size) for size in halved.shape]
+        self._blocks = Blocks(valid)
         self._cells_valid = (_ring(_smooth(looked_at)) >= 0.999).astype(np.float32)
         self.blocks = len(self._blocks)
         self._needed = max(4.0, NEEDED * self.blocks)
@@ -78,6 +80,7 @@ class Scene:
         self._textured = np.zeros(self.blocks, np.bool_)
         self._usual_lights = np.zeros(self.blocks, np.float32)
         self._usual_relit = 0.0
+        self._lights: Floats | None = None
         self._held = self._usual
         self._held_power = self._usual_power
 
@@ -85,10 +88,13 @@ class Scene:
         """Take in a picture's cell means (lines, columns), for the questions below."""
         self._means = means
         halved = _halved(means, self._half)
+        down, across = self._around
+        around = _between(down, halved, across.T)
         self.light = float(np.add.reduce(halved, axis=None)) / halved.size
         self._halved = halved[1:-1, 1:-1]
-        self._now = _band(halved) * self._valid
-        self._power = self._blocks @ np.square(self._now).ravel()
+        self._lights = None
+        self._now: Floats = (self._halved - around) * self._valid
+        self._power = self._blocks.means(np.square(self._now))
 
     @property
     def is_structured(self) -> bool:
@@ -105,7 +111,7 @@ class Scene:
         """Compare the picture with the remembered scene, which must be one that `can_judge`."""
         usual, textured = self._usual_power, self._textured
         count = np.count_nonzero(textured)
-        joint = self._blocks @ (self._now * self._usual).ravel()
+        joint = self._blocks.means(self._now * self._usual)
         known = textured & (joint * joint > ALIKE**2 * self._power * usual)
         flat = self._power < self._flat
         return Showing(
@@ -121,7 +127,7 @@ class Scene:
     def as_held(self) -> float:
         """The share of blocks, among those that show something, that are as in the picture held."""
         something = self._power >= FLAT**2
-        same = self._blocks @ (self._now * self._held).ravel()
+        same = self._blocks.means(self._now * self._held)
         still = (same > ALIKE * np.sqrt(self._power * self._held_power)) & something
         return int(np.count_nonzero(still)) / max(1, int(np.count_nonzero(something)))
 
@@ -134,21 +140,23 @@ class Scene:
         self.learned += 1
         rate = max(rate, 1.0 / self.learned)
         self._usual = self._usual + np.float32(rate) * (self._now - self._usual)
-        self._usual_power = power = self._blocks @ np.square(self._usual).ravel()
+        self._usual_power = power = self._blocks.means(np.square(self._usual))
         self._flat = np.maximum(FLAT**2, FLAT_SHARE**2 * power)
         self._textured = power > TEXTURED**2
         self.can_judge = bool(np.count_nonzero(self._textured) >= self._needed)
         if self.learned > 1:
             self._usual_relit += rate * (min(RELIT, self._relit()) - self._usual_relit)
-        self._usual_lights += np.float32(rate) * (self._lights() - self._usual_lights)
+        self._usual_lights += np.float32(rate) * (self._light_of_blocks() - self._usual_lights)
         self._usual_means += np.float32(rate) * (self._means - self._usual_means)
 
-    def _lights(self) -> Floats:
-        return self._blocks @ self._halved.ravel()
+    def _light_of_blocks(self) -> Floats:
+        if self._lights is None:
+            self._lights = self._blocks.means(self._halved * self._valid)
+        return self._lights
 
     def _relit(self) -> float:
         """By how many grey levels the light is another than usual, on average over the blocks."""
-        change = np.abs(self._lights() - self._usual_lights)
+        change = np.abs(self._light_of_blocks() - self._usual_lights)
         return float(np.add.reduce(change)) / max(1, self.blocks)
 
     def shift(self) -> Shift:
@@ -179,18 +187,20 @@ class Sharpness:
         self._seen: list[Floats] = []
         if shown is not None:
             seen = shown[self._rows] != 0
-            self._seen = [(seen[:, k:] & seen[:, :-k]).astype(np.float32) for k in (1, 2, 4)]
+            self._seen = [(seen[:, k:] & seen[:, :-k]).astype(np.float32) for k in LAGS]
 
     def measure(self, luma: NDArray[np.uint8]) -> Fineness:
         """The fine structure of a plane; its power is near 0 for noise, blur and emptiness."""
         rows = luma[self._rows].astype(np.float32)
-        powers = []
-        for number, lag in enumerate((1, 2, 4)):
-            step = rows[:, lag:] - rows[:, :-lag]
+        flat, powers = rows.ravel(), []
+        for number, lag in enumerate(LAGS):
+            step = np.empty_like(rows)  # in one line, which costs half of what rows do
+            line = step.ravel()
+            np.subtract(flat[lag:], flat[:-lag], out=line[:-lag])
+            step[:, -lag:] = 0
             if self._seen:
-                step *= self._seen[number]
-            flat = step.ravel()
-            powers.append(float(np.dot(flat, flat)) / flat.size)
+                step[:, :-lag] *= self._seen[number]
+            powers.append(float(np.dot(line, line)) / (line.size - lag * len(rows)))
         one, two, four = powers
         narrow, wide = 4.0 * one - two, 4.0 * two - four
         return Fineness(wide - narrow, 2.8 * narrow / math.sqrt(rows.size))
@@ -213,9 +223,16 @@ def _ring(values: Floats) -> Floats:
     return out
 
 
-def _band(values: Floats) -> Floats:
-    """Each value less the mean around it: structure without light and shading."""
-    return values[1:-1, 1:-1] - _ring(values)
+def _between(left: Floats, plane: Floats, right: Floats) -> Floats:
+    return np.asarray(left @ plane @ right, np.float32)
+
+
+def _means_of_three(size: int) -> Floats:
+    """(size - 2, size): a row takes the mean of a value and its two neighbours."""
+    out = np.zeros((max(0, size - 2), size), np.float32)
+    for row in range(len(out)):
+        out[row, row : row + 3] = 1 / 3
+    return out
 
 
 def _smooth(cells: Floats) -> Floats:
@@ -225,7 +242,7 @@ def _smooth(cells: Floats) -> Floats:
 
 
 def _ring_band(cells: Floats) -> Floats:
-    """As `_band`, on cells that are not halved, so that a shift of one cell is seen as one."""
+    """Each cell less the mean around it; not halved, so that a shift of one cell is seen."""
     smooth = _smooth(cells)
     centre = smooth[1:-1, 1:-1]
     wide = np.pad(smooth, 1, mode="edge")
@@ -236,20 +253,39 @@ def _ring_band(cells: Floats) -> Floats:
     return out
 
 
-def _blocks(valid: NDArray[np.bool_]) -> Floats:
-    """(blocks, values): a row takes the mean over one block; blocks half hidden are left out."""
-    lines, columns = valid.shape
-    if not valid.size:
-        return np.zeros((0, 0), np.float32)
-    down = np.arange(lines) * max(1, round(lines / BLOCK)) // lines
-    across = np.arange(columns) * max(1, round(columns / BLOCK)) // columns
-    number = down[:, None] * (int(across.max()) + 1) + across[None, :]
-    rows = []
-    for block in range(int(number.max()) + 1):
-        inside = (number == block) & valid
-        if 2 * inside.sum() >= (number == block).sum():
-            rows.append(inside.ravel() / inside.sum())
-    return np.array(rows, np.float32).reshape(len(rows), valid.size)
+class Blocks:
+    """Means over blocks of a plane (lines, columns); those half hidden are left out.
+
+    `valid` (lines, columns) is false where nobody may look. Two small products are cheaper than a
+    large one, whose matrix would have to be fetched from memory each time.
+    """
+
+    def __init__(self, valid: NDArray[np.bool_]) -> None:
+        down, across = (_gathering(size) for size in valid.shape)
+        inside = down @ valid.astype(np.float32) @ across.T
+        whole = down @ np.ones(valid.shape, np.float32) @ across.T
+        self._kept = (2 * inside >= whole).ravel() & (inside > 0).ravel()
+        self._down: Floats = down
+        self._across: Floats = np.ascontiguousarray(across.T)
+        self._shares: Floats = (1 / inside.ravel()[self._kept]).astype(np.float32)
+        self._all = bool(self._kept.all())
+
+    def __len__(self) -> int:
+        return len(self._shares)
+
+    def means(self, plane: Floats) -> Floats:
+        """(blocks,): the mean of each block of a plane that is nought where nobody may look."""
+        sums = _between(self._down, plane, self._across).ravel()
+        kept = sums if self._all else sums[self._kept]
+        out: Floats = np.multiply(kept, self._shares, dtype=np.float32)
+        return out
+
+
+def _gathering(size: int) -> Floats:
+    """(blocks, size): which values along a side belong to which block, as 0 and 1."""
+    count = max(1, round(size / BLOCK))
+    number = np.arange(size) * count // max(1, size)
+    return np.asarray(np.arange(count)[:, None] == number, np.float32)
 
 
 def _best_shift(before: Floats, now: Floats, valid: Floats) -> Shift:

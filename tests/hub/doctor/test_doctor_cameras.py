@@ -13,6 +13,7 @@ import pytest
 
 from hub.doctor import cameras
 from hub.doctor.finding import Finding
+from hub.perception import ffmpeg
 from tests.hub.doctor.examined_school import School, by_subject, clip
 
 PEER = Path(__file__).parents[2] / "plugins" / "cameras" / "rtsp_peer.py"
@@ -221,3 +222,19 @@ async def test_a_vendors_probe_leads_what_the_video_says(school: School) -> None
     assert "the driver vendor failed: ZeroDivisionError" in findings["breaks"].found
     assert "no answer within" in findings["blocks"].found
     assert "Traceback" not in str(findings)
+
+
+@pytest.mark.ffmpeg
+async def test_a_camera_that_the_command_decodes_says_on_what(
+    school: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fine where it works; where the hardware is missing it says so, and that pictures come."""
+    monkeypatch.setattr(ffmpeg, "DEVICES", tmp_path / "dri")
+    file = {"driver": "file", "path": str(clip(tmp_path / "a.mp4")), "decoder": "ffmpeg"}
+    findings = await look(school, plain={**file, "hardware": "none"}, chip=file)
+    assert findings["plain"].state == "ok"
+    assert "ffmpeg decodes (none)" in findings["plain"].found
+    assert findings["chip"].state == "warn"
+    assert "no graphics device" in findings["chip"].found
+    assert "built-in decoder stands in" in findings["chip"].found
+    assert "decoder: ffmpeg" in findings["chip"].remedy
