@@ -106,6 +106,60 @@ def _recall(places: list[Any], under: list[str], quiet: bool) -> dict[str, Any]:
     }
 
 
+@bench.command("capacity")
+def capacity(
+    load: Annotated[
+        list[str] | None,
+        typer.Option(help='Only this load: "quiet, asleep", quiet, ordinary, busy.'),
+    ] = None,
+    start: Annotated[int, typer.Option(help="Cameras to begin with.", min=1)] = 8,
+    most: Annotated[int, typer.Option(help="No more cameras than this.", min=1)] = 256,
+    at: Annotated[
+        list[int] | None, typer.Option(help="Only this number of cameras; may be repeated.", min=1)
+    ] = None,
+    fps: Annotated[float, typer.Option(help="Looks a second at each.", min=1, max=15)] = 5.0,
+    seconds: Annotated[float, typer.Option(help="How long each is measured.", min=10)] = 60.0,
+    settle: Annotated[float, typer.Option(help="Seconds before that.", min=0)] = 25.0,
+    model: Annotated[str, typer.Option(help="An installed model, or a file.")] = "auto",
+    state: Annotated[Path, typer.Option(help="Where models are installed.")] = Path(".vestibule"),
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw what a camera costs by their number (PNG).")
+    ] = None,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure how many cameras this machine carries, with a whole hub on cameras that it draws."""
+    import tempfile
+
+    from hub.bench import capacity as measuring
+    from hub.bench.capacity_hub import settings
+    from hub.bench.capacity_plot import draw
+    from hub.errors import VestibuleError
+
+    def told(doing: str) -> None:
+        if sys.stderr.isatty():
+            sys.stderr.write(f"\r\x1b[K{doing}")
+            sys.stderr.flush()
+
+    try:
+        asked = settings(load or [], fps, (settle, seconds), model, state)
+        with tempfile.TemporaryDirectory(prefix="vestibule-capacity-") as folder:
+            found = [
+                measuring.measured_at(name, each, at, Path(folder), told)
+                if at
+                else measuring.capacity(name, each, start, most, Path(folder), told)
+                for name, each in asked.items()
+            ]
+        told("")
+        if plot is not None:
+            draw(found, plot)
+    except (VestibuleError, OSError) as error:
+        sys.stderr.write(f"vestibule: {error}\n")
+        raise typer.Exit(2) from None
+    table = {each.load: each.as_dict() for each in found}
+    text = json.dumps(table) if json_ else "\n".join(measuring.lines(found))
+    sys.stdout.write(text + "\n")
+
+
 @bench.command("decode")
 def decode(
     size: Annotated[list[str] | None, typer.Option(help="Only this size.")] = None,
@@ -128,3 +182,38 @@ def decode(
             found |= decode_table([each], rounds)
             step()
     sys.stdout.write((json.dumps(found) if json_ else "\n".join(table(found))) + "\n")
+
+
+@bench.command("inference")
+def inference(
+    clips: Annotated[
+        list[Path] | None, typer.Argument(help="Clips with truth, beside the drawn scenes.")
+    ] = None,
+    model: Annotated[list[str] | None, typer.Option(help="A model by name or file.")] = None,
+    fps: Annotated[float, typer.Option(help="Looks a second; 0 is every frame.", min=0)] = 5.0,
+    scenes: Annotated[bool, typer.Option(help="Draw the simulated cameras' scenes too.")] = True,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Measure recall and time of inference against running the whole frame every time."""
+    from hub.bench import inference as measured
+    from hub.errors import VestibuleError
+
+    cache = Path(".vestibule/cache")
+    names = model or measured.models()
+    found = {}
+    try:
+        with progress("Drawing", measured.drawings() if scenes else 0) as step:
+            paths = measured.clips(clips or [], scenes, cache, step)
+        with progress("Looking", len(names) * len(paths)) as step:
+            for name in names:
+                detector = measured.detector(name)
+                found[detector.info.name] = measured.table(paths, detector, fps or None, step)
+                detector.close()
+    except (VestibuleError, OSError) as error:
+        sys.stderr.write(f"vestibule: {error}\n")
+        raise typer.Exit(2) from None
+    if json_:
+        sys.stdout.write(json.dumps(measured.as_json(found)) + "\n")
+        return
+    told = [line for name, rows in found.items() for line in measured.lines(name, rows)]
+    sys.stdout.write("\n".join(told) + "\n")

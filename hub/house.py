@@ -24,6 +24,7 @@ from hub.events import Event
 from hub.isolated import Hosts
 from hub.kinds.access_control import Verb
 from hub.kinds.visitors import Visit, VisitorSystem
+from hub.perception.inference import overload
 from hub.perception.watched import CameraCounters
 from hub.perception.workers import Perception
 from hub.plugins import Registry
@@ -244,6 +245,7 @@ class House:
             drivers=self._parts.drivers.views(),
             plugins=plugins,
             queues=self._queues(),
+            work=self._parts.perception.work(),
             events=counts["events"],
             alerts_open=counts["alerts_open"],
             actions=counts["actions"],
@@ -271,6 +273,9 @@ class House:
             f"{task.name}: {task.reason}"
             for task in self._parts.supervisor.tasks()
             if task.state in ("retrying", "failed")
+        ]
+        problems += [
+            words for name, report in detectors.items() if (words := overload(name, report))
         ]
         problems += [
             f"process {process['name']} is being started again"

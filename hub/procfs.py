@@ -6,6 +6,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,6 +36,38 @@ def usage(pid: int) -> Usage | None:
     ticks = int(stat[11]) + int(stat[12])
     peak = next((line.split()[1] for line in status.splitlines() if line.startswith("VmHWM")), "0")
     return Usage(ticks / _TICKS, int(peak) / 1024)
+
+
+def memory_mb(pid: int) -> float:
+    """Memory of a process now, in MiB, what it shares with others counted in part; 0 if unknown."""
+    try:
+        text = (Path("/proc") / str(pid) / "smaps_rollup").read_text()
+    except OSError:
+        return 0.0
+    return sum(int(row.split()[1]) for row in text.splitlines() if row.startswith("Pss:")) / 1024
+
+
+def threads(pid: int) -> dict[int, tuple[str, float]]:
+    """By thread: its name as the kernel knows it (15 characters), and the seconds it has worked."""
+    found: dict[int, tuple[str, float]] = {}
+    for folder in Path(f"/proc/{pid}/task").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            head, _, tail = (folder / "stat").read_text().rpartition(")")
+            fields = tail.split()
+            ticks = int(fields[11]) + int(fields[12])
+            found[int(folder.name)] = (head.partition("(")[2], ticks / _TICKS)
+    return found
+
+
+def name_threads(known: set[int]) -> None:
+    """Tell the kernel what this process's threads are called, for `top -H`; `known` are named."""
+    for thread in threading.enumerate():
+        number = thread.native_id
+        if number is None or number in known or thread is threading.main_thread():
+            continue
+        known.add(number)
+        with contextlib.suppress(OSError):
+            Path(f"/proc/self/task/{number}/comm").write_text(thread.name[:15])
 
 
 def die_with_parent() -> None:

@@ -210,6 +210,7 @@ class HealthView(TypedDict):
     """How the house is. `state` is `degraded` whenever `problems` is not empty.
 
     `configuration` says why what runs is not what the file says, or what waits to be confirmed.
+    `work` is what each perception worker has spent: `decode_s`, `gate_s`, and `pictures_mb` held.
     """
 
     state: Literal["ok", "degraded"]
@@ -224,6 +225,7 @@ class HealthView(TypedDict):
     drivers: list[DriverView]
     plugins: list[PluginView]
     queues: dict[str, dict[str, int]]
+    work: dict[str, dict[str, float]]
     events: int
     alerts_open: int
     actions: dict[str, int]

@@ -18,6 +18,7 @@ from hub.clock import SystemClock
 from hub.doctor import (
     broker,
     cameras,
+    capacity,
     drivers,
     machine,
     pages,
@@ -40,6 +41,7 @@ SECTIONS = (
     timekeeping.probes,
     broker.probes,
     cameras.probes,
+    capacity.probes,
     perception.probes,
     drivers.probes,
 )

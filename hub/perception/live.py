@@ -12,14 +12,17 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from time import thread_time
 from typing import Any
 
 from hub.clock import Clock, iso
 from hub.events import Event
 from hub.kinds.detectors import Crop, Detection
+from hub.perception.by_command import ByCommand
 from hub.perception.decode import frame_from_av
 from hub.perception.feed import Feed, Packet
 from hub.perception.frames import Frame
+from hub.perception.intra import KeyFramesOnly
 from hub.perception.masks import PaintedMask
 from hub.perception.pictures import Picture, Pictures, Wanted
 from hub.perception.pipeline import CameraPipeline, Look
@@ -32,6 +35,8 @@ from hub.perception.zones import Occurrence
 log = logging.getLogger(__name__)
 
 EARLY = 0.2
+BEHIND_S = 0.6  # between two calls of `work`, beyond which only the newest is looked at
+NEVER = -1e18
 
 
 @dataclass(slots=True)
@@ -44,6 +49,14 @@ class Counters:
     dropped: int = 0
     damaged: int = 0
     faults: int = 0
+
+
+@dataclass(slots=True)
+class Spent:
+    """Processor time (s) that a camera's pictures took so far, on the threads that look."""
+
+    decode: float = 0.0
+    gate: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +96,7 @@ class LiveCamera:
         self.feed = feed
         self.pictures = pictures
         self.counters = Counters()
+        self.spent = Spent()
         self.picture_at: float | None = None
         self.fault = ""
         self.gate = "private" if spec.private else "warming"
@@ -96,9 +110,12 @@ class LiveCamera:
         self._watch: TamperWatch | None = None
         self._watched: Any = None
         self._keys = 0
-        self._stream = StreamDecoder(feed.reopen)
+        command = ByCommand(spec.id, spec.by_command, clock) if spec.by_command else None
+        self._stream = StreamDecoder(feed.reopen, command)
         self._sleeping = Sleeping(None if spec.private else spec.sleep_after)
+        self._intra = KeyFramesOnly()
         self._next_look = 0.0
+        self._worked_at = self._look_from = NEVER
         self._wall = clock.now()
         self._answers: deque[tuple[Question, list[Detection] | None]] = deque()
         self._wanted: list[Wanted] = []
@@ -154,10 +171,17 @@ class LiveCamera:
             if question.asker is self._pipeline:
                 self._guarded(self._settle, question.frame, question.look, detections, worked)
         for packet in self._packets():
-            for picture, time in self._stream.decode(packet):
+            began = thread_time()
+            pictures = self._decode(packet)
+            self.spent.decode += thread_time() - began
+            for picture, time in pictures:
                 self.counters.decoded += 1
                 self.picture_at = self._clock.monotonic()
-                if self._due(time):
+                if not self._due(time):
+                    continue
+                if time < self._look_from:
+                    self.counters.dropped += 1
+                else:
                     self._guarded(self._see, picture, time, worked)
         self.counters.damaged = self._stream.damaged
         self._guarded(self._collect, worked)
@@ -179,18 +203,40 @@ class LiveCamera:
         """What has come and is to be decoded now; the rest is kept while nothing moves."""
         if self.pictures.wanting:
             yield from self._sleeping.wake(self._clock.monotonic())
-        for packet in self.feed.queue.take():
+        taken = self.feed.queue.take()
+        self._look_from = self._oldest_wanted(taken)
+        for packet in taken:
             self._keys += packet.key
             yield from self._sleeping.admit(packet)
             if self._sleeping.held:
                 self.picture_at = self._clock.monotonic()
 
+    def _oldest_wanted(self, taken: Sequence[Packet]) -> float:
+        """From when on pictures are looked at: where this process falls behind, late looks at all
+        of them would only make it later, so the rate gives way.
+        """
+        period, now = 1.0 / self.spec.fps, self._clock.monotonic()
+        since, self._worked_at = now - self._worked_at, now
+        behind = max(BEHIND_S, 2.0 * period) < since < -NEVER / 2
+        return taken[-1].time - period if behind and taken else NEVER
+
+    def _decode(self, packet: Packet) -> list[tuple[Any, float]]:
+        """The pictures that come out, but for those that nobody looks at and no other needs."""
+        wanted = self._intra.admit(packet, not self._early(packet.time))
+        if not wanted:
+            self.picture_at = self._clock.monotonic()
+        return [picture for each in wanted for picture in self._stream.decode(each)]
+
+    def _early(self, time: float) -> bool:
+        period = 1.0 / self.spec.fps
+        return EARLY * period < self._next_look - time <= 2.0 * period
+
     def _due(self, time: float) -> bool:
         """Whether to look at this picture, at the camera's own rate by the stream's own time."""
+        if self._early(time):
+            return False
         period = 1.0 / self.spec.fps
         ahead = self._next_look - time
-        if EARLY * period < ahead <= 2.0 * period:
-            return False
         # Late, or the clock went back, which must not mean waiting until it is there again.
         begin_anew = not -period <= ahead <= 2.0 * period
         self._next_look = time + period if begin_anew else self._next_look + period
@@ -220,7 +266,9 @@ class LiveCamera:
 
     def _look(self, frame: Frame, worked: Worked) -> None:
         assert self._pipeline is not None
+        began = thread_time()
         look = self._pipeline.look(frame)
+        self.spent.gate += thread_time() - began
         self.counters.triggered += bool(look.gate.triggered)
         routine = look.gate.reason == "scan" or not look.crops
         self._sleeping.looked(frame.time, bool(look.gate.triggered) or not routine)

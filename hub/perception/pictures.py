@@ -70,6 +70,11 @@ class Pictures:
         return self._recent[-1] if self._recent else None
 
     @property
+    def held_bytes(self) -> int:
+        """How much the short memory takes."""
+        return self._bytes
+
+    @property
     def wanting(self) -> bool:
         """Whether pictures were asked for that have not come yet."""
         return bool(self._wanted)

@@ -28,13 +28,14 @@ from hub.link import Link, Message
 from hub.perception.activity import ASKING, WORKING, Activity
 from hub.perception.detectors import Detectors
 from hub.perception.feed import Feed
+from hub.perception.ffmpeg import ways
 from hub.perception.link import Outbox
 from hub.perception.live import LiveCamera, Question, Worked
 from hub.perception.pictures import Pictures, Wanted
 from hub.perception.pipeline import CameraPipeline
 from hub.perception.spec import CameraSpec, WorkerSpec
 from hub.perception.zones import WHOLE, ZoneArea
-from hub.procfs import die_with_parent
+from hub.procfs import die_with_parent, name_threads
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Worker:
         self._exchange = asyncio.Event()
         self._tick_began: float | None = None
         self._tick_took = 0.0
+        self._named: set[int] = set()
 
     async def run(self) -> None:
         """Work until told to stop."""
@@ -122,7 +124,7 @@ class Worker:
             self._early[spec.id] = spec
             return
         known = self._cameras.get(spec.id)
-        if known is not None and known.spec.source == spec.source:
+        if known is not None and known.spec.opened == spec.opened:
             known.adopt(spec, lambda size: self._pipeline(spec, size))
             return
         if known is not None:
@@ -130,7 +132,7 @@ class Worker:
         pictures = Pictures(
             self._spec.state / "run" / "snapshots" / f"{spec.id}.jpg", self._spec.state / "media"
         )
-        feed = Feed(spec.id, spec.source, self._clock)
+        feed = Feed(spec.id, spec.source, self._clock, wrappers=len(ways(spec.by_command)))
         self._cameras[spec.id] = LiveCamera(
             spec, feed, pictures, self._clock, lambda size: self._pipeline(spec, size)
         )
@@ -173,6 +175,7 @@ class Worker:
             self._detectors.info(spec.detector),
             zones or [ZoneArea(spec.place, WHOLE)],
             spec.masks,
+            spec.look_every,
         )
 
     def _keep(self, message: Message) -> None:
@@ -276,6 +279,7 @@ class Worker:
             if self._detectors is not None and self._detectors.unfinished():
                 self._exchange.set()
             self._outbox.resend_late()
+            name_threads(self._named)
             self._link.offer(self._health())
             await self._clock.sleep(HEALTH_EVERY_S)
 
@@ -290,7 +294,16 @@ class Worker:
             "events_lost": self._outbox.lost,
             "refused": self._link.refused,
             "detectors": {} if detectors is None else detectors.report(),
+            "work": self._work_done(),
             "cameras": {name: self._camera_health(c, now) for name, c in self._cameras.items()},
+        }
+
+    def _work_done(self) -> dict[str, float]:
+        cameras = self._cameras.values()
+        return {
+            "decode_s": round(sum(camera.spent.decode for camera in cameras), 3),
+            "gate_s": round(sum(camera.spent.gate for camera in cameras), 3),
+            "pictures_mb": round(sum(c.pictures.held_bytes for c in cameras) / 1048576, 2),
         }
 
     @staticmethod

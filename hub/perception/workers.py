@@ -178,6 +178,10 @@ class Perception:
         """By worker: events waiting for the journal, events lost, messages refused."""
         return {name: crew.queue() for name, crew in self._crews.items()}
 
+    def work(self) -> dict[str, dict[str, float]]:
+        """By worker: processor seconds for decoding and for the gate, MB of pictures remembered."""
+        return {name: dict(crew.health.get("work", {})) for name, crew in self._crews.items()}
+
     # ----------------------------------------------------------------- workers
 
     def _know(self, camera: str, source: VideoSource) -> None:

@@ -245,6 +245,7 @@ async def test_an_alert_is_verified_with_the_keyboard_alone(console: Console) ->
     await console.house.journal_write(lambda c: accounts.add_user(c, "Officer", "sro", PASSWORD))
     async with console.page(signed_in=False) as tab:
         await tab.goto(console.base)
+        await expect(tab.locator("#u")).to_be_focused()
         await tab.keyboard.type("Officer")
         await tab.keyboard.press("Tab")
         await tab.keyboard.type(PASSWORD)
