@@ -1,24 +1,35 @@
 """Clips with truth beside them, sampled at about five frames a second.
 
 `NAME.mp4` has its truth in `NAME.jsonl` beside it, or in `../truth/NAME.jsonl`: one line a frame
-with `frame` (its number from 0), `w`, `h` and `boxes` (x1 y1 x2 y2 in pixels).
+with `frame` (its number from 0), `w`, `h`, `boxes` (x1 y1 x2 y2 in pixels) and, if need be,
+`labels` of them and boxes to `ignore`, which count neither way.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hub.bench.scenes import FPS, Picture, Seen
 from hub.errors import CannotCheck
+from hub.perception.boxes import Box, overlap
 from hub.perception.decode import clip_frames
 
 MOST_FRAMES = 700
 LINKED = 0.3  # least intersection over union by which two boxes are one person
+
+
+class Told(NamedTuple):
+    """The people in one frame of a clip, and boxes that count neither way."""
+
+    frame: int
+    people: list[Box]
+    ignore: list[Box]
 
 
 class ClipFootage:
@@ -35,7 +46,7 @@ class ClipFootage:
         self.count = len(self._frames)
         few = np.stack(self._frames[:: max(1, self.count // 60)])
         self._median: Picture = np.median(few, axis=0).astype(np.float32)
-        self._truth = _linked(_truth_of(path), numbers)
+        self._truth = _linked(truth_of(path), numbers)
 
     def ground(self) -> Picture:
         return self._median
@@ -84,7 +95,8 @@ def truth_file(path: Path) -> Path | None:
     return next((file for file in (beside, apart) if file.is_file()), None)
 
 
-def _truth_of(path: Path) -> Iterator[tuple[int, list[list[float]]]]:
+def truth_of(path: Path) -> Iterator[Told]:
+    """The truth of a clip, frame by frame. Raises CannotCheck where it is missing or not truth."""
     file = truth_file(path)
     if file is None:
         raise CannotCheck(f"{path}: no truth; expected {path.with_suffix('.jsonl')}")
@@ -92,24 +104,24 @@ def _truth_of(path: Path) -> Iterator[tuple[int, list[list[float]]]]:
         try:
             told = json.loads(line)
             labels = told.get("labels", ["person"] * len(told["boxes"]))
-            people = [
-                [float(side) for side in box]
-                for box, label in zip(told["boxes"], labels, strict=True)
-                if label == "person"
-            ]
-            yield int(told["frame"]), people
+            boxes = zip(told["boxes"], labels, strict=True)
+            people = [_box(box) for box, label in boxes if label == "person"]
+            yield Told(int(told["frame"]), people, [_box(box) for box in told.get("ignore", [])])
         except (ValueError, KeyError, TypeError) as error:
             raise CannotCheck(f"{file}:{number}: not a line of truth ({error})") from None
 
 
-def _linked(
-    truth: Iterator[tuple[int, list[list[float]]]], numbers: dict[int, int]
-) -> dict[int, list[Seen]]:
+def _box(sides: Sequence[float]) -> Box:
+    x1, y1, x2, y2 = (float(side) for side in sides)
+    return x1, y1, x2, y2
+
+
+def _linked(truth: Iterator[Told], numbers: dict[int, int]) -> dict[int, list[Seen]]:
     """Give boxes names that last from frame to frame."""
     out: dict[int, list[Seen]] = {}
     before: list[Seen] = []
     people = 0
-    for frame, boxes in truth:
+    for frame, boxes, _ in truth:
         now: list[Seen] = []
         for box in boxes:
             taken = {seen.who for seen in now}
@@ -119,20 +131,11 @@ def _linked(
                 default=None,
             )
             if best is not None and overlap(best.box, box) >= LINKED:
-                now.append(Seen(best.who, (box[0], box[1], box[2], box[3])))
+                now.append(Seen(best.who, box))
             else:
-                now.append(Seen(people, (box[0], box[1], box[2], box[3])))
+                now.append(Seen(people, box))
                 people += 1
         before = now
         if frame in numbers:
             out[numbers[frame]] = now
     return out
-
-
-def overlap(a: tuple[float, ...], b: list[float]) -> float:
-    """Intersection over union of two boxes."""
-    across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
-    if across <= 0 or down <= 0:
-        return 0.0
-    both = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    return across * down / (both - across * down)

@@ -8,24 +8,24 @@ processor time of cutting crops and running the model on one thread.
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from time import thread_time
 from typing import Any
 
-from hub.bench.clips import truth_file, with_truth
+from hub.bench.clips import truth_file, truth_of, with_truth
 from hub.errors import CannotCheck
 from hub.kinds import Context
 from hub.kinds.detectors import Crop, Detection, Detector
+from hub.perception.boxes import Box, overlap, share_inside
 from hub.perception.decode import Clip
 from hub.perception.frames import Frame
 from hub.perception.motion import NOWHERE
 from hub.perception.perceive import sampled
 from hub.perception.pipeline import CameraPipeline, Look
-from hub.perception.tracking import Box, TrackState, overlap, share_inside
+from hub.perception.tracking import TrackState
 
 FPS = 5.0  # how often a camera is looked at unless its block says otherwise
 RECALL, TIME, TIME_IN_VIEW = 0.98, 0.25, 0.5
@@ -301,27 +301,5 @@ def _percent(share: float | None) -> str:
 
 def _truth(path: Path) -> Truth:
     """By frame number the people and what counts neither way. Raises CannotCheck."""
-    return dict(_lines_of_truth(path))
-
-
-def _lines_of_truth(path: Path) -> Iterator[tuple[int, tuple[list[Box], list[Box]]]]:
-    file = truth_file(path)
-    if file is None:
-        raise CannotCheck(f"{path}: no truth; expected {path.with_suffix('.jsonl')}")
-    for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            told = json.loads(line)
-            labels = told.get("labels", ["person"] * len(told["boxes"]))
-            people, others = [], [_box(box) for box in told.get("ignore", [])]
-            for box, label in zip(told["boxes"], labels, strict=True):
-                if label == "person":
-                    people.append(_box(box))
-            if people or not others:  # where only doubts are noted, nothing can be counted
-                yield int(told["frame"]), (people, others)
-        except (ValueError, KeyError, TypeError) as error:
-            raise CannotCheck(f"{file}:{number}: not a line of truth ({error})") from None
-
-
-def _box(sides: Sequence[Any]) -> Box:
-    x1, y1, x2, y2 = (float(side) for side in sides)
-    return x1, y1, x2, y2
+    # Where only doubts are noted, nothing can be counted.
+    return {t.frame: (t.people, t.ignore) for t in truth_of(path) if t.people or not t.ignore}

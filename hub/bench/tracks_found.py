@@ -14,7 +14,7 @@ from numpy.random import Generator
 
 from hub.bench.tracks import HEIGHT, WIDTH, Box, Person, Walk
 from hub.kinds.detectors import Detection
-from hub.perception.tracking import overlap
+from hub.perception.boxes import overlap
 
 _LEAST = 0.1  # a detector keeps no weaker find
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.bench.tracks import SHOWN_LEAST, Box, Person
-from hub.perception.tracking import overlaps
+from hub.perception.boxes import overlaps
 
 MATCH = 0.5  # least overlap of a track with whom it follows
 Tracked = tuple[int, Box]  # a track's number and its box

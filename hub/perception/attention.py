@@ -13,11 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hub.perception.boxes import Box, overlap, share_inside
 from hub.perception.crops import CropPlan, IntBox, Want, bounds, plan, whole_frame
 from hub.perception.futile import FutileLooks
 from hub.perception.motion import GateResult
-from hub.perception.tracking import Box, Track, overlap, share_inside
+from hub.perception.track import Track
 
+_AGAIN = 1.0  # seconds after which a look at everything that came to nothing is asked for anew
 _SOON = 0.09
 _OFTEN, _SELDOM = 0.09, 0.29  # bounds between looks at somebody who walks
 _FIRST_PACE = 0.19
@@ -67,6 +69,8 @@ class Attention:
         self._known: dict[Track, _Known] = {}
         self._expected: dict[Track, Box] = {}
         self._whole_at = -1e9
+        self._owed = False  # a look at everything that the gate asked for and that has not come
+        self._tried_at = -1e9
         self._scans = [0.0, 1.2]  # seconds after the first frame: who is already there
         self._first: float | None = None
         self._cut_off: list[Box] = []
@@ -102,6 +106,7 @@ class Attention:
         """Remember what an inference on the frame of `time` was worth; `tracks` are those after."""
         if any(crop == (0, 0, *self._size) for crop in crops):
             self._whole_at = max(self._whole_at, time)
+            self._owed = False
             first = time if self._first is None else self._first
             self._scans = [due for due in self._scans if first + due > time + 1e-6]
         self._cut_off = []
@@ -146,10 +151,11 @@ class Attention:
 
     def _whole_is_due(self, time: float, gate: GateResult) -> bool:
         since = time - self._whole_at
-        if gate.reason == "scan":
-            return since > 0.3
-        if gate.reason == "scene_change":
-            return since > 0.5
+        asked = gate.reason == "scan" and since > 0.3
+        asked = asked or (gate.reason == "scene_change" and since > 0.5)
+        if asked or (self._owed and time - self._tried_at > _AGAIN):
+            self._owed, self._tried_at = True, time
+            return True
         first = time if self._first is None else self._first
         return bool(self._scans) and time - first >= self._scans[0] - 1e-6
 

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from hub.kinds.detectors import Crop, Detection, DetectorInfo
 from hub.perception.attention import Attention
+from hub.perception.boxes import Box, overlap, share_inside
 from hub.perception.crops import IntBox
 from hub.perception.frames import Frame
 from hub.perception.motion import GateResult, MotionGate
-from hub.perception.tracking import Box, Tracker, TrackRules, TrackState, overlap, share_inside
+from hub.perception.tracking import Tracker, TrackRules, TrackState
 from hub.perception.zones import Occurrence, Polygon, ZoneArea, ZoneWatch, contains
 
 SCAN_SECONDS = 10.0

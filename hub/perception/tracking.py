@@ -15,21 +15,9 @@ from typing import Literal
 import numpy as np
 
 from hub.kinds.detectors import Detection
-from hub.perception.boxes import Box, Boxes, area, overlap, overlaps, share_inside
+from hub.perception.boxes import Box, area, overlap, share_inside
 from hub.perception.pairing import costs, pairs
 from hub.perception.track import Track, group_of
-
-__all__ = [
-    "Box",
-    "Boxes",
-    "Track",
-    "TrackRules",
-    "TrackState",
-    "Tracker",
-    "overlap",
-    "overlaps",
-    "share_inside",
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from hub.config import CameraBlock
-from hub.perception.tracking import Box, TrackState
+from hub.perception.boxes import Box
+from hub.perception.tracking import TrackState
 
 Polygon = Sequence[tuple[float, float]]
 

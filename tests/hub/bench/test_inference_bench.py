@@ -27,7 +27,7 @@ from hub.bench.inference import (
 from hub.bench_cli import bench
 from hub.errors import CannotCheck
 from hub.kinds.detectors import Crop, Detection, DetectorInfo
-from hub.perception.tracking import Box
+from hub.perception.boxes import Box
 
 SIZE, FPS, FRAMES = (640, 360), 10, 160
 

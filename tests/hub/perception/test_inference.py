@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from hub.kinds.detectors import Crop, Detection, Detector, DetectorInfo
 from hub.perception.allowance import Allowance
+from hub.perception.boxes import share_inside
 from hub.perception.crops import CropPlan, Want, cost_of, plan, tiles, whole_frame
 from hub.perception.futile import FutileLooks
 from hub.perception.inference import IMPORTANT, Inference, overload
 from hub.perception.instances import best
-from hub.perception.tracking import share_inside
 
 SIDES = (192, 256, 320, 416)
 FRAME = (1280, 720)

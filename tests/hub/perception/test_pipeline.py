@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from hub.kinds.detectors import Crop, Detection, DetectorInfo
+from hub.perception.boxes import Box, overlap, share_inside
 from hub.perception.decode import frame_from_av
 from hub.perception.frames import Frame
 from hub.perception.pipeline import CameraPipeline, Look
-from hub.perception.tracking import Box, TrackState, overlap, share_inside
+from hub.perception.tracking import TrackState
 from hub.perception.zones import ZoneArea
 
 SIZE = (640, 360)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from hub.kinds.detectors import Detection
-from hub.perception.tracking import Box, Tracker, TrackRules, TrackState, overlap, overlaps
+from hub.perception.boxes import Box, overlap, overlaps
+from hub.perception.tracking import Tracker, TrackRules, TrackState
 
 SIZE = (640, 360)
 WHOLE = (0.0, 0.0, 640.0, 360.0)

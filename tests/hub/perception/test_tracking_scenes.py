@@ -11,8 +11,9 @@ import pytest
 from hub.bench.tracks import LOOKS, SCENES, SHOWN_LEAST, Person, walk
 from hub.bench.tracks_found import GOOD, POOR, Defects, found
 from hub.kinds.detectors import Detection
+from hub.perception.boxes import overlap
 from hub.perception.pairing import pairs
-from hub.perception.tracking import Tracker, TrackState, overlap
+from hub.perception.tracking import Tracker, TrackState
 
 SIZE = (640, 360)
 WHOLE = (0.0, 0.0, 640.0, 360.0)
