@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 MOST_ROWS = 1000  # considered for one picture, the best of them
 MOST_KEPT = 300  # finds in one picture
+MOST_SHOWN = 60  # letters of a name in a message
 SURE = 1.01  # above which a score is none; sixteen-bit floats round up to a little over one
+LEAST = -0.01  # likewise, below which
 IMAGENET_MEAN, IMAGENET_SPREAD = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)  # R, G, B
 
 Floats = NDArray[np.float32]
@@ -34,7 +36,8 @@ class Port:
 
     def __str__(self) -> str:
         inner = ", ".join("?" if length is None else str(length) for length in self.shape)
-        return f"{self.name} {self.kind} [{inner}]"
+        name = "".join(letter for letter in self.name[:MOST_SHOWN] if letter.isprintable())
+        return f"{name} {self.kind} [{inner}]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +50,18 @@ class Graph:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
     def output(self, *parts: str) -> int | None:
-        """The number of the only output whose name has one of these parts."""
+        """The number of the output whose name has one of these parts: the only one, or the one
+        that is named as TensorFlow's models name what is found at last.
+        """
         found = [
             number
             for number, port in enumerate(self.outputs)
             if any(part in port.name.lower() for part in parts)
         ]
-        return found[0] if len(found) == 1 else None
+        last = {f"detection_{part}" for part in parts}
+        named = [n for n in found if self.outputs[n].name.lower().partition(":")[0] in last]
+        single = found if len(found) == 1 else named
+        return single[0] if len(single) == 1 else None
 
     def __str__(self) -> str:
         parts = "inputs", self.inputs, "outputs", self.outputs
@@ -166,22 +174,29 @@ def best_of(scores: Floats, asked: Asked) -> tuple[NDArray[np.intp], Floats, NDA
     return rows, np.minimum(best[rows], 1).astype(np.float32), asked.classes[column[rows]]
 
 
+def sane(scores: Floats) -> None:
+    """Raise `ValueError` where scores are not between 0 and 1, or all are no numbers."""
+    found = scores[np.isfinite(scores)]
+    if not len(found):
+        if len(scores):
+            raise ValueError("not one of its scores is a finite number")
+        return
+    for score in (float(found.min()), float(found.max())):
+        if not LEAST <= score <= SURE:
+            raise ValueError(
+                f"a score is {score:.3g}; expected 0 to 1 (was it exported without its last "
+                "sigmoid?)"
+            )
+
+
 def ranked(scores: Floats, least: float) -> NDArray[np.intp]:
     """The rows with a score of at least `least`, best first, at most 1000.
 
     Raises `ValueError` where scores are not between 0 and 1, or all are no numbers.
     """
+    sane(scores)
     with np.errstate(invalid="ignore"):
         rows = np.flatnonzero((scores >= least) & np.isfinite(scores))
-    if not len(rows):
-        if len(scores) and not np.isfinite(scores).any():
-            raise ValueError("not one of its scores is a finite number")
-        return rows
-    highest = float(scores[rows].max())
-    if highest > SURE:
-        raise ValueError(
-            f"a score is {highest:.3g}; expected 0 to 1 (was it exported without its last sigmoid?)"
-        )
     return rows[np.argsort(-scores[rows], kind="stable")][:MOST_ROWS]
 
 

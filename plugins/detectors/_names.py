@@ -138,7 +138,7 @@ def _listed(said: Any) -> list[str]:
     if isinstance(said, Mapping):
         try:
             numbered = sorted((int(number), str(name)) for number, name in said.items())
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return []
         if [number for number, _ in numbered] != list(range(len(numbered))):
             return []
@@ -152,4 +152,6 @@ def _sound(names: Sequence[str], where: str) -> tuple[str, ...]:
             f"{where} is no list of names: expected at most {MOST_NAMES} of at most "
             f"{MOST_LETTERS} letters"
         )
+    if strange := next((name for name in names if not name.isprintable()), None):
+        raise ValueError(f"{where} has the name {strange!r}; expected letters that can be shown")
     return tuple(names)

@@ -31,6 +31,7 @@ from plugins.detectors._head import (
     corners,
     finite,
     listed,
+    sane,
     scaled,
     shaped,
 )
@@ -86,9 +87,8 @@ def read_columns(outputs: Outputs, size: Size, asked: Asked) -> Rows:
         count = cells(size, LARGE_STRIDES)
     output = shaped(outputs[0], None, count)
     best = output[4:][asked.classes].max(axis=0)
+    sane(best)
     near = np.flatnonzero(best >= asked.least)
-    if not len(near) and not np.isfinite(best).any():
-        raise ValueError("not one of its scores is a finite number")
     some = output[:, near].T
     rows, scores, classes = best_of(some[:, 4:], asked)
     return finite(corners(some[rows, :4]), scores, classes)
@@ -100,9 +100,8 @@ def read_rows(outputs: Outputs, size: Size, asked: Asked) -> Rows:
     if outputs[0].shape[1] != count:
         count = ANCHORS * cells(size, LARGE_STRIDES)
     output = shaped(outputs[0], count, None)
+    sane(output[:, 4])
     near = output[output[:, 4] >= asked.least]
-    if not len(near) and not np.isfinite(output[:, 4]).any():
-        raise ValueError("not one of its scores is a finite number")
     rows, scores, classes = best_of(near[:, 5:] * near[:, 4:5], asked)
     return finite(corners(near[rows, :4]), scores, classes)
 

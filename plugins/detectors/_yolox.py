@@ -25,10 +25,12 @@ from plugins.detectors._head import (
     best_of,
     cells,
     finite,
+    sane,
     shaped,
 )
 
 STRIDES = (8, 16, 32)
+WIDEST = 8.0  # half of the log sizes beyond it would be 3000 strides
 
 
 def heads(graph: Graph) -> list[Head]:
@@ -46,9 +48,13 @@ def heads(graph: Graph) -> list[Head]:
 def read(outputs: Outputs, size: Size, asked: Asked) -> Rows:
     """Rows of one YOLOX output."""
     output = shaped(outputs[0], cells(size, STRIDES), None)
+    sane(output[:, 4])
+    if np.median(np.nan_to_num(output[:, 2:4])) > WIDEST:
+        raise ValueError(
+            "its boxes are in pixels already (YOLOv6, or YOLOX with --decode_in_inference); "
+            "expected YOLOX as it is exported without that"
+        )
     keep = np.flatnonzero(output[:, 4] >= asked.least)
-    if not len(keep) and not np.isfinite(output[:, 4]).any():
-        raise ValueError("not one of its scores is a finite number")
     near = output[keep]
     rows, scores, classes = best_of(near[:, 5:] * near[:, 4:5], asked)
     keep = keep[rows]

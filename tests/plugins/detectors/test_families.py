@@ -74,6 +74,14 @@ def test_yolox_by_grid_and_stride(tmp_path: Path) -> None:
     assert box == pytest.approx((28, 14, 60, 38), abs=0.01)
 
 
+def test_boxes_that_are_decoded_already_are_refused(tmp_path: Path) -> None:
+    """YOLOv6, and YOLOX exported with its decoder, look the same and would see nobody."""
+    output = yolox()
+    output[0, :, 2:4] = 40.0
+    with pytest.raises(ModelError, match="in pixels already"):
+        opened(answering({"o": output}, [1, 3, 64, 64]), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("side", "rows", "metadata", "family"),
     [

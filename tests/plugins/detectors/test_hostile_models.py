@@ -231,7 +231,8 @@ def test_a_look_that_never_ends_is_stopped(tmp_path: Path, monkeypatch: pytest.M
     [
         (np.nan, "not one of its scores is a finite number"),
         (np.inf, "not one of its scores is a finite number"),
-        (7.5, "a score is 56.2; expected 0 to 1"),
+        (7.5, "a score is 7.5; expected 0 to 1"),
+        (-6.0, "a score is -6; expected 0 to 1"),
     ],
 )
 def test_numbers_that_are_no_scores_are_refused(tmp_path: Path, value: float, says: str) -> None:
