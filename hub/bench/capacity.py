@@ -25,6 +25,7 @@ ADDED = 0.25  # seconds that load may add where people are told of later than th
 ANSWER_WITHIN = 5.0  # seconds after which a person counts as missed
 EARLY = 1.0  # an event may come this much (s) before a person is visible enough for anybody
 NEAR = 90.0  # pixels between the event's box and the person it is about
+FEWEST = 4  # cameras that no machine is too small for
 FEWER = 0.9  # of the people who are seen with few cameras must still be seen
 STAGES = ("decode", "gate", "inference", "rest")
 
@@ -118,10 +119,13 @@ def capacity(
     steps: dict[int, Step] = {}
 
     def carried(cameras: int) -> bool:
-        first = min(steps.values(), key=lambda step: step.cameras, default=None)
+        fewer = [step for step in steps.values() if step.cameras < cameras]
+        first = min(fewer, key=lambda step: step.cameras, default=None)
         steps[cameras] = measure(load, setting, cameras, folder, first, told)
         return steps[cameras].carried
 
+    if start > FEWEST:  # how late people are told of without load, to judge the rest by
+        carried(FEWEST)
     best = search(start, most, carried)
     return Capacity(load, best, best == most, tuple(steps[each] for each in sorted(steps)))
 

@@ -262,8 +262,11 @@ def _running(config: Path, state: Path, models: Path | None) -> Iterator[Running
             raise CannotCheck(f"the hub of this run did not start: {said}") from None
         yield hub
     finally:
-        with suppress(AssertionError, subprocess.TimeoutExpired):
-            hub.__exit__()
+        try:
+            with suppress(AssertionError):
+                hub.__exit__()
+        except subprocess.TimeoutExpired:
+            hub.kill()  # the next number must not be measured beside it
 
 
 def _follow(

@@ -109,16 +109,18 @@ def _percent(share: float | None) -> str:
 
 
 def speed_lines(found: dict[str, dict[str, NDArray[np.float64]]]) -> list[str]:
-    """Medians of every rival at every size, and how they compare with the gate."""
-    lines = [f"{'size':<12}{'who':<8}{'us a frame':>12}{'times gate':>12}  goal"]
+    """Times of every rival at every size, and how their medians compare with the gate's."""
+    lines = [
+        f"{'size':<12}{'who':<8}{'us a frame':>12}{'p95':>9}{'p99':>9}{'times gate':>12}  goal"
+    ]
     for size, times in found.items():
         values = medians(times)
         own = values["gate_us"]
         for key, spent in values.items():
             name = key.removesuffix("_us")
-            lines.append(
-                f"{size:<12}{name:<8}{spent:>12.1f}{spent / own:>12.2f}  {_goal(size, name)}"
-            )
+            p95, p99 = np.percentile(times[name], (95, 99))
+            told = f"{size:<12}{name:<8}{spent:>12.1f}{p95:>9.1f}{p99:>9.1f}{spent / own:>12.2f}"
+            lines.append(f"{told}  {_goal(size, name)}")
     return [line.rstrip() for line in lines]
 
 

@@ -16,7 +16,7 @@ from hub.doctor.given import Given
 
 TRIAL = "hub.doctor.capacity_trial"
 PATIENCE_S = 150.0  # the motion gate may have to be compiled first
-READING = 1.2  # what receiving, the link and the hub add to what is measured here
+READING = 1.8  # what receiving, JPEGs, the link and the hub add to what is measured here
 FULL = 0.8  # of the cores may be busy with cameras: doors and pages must never wait
 BASE_MB, CAMERA_MB = 350.0, 8.0
 SLOWER = 2.0  # looks a second that are enough where people are only to be noticed
@@ -116,7 +116,7 @@ def finding(cameras: Sequence[tuple[float, Cost]], machine: Machine) -> Finding:
         "(sub-streams of 640x360, 15 pictures a second)"
     )
     if carried >= many:
-        return ok(told)
+        return ok(f"{told}; how late people are told of: `vestibule bench capacity`")
     told += f": this machine carries about {carried} of them"
     remedy = _remedy(cameras, machine, carried)
     return bad(told, remedy) if need > machine.cores else warn(told, remedy)
@@ -131,7 +131,7 @@ def carries(cameras: Sequence[tuple[float, Cost]], machine: Machine) -> int:
 def _remedy(cameras: Sequence[tuple[float, Cost]], machine: Machine, carried: int) -> str:
     """What to change, and what each change would bring, the largest part of the cost first."""
     many = len(cameras)
-    ways = [f"watch {carried} cameras at most with this machine"]
+    ways = [f"watch {carried} cameras at most with this machine"] if carried else []
     slower = [(min(fps, SLOWER), cost) for fps, cost in cameras]
     if carries(slower, machine) > carries(cameras, machine):
         ways.append(f"look less often (`fps: {SLOWER:g}` carries {carries(slower, machine)})")

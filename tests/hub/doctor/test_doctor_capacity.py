@@ -68,10 +68,10 @@ async def test_a_detector_that_does_not_start_is_a_warning(school: School) -> No
 def test_the_verdict_follows_the_need() -> None:
     """Ok up to four fifths of the cores, a warning up to all of them, bad beyond."""
     most = carries([(5.0, COST)], SMALL)
-    assert most == 55
+    assert most == 37
     assert finding([(5.0, COST)] * most, SMALL).state == "ok"
     assert finding([(5.0, COST)] * (most + 1), SMALL).state == "warn"
-    assert finding([(5.0, COST)] * 70, SMALL).state == "bad"
+    assert finding([(5.0, COST)] * 50, SMALL).state == "bad"
     assert finding([(5.0, COST)] * 70, Machine(4, 8000)).state == "ok"
 
 
