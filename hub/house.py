@@ -265,6 +265,11 @@ class House:
             if camera["state"] == "offline"
         ]
         problems += [
+            f"camera {camera['id']}: {camera['reason']}"
+            for camera in self.cameras()
+            if camera["state"] == "online" and camera["reason"]
+        ]
+        problems += [
             f"door {door['id']}: its controller does not answer"
             for door in self.doors()
             if not door["online"]

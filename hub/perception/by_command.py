@@ -103,6 +103,8 @@ class ByCommand:
                 continue
             self._began = self._clock.monotonic()
             return
+        if not self.note:
+            self._tell("its stream is of a kind that cannot be given to it")
 
     def _fail(self, why: str) -> list[Timed]:
         kept, proven = self._kept, self._proven

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from hub.backoff import Backoff
 from hub.clock import Clock
 from hub.kinds.cameras import VideoSource
-from hub.perception.ffmpeg import Wrapper
+from hub.perception.ffmpeg import LARGEST, Wrapper
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,6 @@ MAX_BYTES = 24 << 20
 JUMP_S = 2.0
 FILE_JUMP_S = 60.0
 FAR_S = 1e11  # seconds so large have no fractions left to tell frames apart
-LARGEST = 8192 * 4352  # pixels; a damaged header may claim gigabytes
 FRAME_S = 0.04  # what a packet is taken to last that does not say
 RTSP_OPTIONS = {"analyzeduration": "500000", "probesize": "500000", "reorder_queue_size": "64"}
 

@@ -27,6 +27,7 @@ Hardware = Literal["auto", "vaapi", "qsv", "none"]
 Timed = tuple[Any, float]  # an `av.VideoFrame`, and its time on the camera's clock (s)
 
 UNIT = Fraction(1, 1_000_000)
+LARGEST = 8192 * 4352  # pixels; a damaged header may claim gigabytes
 AHEAD = 12  # pictures that may wait to be taken
 WRITE_WITHIN_S = 2.0
 END_WITHIN_S = 2.0
@@ -177,7 +178,16 @@ class Child:
         program = command()
         pixels = "yuv420p" if way == "none" else "nv12"
         given = [program, "-hide_banner", "-nostdin", "-v", "error", *AT_ONCE]
-        given += [*before_input(way, wrapper.codec), "-copyts", "-f", "nut", "-i", "pipe:0"]
+        given += [
+            *before_input(way, wrapper.codec),
+            "-max_pixels",
+            str(LARGEST),
+            "-copyts",
+            "-f",
+            "nut",
+            "-i",
+            "pipe:0",
+        ]
         given += ["-map", "0:v:0", "-fps_mode", "passthrough", "-enc_time_base", "-1"]
         given += ["-c:v", "rawvideo", "-pix_fmt", pixels, "-flush_packets", "1", "-f", "nut"]
         try:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,6 +28,7 @@ Answer = Callable[[list[Detection] | None], None]
 
 LATEST = 50  # questions, about, that `behind` speaks of
 OVERLOADED = 0.3
+FORGOTTEN_S = 30.0  # in which it is forgotten that questions were displaced
 IMPORTANT = 4.0  # how many times the share of an ordinary camera an important one gets
 
 
@@ -80,6 +82,7 @@ class Inference:
         self._detectors = tuple(detectors)
         self._budget = budget
         self._allowance = None if budget is None else Allowance(budget, monotonic())
+        self._asked_at = monotonic()
         self._lanes: dict[str, _Lane] = {}
         self._virtual = 0.0
         self._behind = 0.0
@@ -111,6 +114,7 @@ class Inference:
                 displaced = lane.answer
                 lane.share.dropped += displaced is not None
                 self._behind += ((displaced is not None) - self._behind) / LATEST
+                self._asked_at = monotonic()
                 if displaced is None:
                     # A camera asks again only once it has its answer, when the next call is
                     # already under way: one call's worth of lateness costs it nothing.
@@ -154,7 +158,8 @@ class Inference:
     @property
     def behind(self) -> float:
         """The share of the latest questions (0..1) that newer ones displaced: 0 keeps up."""
-        return self._behind
+        faded = math.exp((self._asked_at - monotonic()) / FORGOTTEN_S)
+        return self._behind * faded
 
     @property
     def instances(self) -> int:
@@ -205,10 +210,8 @@ class Inference:
             found, spent = self._infer(detector, crops)
             self._busy_since[number] = None
             with self._free:
-                lane.flying = False
                 if self._allowance is not None:
                     self._allowance.spend(spent, monotonic())
-                self._free.notify()  # what this camera asked meanwhile may be looked at now
                 lane.start += spent / lane.weight
                 lane.cost = spent
                 lane.share.seconds += spent
@@ -219,6 +222,9 @@ class Inference:
                 answer(found)
             except Exception:
                 log.exception("an answer could not be handed over")
+            with self._free:
+                lane.flying = False
+                self._free.notify()  # what this camera asked meanwhile may be looked at now
 
     def _infer(
         self, detector: Detector, crops: Sequence[Crop]

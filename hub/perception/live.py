@@ -208,7 +208,7 @@ class LiveCamera:
         for packet in taken:
             self._keys += packet.key
             yield from self._sleeping.admit(packet)
-            if self._sleeping.held:
+            if self._sleeping.held and self._stream.seeing:
                 self.picture_at = self._clock.monotonic()
 
     def _oldest_wanted(self, taken: Sequence[Packet]) -> float:
@@ -291,7 +291,7 @@ class LiveCamera:
             self._watched = (frame.size, self.spec.masks)
         if self._watch.note(frame.time, look.gate.state, look.gate.triggered):
             for change in self._watch.look(frame.luma, self._pipeline.means(), self._keys):
-                picture = self.pictures.store(frame.jpeg())
+                picture = self._stored(frame)
                 worked.events.append(self._tampered(change, frame.time, {"picture": picture}))
         self.wrong = self._watch.standing
         self.gate = next(iter(self.wrong), look.gate.state)
@@ -329,8 +329,20 @@ class LiveCamera:
         self._pipeline.settle(frame, look, detections)
         happened = self._pipeline.occurrences()
         if happened:
-            name = self.pictures.store(frame.jpeg())
+            name = self._stored(frame)
             worked.events += [self._event(one, frame, name) for one in happened]
+
+    def _stored(self, frame: Frame) -> str:
+        """The name of the picture of an event; empty where none could be written: the event must
+        not be lost for want of its picture.
+        """
+        try:
+            return self.pictures.store(frame.jpeg())
+        except OSError as error:
+            self.counters.faults += 1
+            self.fault = f"its picture could not be kept: {error.strerror}"
+            log.warning("camera %s: %s", self.spec.id, self.fault)
+            return ""
 
     def _event(self, happened: Occurrence, frame: Frame, picture: str) -> Event:
         return Event(

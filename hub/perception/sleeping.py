@@ -136,6 +136,8 @@ class Sleeping:
         if moving:
             self._moved = max(self._moved, time)
             self.asleep = bool(self._held)
+        elif self._moved == NEVER:
+            self._moved = time
 
     def _forget(self) -> None:
         self.asleep = False
@@ -148,7 +150,7 @@ class Sleeping:
     def _count(self, packet: Packet) -> None:
         """Keep track of how long groups of pictures are, and of how large packets are."""
         if self._first is None:
-            self._first = self._moved = packet.time
+            self._first = packet.time
         self._reordered = self._reordered or reordered(packet)
         if not packet.key:
             self._in_group += 1
@@ -165,7 +167,7 @@ class Sleeping:
         seconds, packets = self._group
         if not 0 < seconds <= LONGEST_GROUP_S or packets < SHORTEST_GROUP:
             return False
-        still = time - self._moved >= self.after and time - self._woken >= AGAIN_S
+        still = NEVER < self._moved <= time - self.after and time - self._woken >= AGAIN_S
         return still and self._sizes.known
 
     def _must_wake(self, packet: Packet) -> bool:

@@ -88,7 +88,7 @@ def camera_spec(
     only_private_zones = bool(block.zones) and not zones
     first = next((name for name, each in config.detectors.items() if each.enabled), "")
     by_command = block.decoder == "ffmpeg"  # whose pictures come late, which sleep cannot bear
-    never_asleep = block.important or by_command or at_entrance(config, camera)
+    never_asleep = block.important or by_command or at_entrance(config, campus, camera)
     return CameraSpec(
         id=camera,
         slot=slot,
@@ -106,13 +106,16 @@ def camera_spec(
     )
 
 
-def at_entrance(config: Config, camera: str) -> bool:
+def at_entrance(config: Config, campus: Campus, camera: str) -> bool:
     """Whether a camera shows a place on either side of a door to the outside."""
     block = config.cameras[camera]
     shown = {block.place, *(zone.place for zone in block.zones)}
+    outer = [door for door in config.doors.values() if door.exterior]
+    sides = [side for door in outer for side in (door.place, door.leads_to) if side]
     return any(
-        door.exterior and not shown.isdisjoint({door.place, door.leads_to})
-        for door in config.doors.values()
+        campus.within(side, place) or campus.within(place, side)
+        for side in sides
+        for place in shown
     )
 
 

@@ -34,6 +34,11 @@ class StreamDecoder:
         self._barren = 0
         self._owed = 0
 
+    @property
+    def seeing(self) -> bool:
+        """Whether the packet decoded last gave a sound picture."""
+        return self._synced and self._barren == 0
+
     def decode(self, packet: Packet) -> Iterator[tuple[Any, float]]:
         """The sound pictures that come out with this packet, each with its time on the camera's
         clock (s). Never raises.

@@ -50,13 +50,6 @@ _CAMERA: Mapping[str, tuple[str, Tone]] = {
     "camera.frozen": ("its picture is frozen", "check"),
     "camera.blind": ("cannot see", "check"),
 }
-_OVER: Mapping[str, str] = {
-    "covered": "its lens is clear again",
-    "moved": "shows its usual view again",
-    "defocused": "is in focus again",
-    "frozen": "its picture moves again",
-    "blind": "can see again",
-}
 _OTHER: Mapping[str, tuple[str, Tone]] = {
     "visitor.checked_in": ("checked in", "neutral"),
     "visitor.checked_out": ("checked out", "neutral"),
@@ -135,7 +128,8 @@ class Words:
         if event.type == "picture.saved":
             return self._picture(event), "neutral"
         if event.type == "camera.clear":
-            return f"{self.camera(event.subject)}: {_OVER[str(event.data['ended'])]}", "ok"
+            # It also ends where nobody can tell any more, so only the reason says how it stands.
+            return f"{self.camera(event.subject)}: {event.data['reason']}", "neutral"
         if event.type in _CAMERA:
             what, tone = _CAMERA[event.type]
             return f"{self.camera(event.subject)}: {what}", tone

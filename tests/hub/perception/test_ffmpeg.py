@@ -348,6 +348,9 @@ def test_a_live_camera_sees_through_the_command(tmp_path: Path) -> None:
         assert np.allclose(np.median(np.diff(looks)), 0.1, atol=0.03)
         assert (tmp_path / "run" / "hall.jpg").stat().st_size > 500
         assert camera.counters.faults == 0, camera.fault
+        assert camera._stream.command is not None
+        assert camera._stream.command.pid is not None
+        assert camera._stream.command.note == ""
     finally:
         feed.stop()
         assert feed.join(5)

@@ -35,6 +35,21 @@ def scans(seconds: float, **given: float) -> list[float]:
     return found
 
 
+def test_a_whole_look_that_nobody_answers_is_asked_for_again() -> None:
+    """On a busy machine newer questions take its place: who stands still must be seen anyhow."""
+    pipeline = CameraPipeline("hall", SIZE, 10, INFO, scan_seconds=20.0)
+    asked = []
+    for number in range(250):
+        look = pipeline.look(frame_at(number / 5, None))
+        answered = not 20.0 <= look.time < 25.0
+        if look.crops and look.time >= 20.0:
+            asked.append(look.time)
+        pipeline.settle(frame_at(number / 5, None), look, [] if look.crops and answered else None)
+    assert len(asked) >= 6
+    assert np.all(np.diff(asked[:5]) <= 1.3)
+    assert np.diff(asked)[-1] > 10.0, "once it is answered it rests"
+
+
 @pytest.mark.parametrize("every", [3.0, 7.0])
 def test_a_still_scene_is_looked_at_so_often(every: float) -> None:
     """Apart from the first look, all are as far apart as was asked for."""

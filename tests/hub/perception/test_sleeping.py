@@ -52,6 +52,14 @@ def lulled(after: float | None = 5.0, until: int = 90, **changes: Any) -> Sleepi
     return sleeping
 
 
+def test_what_was_never_looked_at_does_not_fall_asleep() -> None:
+    """A camera whose pictures cannot be decoded has not been seen to be still."""
+    sleeping = Sleeping(5.0)
+    for number in range(200):
+        sleeping.admit(packet(number))
+    assert not sleeping.asleep
+
+
 def test_after_long_stillness_only_key_frames_and_a_glimpse_are_decoded() -> None:
     """Of each group the key frame and those right behind it come at once, the rest is kept."""
     sleeping = lulled()
@@ -342,6 +350,7 @@ def test_important_cameras_and_those_at_entrances_never_sleep() -> None:
     whole = [[0, 0], [1, 0], [1, 1]]
     zones = [{"place": "lobby", "polygon": whole}]
     assert configured(place="hall", sleep_after="30s", zones=zones).sleep_after is None
+    assert configured(place="school", sleep_after="30s").sleep_after is None  # the lobby is in it
 
 
 def test_a_private_camera_never_sleeps(visit: Path, tmp_path: Path) -> None:

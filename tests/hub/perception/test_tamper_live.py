@@ -69,6 +69,7 @@ class Camera:
         self.media = folder / "media"
         self.camera = LiveCamera(self.spec, self.feed, pictures, self.clock, self.pipeline)
         self.sessions = 0
+        self.told: list[Event] = []
 
     def pipeline(self, size: tuple[int, int]) -> CameraPipeline:
         """The real one."""
@@ -84,8 +85,26 @@ class Camera:
             session = Session(self.sessions, decoder)
             self.feed.queue.put(Packet(session, data, now, 0.0, data.size, True))
             events += self.camera.work().events
+        self.told += [event for event in events if event.type.startswith("camera.")]
         assert self.camera.counters.faults == 0, self.camera.fault
         return [event for event in events if event.type.startswith("camera.")]
+
+
+async def test_a_full_disk_costs_the_picture_and_not_the_event(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is wrong with a camera is told without a picture where none can be kept."""
+    one = Camera(tmp_path)
+    await one.show(90)
+
+    def full(jpeg: bytes) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(one.camera.pictures, "store", full)
+    with pytest.raises(AssertionError, match="No space left"):
+        await one.show(40, covered=True)
+    assert one.told[-1].type == "camera.covered"
+    assert one.told[-1].data["picture"] == ""
 
 
 async def test_a_covered_camera_tells_where_and_since_when_with_a_picture(tmp_path: Path) -> None:

@@ -25,15 +25,16 @@ def event(type_: str, **data: str) -> Event:
 
 @pytest.mark.parametrize("kind", sorted(ENDED))
 def test_each_finding_and_its_end_has_a_line_of_its_own(kind: str) -> None:
-    """In words, a check when it begins and fine when it ends; each is an event type."""
+    """In words, a check when it begins; its end is told by its reason, which may be no relief."""
     assert f"camera.{kind}" in EVENT_TYPES
     line, tone = WORDS.sentence(event(f"camera.{kind}"))
     assert line.startswith(f"{WORDS.camera(CAMERA)}: ")
     assert tone == "check"
     assert "delivers" not in line
-    over, tone = WORDS.sentence(event("camera.clear", ended=kind))
-    assert over.endswith(" again")
-    assert tone == "ok"
+    for reason in (ENDED[kind], "its worker has ended"):
+        over, tone = WORDS.sentence(event("camera.clear", ended=kind, reason=reason))
+        assert over == f"{WORDS.camera(CAMERA)}: {reason}"
+        assert tone == "neutral"
 
 
 def test_a_rule_can_wait_for_a_camera_that_is_covered() -> None:
