@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from time import thread_time
+from time import monotonic, thread_time
 
 from hub.procfs import memory_mb, name_threads, threads
 
@@ -32,7 +32,9 @@ def test_threads_are_named_for_the_kernel_and_their_work_is_counted() -> None:
     finally:
         end.set()
         thread.join()
-    assert thread.native_id not in threads(os.getpid())
+    until = monotonic() + 20  # the kernel lists a thread for a moment after it was joined
+    while thread.native_id in threads(os.getpid()):
+        assert monotonic() < until
 
 
 def test_memory_is_that_of_the_process() -> None:
