@@ -1,5 +1,5 @@
 # Two verbs are all a newcomer needs: `make run` and `make test`.
-.PHONY: run test slow check format reference
+.PHONY: run test slow check format reference model
 
 run: ## the example school, on http://127.0.0.1:8480
 	@scripts/setup.sh run
@@ -7,7 +7,7 @@ run: ## the example school, on http://127.0.0.1:8480
 
 test: ## everything this machine can test; skips say what would end them
 	@scripts/setup.sh test
-	@.venv/bin/python -m pytest -n 2 --dist loadfile
+	@.venv/bin/python -m pytest -n 3 --dist loadfile
 
 slow: ## the soak runs
 	@scripts/setup.sh test
@@ -20,6 +20,11 @@ check: ## style and types alone
 reference: ## docs/reference/config.md, made from the models
 	@scripts/setup.sh test
 	@.venv/bin/python scripts/config_page.py
+
+model: ## the person detector anew, from labelled pictures in PICTURES; hours on two cores
+	@scripts/setup.sh model
+	@.venv/bin/python -m training.train "$(PICTURES)" $(ARGS)
+	@.venv/bin/python -m training.export training/out/people.pt
 
 format:
 	@scripts/setup.sh test

@@ -18,6 +18,7 @@ lock() { # FILE ARGS...: compile, then put the measured size of the wheels on th
 	mv "$file.new" "$file"
 }
 
-rm -f requirements.lock requirements-test.lock
+rm -f requirements.lock requirements-test.lock requirements-training.lock
 lock requirements.lock --group build
 lock requirements-test.lock --group build --group test --group bench -c requirements.lock
+lock requirements-training.lock --group build --group training -c requirements-test.lock

@@ -1,16 +1,17 @@
 #!/bin/sh
-# Makes .venv ready for `run` (the hub) or `test` (the hub and its tests). Needs no root, touches
-# nothing outside this folder, and does nothing when nothing changed.
+# Makes .venv ready for `run` (the hub), `test` (the hub and its tests) or `model` (training, beside
+# the tests). Needs no root, touches nothing outside this folder, does nothing when nothing changed.
 #
-#   scripts/setup.sh [run|test]        PYTHON=python3.12 scripts/setup.sh   to choose an interpreter
+#   scripts/setup.sh [run|test|model]        PYTHON=python3.12 scripts/setup.sh   to choose an interpreter
 set -eu
 cd "$(dirname "$0")/.."
 what=${1:-run}
 case "$what" in
 run) lock=requirements.lock ;;
 test) lock=requirements-test.lock ;;
+model) lock=requirements-training.lock ;;
 *)
-	echo "usage: scripts/setup.sh [run|test]" >&2
+	echo "usage: scripts/setup.sh [run|test|model]" >&2
 	exit 64
 	;;
 esac

@@ -1,0 +1,102 @@
+"""Training itself: the network, how cells are chosen, a short run from pictures to a model file."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _needs_torch() -> None:
+    pytest.importorskip("torch", reason="needs the dependency group training")
+
+
+def test_rows_are_as_many_as_cells_and_boxes_come_back() -> None:
+    """What the loss takes for a box is what a reader of YOLOX takes for it."""
+    import torch
+
+    from plugins.detectors._yolox import STRIDES, grids
+    from training.network import Network, boxes_of, cells
+
+    rows = Network().eval()(torch.zeros(1, 1, 96, 160))
+    places, steps = cells(96, 160)
+    assert rows.shape == (1, len(places), 5)
+    grid, stride = grids((96, 160), STRIDES)
+    assert np.array_equal(grid, places.numpy())
+    assert np.array_equal(stride, steps.numpy())
+    row = torch.tensor([0.5, 0.5, 0.0, 0.0, 0.0]).expand(1, len(places), 5)
+    box = boxes_of(row, 96, 160)[0, 0]
+    assert box.tolist() == [0.0, 0.0, 8.0, 8.0]
+
+
+def test_cells_answer_only_for_whom_they_fit() -> None:
+    """Nobody's cells wish nothing; a small person is left to the fine cells."""
+    import torch
+
+    from training.losses import losses
+    from training.network import Network, cells
+
+    size = 192
+    rows = Network()(torch.rand(2, 1, size, size) * 255)
+    people = torch.tensor([[[20.0, 20.0, 32.0, 44.0]], [[0.0, 0.0, 0.0, 0.0]]])
+    there = torch.tensor([[True], [False]])
+    doubt = torch.zeros(2, len(cells(size, size)[0]), dtype=torch.bool)
+    found = losses(rows, people, there, doubt, size)
+    assert float(found.boxes) > 0
+    found.total.backward()
+    nobody = losses(rows.detach(), people, there & False, ~doubt, size)
+    assert float(nobody.total) == 0.0
+
+
+def test_the_file_says_what_the_network_says(tmp_path: Path) -> None:
+    """Folded, halved and exported it gives the same rows, at sizes it was not exported with."""
+    import onnxruntime
+    import torch
+
+    from training.export import exported
+    from training.network import Network
+
+    torch.manual_seed(3)
+    network = Network().train()
+    network(torch.rand(8, 1, 96, 96) * 255)
+    network.eval()
+    data = exported(network, {"names": "person", "licence": "none", "sizes": "192"})
+    assert len(data) <= 1 << 20
+    session = onnxruntime.InferenceSession(data)
+    assert session.get_modelmeta().custom_metadata_map["names"] == "person"
+    luma = np.random.default_rng(1).uniform(0, 255, (1, 1, 128, 224)).astype(np.float32)
+    (rows,) = session.run(None, {"luma": luma})
+    with torch.inference_mode():
+        expected = network(torch.from_numpy(luma)).numpy()
+    assert rows.shape == (1, expected.shape[1], 6)
+    assert np.abs(rows[..., :4] - expected[..., :4]).max() < 0.02
+    assert np.abs(rows[..., 4] - 1 / (1 + np.exp(-expected[..., 4]))).max() < 0.005
+    assert (rows[..., 5] == 1).all()
+
+
+@pytest.mark.material
+def test_ten_minutes_of_training_find_most_people_of_the_validation_scenes(
+    material: Path, tmp_path: Path
+) -> None:
+    """The whole way from pictures to a model file that finds people; far from what hours give."""
+    subprocess.run(
+        [sys.executable, "-m", "training.train", str(material / "training"), "--out",
+         str(tmp_path), "--cache", str(tmp_path / "cache"), "--minutes", "10", "--share", "0.2"],
+        check=True, cwd=ROOT, timeout=2400,
+    )  # fmt: skip
+    rows = [json.loads(line) for line in (tmp_path / "people.jsonl").read_text().splitlines()]
+    assert rows[-1]["average_precision"] > 0.2
+    subprocess.run(
+        [sys.executable, "-m", "training.export", str(tmp_path / "people.pt"), "--out",
+         str(tmp_path / "people.onnx")],
+        check=True, cwd=ROOT, timeout=300,
+    )  # fmt: skip
+    assert (tmp_path / "people.onnx").stat().st_size <= 1 << 20

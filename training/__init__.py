@@ -1,0 +1,1 @@
+"""Makes `plugins/detectors/models/people.onnx`: the person detector that ships with the hub."""
