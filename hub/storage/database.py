@@ -16,7 +16,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engi
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import StateError
-from hub.storage.schema import SCHEMA_VERSION, metadata
+from hub.storage.schema import SCHEMA_VERSION, metadata, refuse_newer, refuse_older
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -26,17 +26,22 @@ _UNWRITABLE = {sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_
 _BUSY = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
-def open_engine(path: Path) -> Engine:
+def open_engine(path: Path, *, forward: bool = False) -> Engine:
     """Open the journal for writing, making it when new and checking it otherwise.
 
     The command line uses it as `with engine.begin() as connection`; call `dispose()` at the end.
-    Raises `StateError` when the file is damaged, not writable, not a journal, or from a newer
-    Vestibule.
+    `forward` brings one from an older Vestibule forward, which only the hub does. Raises
+    `StateError` when the file is damaged, not writable, not a journal, or from another version.
     """
     engine = _engine(path, readers=0)
     try:
         with engine.begin() as connection:
-            _prepare(connection, path)
+            found = _prepare(connection, path)
+        if found < SCHEMA_VERSION:
+            refuse_older(path, found, forward)
+            from hub.storage.migrations import bring_forward
+
+            bring_forward(engine, path, found, SCHEMA_VERSION)
     except DBAPIError as error:
         engine.dispose()
         trouble = state_error(error, path)
@@ -75,9 +80,10 @@ def is_busy(error: DBAPIError) -> bool:
 
 def _damaged(path: Path, found: str) -> StateError:
     return StateError(
-        f"the journal {path} is damaged ({found}). Stop Vestibule, move the file and those "
-        f"beside it ({path.name}-wal, {path.name}-shm) to a safe place and start again with "
-        f"your newest copy, or without one; `sqlite3 {path.name} .recover` may rescue the rest"
+        f"the journal {path} is damaged ({found}). Stop Vestibule and go back to a backup with "
+        f"`vestibule backup restore`. Without one, move the file and those beside it "
+        f"({path.name}-wal, {path.name}-shm) to a safe place and start again; "
+        f"`sqlite3 {path.name} .recover` may rescue the rest"
     )
 
 
@@ -133,19 +139,17 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         time.sleep(0.02)
 
 
-def _prepare(connection: Connection, path: Path) -> None:
+def _prepare(connection: Connection, path: Path) -> int:
+    """Make or check the tables; returns their version."""
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-    if version > SCHEMA_VERSION:
-        raise StateError(
-            f"the journal {path} was written by a newer Vestibule (version {version}, this one "
-            f"knows {SCHEMA_VERSION}); start that one, or use another state folder"
-        )
+    refuse_newer(path, version)
     if version == 0:
         if inspect(connection).get_table_names():
             raise StateError(f"{path} is a database of something else; use another state folder")
         metadata.create_all(connection)
         connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
-        return
+        return SCHEMA_VERSION
     found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()
     if found != "ok":
         raise _damaged(path, str(found))
+    return version

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select
@@ -15,6 +15,8 @@ from hub.events import Event
 from hub.storage.schema import events
 
 LARGEST = 1_000_000
+NEWEST = 100
+CLOCK_MOVED = "clock.moved"
 
 _append = insert(events).on_conflict_do_nothing(index_elements=[events.c.id])
 
@@ -53,12 +55,30 @@ def get(connection: Connection, event: str) -> Event | None:
     return None if row is None else _event(row)
 
 
-def after(connection: Connection, seq: int, limit: int) -> list[tuple[int, Event]]:
-    """Events with a sequence number above `seq`, oldest first, at most `limit`."""
-    rows = connection.execute(
-        select(events).where(events.c.seq > seq).order_by(events.c.seq).limit(limit)
-    )
+def after(
+    connection: Connection, seq: int, limit: int, types: Sequence[str] = ()
+) -> list[tuple[int, Event]]:
+    """Events with a sequence number above `seq`, oldest first, at most `limit`; of these types,
+    where some are named.
+    """
+    wanted = select(events).where(events.c.seq > seq)
+    if types:
+        wanted = wanted.where(events.c.type.in_(types))
+    rows = connection.execute(wanted.order_by(events.c.seq).limit(limit))
     return [(row.seq, _event(row)) for row in rows]
+
+
+def last_received(connection: Connection) -> datetime:
+    """The latest moment, by the clock of its time, at which one of the newest events was written
+    since the clock was last known to be set; the year 1 where there are none.
+    """
+    newest = select(events.c.type, events.c.received).order_by(events.c.seq.desc()).limit(NEWEST)
+    latest = ""
+    for row in connection.execute(newest):
+        latest = max(latest, row.received)
+        if row.type == CLOCK_MOVED:
+            break
+    return from_iso(latest) if latest else datetime.min.replace(tzinfo=UTC)
 
 
 def last_seq(connection: Connection) -> int:

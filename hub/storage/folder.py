@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hub.errors import StateError
+from hub.storage.backup_copy import own_like
+from hub.storage.backup_swap import finish, refuse_unfinished
 
 
 class StateFolder:
@@ -22,10 +24,15 @@ class StateFolder:
         self.models = path / "models"
         self.run = path / "run"
         self.configs = path / "config"
+        self.backups = path / "backups"
         self.lock_file = path / "hub.lock"
 
     def open(self) -> None:
         """Make the folders where they are missing, for their owner alone. Raises `StateError`."""
+        refuse_unfinished(self.path)
+        self._make()
+
+    def _make(self) -> None:
         try:
             for folder in (self.path, self.media, self.cache, self.models, self.run):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -50,16 +57,28 @@ class StateFolder:
 
         Raises `StateError` naming the process that holds it.
         """
-        self.open()
+        self._make()
         try:
             descriptor = os.open(self.lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(f"cannot lock {self.path}: {error.strerror}") from error
         try:
             _hold(descriptor, self.path)
+            self._finish_restore()
             yield self
         finally:
             os.close(descriptor)
+
+    def _finish_restore(self) -> None:
+        try:
+            own_like(self.lock_file, self.path)
+            finish(self.path)
+        except OSError as error:
+            raise StateError(
+                f"the restore of {self.path} was cut off, and cannot go on: {error.strerror} "
+                f"({error.filename}); mend that, then start again"
+            ) from error
+        self._make()
 
     def holder(self) -> int | None:
         """The process id written by whoever held the folder last; None when nobody ever did."""

@@ -2,15 +2,16 @@
 
 Works handed to `write` while a commit is under way wait together and share the next one (group
 commit), each inside a savepoint of its own so that one that fails harms no other. `write` returns
-only after the commit is on the disk.
+only after the commit is on the disk. Urgent works have a queue of their own: a commit under way
+ends early for them, and they share one among themselves.
 """
 
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ T = TypeVar("T")
 READERS = 2
 READS_WAITING = 256
 GROUP = 256
+URGENT_ROOM = 256
 BUSY_RETRIES = 6
 
 log = structlog.get_logger(__name__)
@@ -45,11 +47,58 @@ class _Work:
     ran: bool = False
 
 
+class _Queues:
+    """Works that wait for the writer, urgent ones apart; both lots have their turn.
+
+    After urgent works others come next when some wait, so that neither starves the other.
+    """
+
+    def __init__(self) -> None:
+        self._urgent: deque[_Work] = deque()
+        self._others: deque[_Work] = deque()
+        self._changed = threading.Condition()
+        self._others_next = False
+        self._closed = False
+
+    def put(self, work: _Work, urgent: bool) -> None:
+        with self._changed:
+            (self._urgent if urgent else self._others).append(work)
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Let the writer end once nothing waits any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def first(self) -> tuple[_Work, bool, int] | None:
+        """Wait for a work; says too whether it is urgent, and how many of its kind wait behind it.
+        None when there will be no more.
+        """
+        with self._changed:
+            while not (self._urgent or self._others or self._closed):
+                self._changed.wait()
+            urgent = bool(self._urgent) and not (self._others_next and self._others)
+            self._others_next = urgent
+            waiting = self._urgent if urgent else self._others
+            return (waiting.popleft(), urgent, len(waiting)) if waiting else None
+
+    def another(self, urgent: bool) -> _Work | None:
+        """A work for the same commit; none where it is time to end that."""
+        if urgent:
+            return self._urgent.popleft() if self._urgent else None
+        return None if self._urgent or not self._others else self._others.popleft()
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._others)
+
+
 @dataclass(slots=True)
 class JournalCounters:
     """What the journal has done since opened; `waited` counts writes that met a full queue."""
 
     works: int = 0
+    urgent: int = 0
     commits: int = 0
     failed: int = 0
     waited: int = 0
@@ -66,8 +115,9 @@ class Journal:
         self._queue_size = queue_size
         self._readers = readers
         self._room = asyncio.Semaphore(queue_size)
+        self._urgent_room = asyncio.Semaphore(URGENT_ROOM)
         self._read_room = asyncio.Semaphore(READS_WAITING)
-        self._works: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._works = _Queues()
         self._writer: threading.Thread | None = None
         self._write_engine: Engine | None = None
         self._read_engine: Engine | None = None
@@ -77,7 +127,7 @@ class Journal:
     async def open(self) -> None:
         """Open the file, making it when new. Raises `StateError` (see `open_engine`)."""
         self._loop = asyncio.get_running_loop()
-        self._write_engine = await asyncio.to_thread(open_engine, self.path)
+        self._write_engine = await asyncio.to_thread(open_engine, self.path, forward=True)
         self._read_engine = open_readers(self.path, self._readers)
         self._read_threads = ThreadPoolExecutor(self._readers, "journal-read")
         self._writer = threading.Thread(
@@ -90,7 +140,7 @@ class Journal:
         writer, self._writer = self._writer, None
         if writer is None:
             return
-        self._works.put(None)
+        self._works.close()
         await asyncio.to_thread(writer.join)
         assert self._read_threads is not None
         await asyncio.to_thread(self._read_threads.shutdown)
@@ -99,22 +149,28 @@ class Journal:
                 engine.dispose()
 
     async def write(
-        self, work: Callable[[Connection], T], after: Callable[[T], None] | None = None
+        self,
+        work: Callable[[Connection], T],
+        after: Callable[[T], None] | None = None,
+        *,
+        urgent: bool = False,
     ) -> T:
         """Run `work` in a write transaction and return its result once it is on the disk.
 
         `work` runs in the writer's thread and must only touch the connection and what it was given;
         what it raises is raised here, and leaves nothing written. `after` is called on the event
         loop with the result, in commit order, even when whoever waits here was cancelled.
-        Waits while the queue is full. Raises `StateError` when the file fails or is closed.
+        Waits while the queue is full. `urgent` goes before all that is not. Raises `StateError`
+        when the file fails or is closed.
         """
-        if self._room.locked():
+        room = self._urgent_room if urgent else self._room
+        if room.locked():
             self.counters.waited += 1
-        async with self._room:
+        async with room:
             if self._writer is None:
                 raise StateError(f"the journal {self.path} is closed")
             item = _Work(work, asyncio.get_running_loop().create_future(), after)
-            self._works.put(item)
+            self._works.put(item, urgent)
             result: T = await item.done
             return result
 
@@ -130,10 +186,11 @@ class Journal:
     def queue(self) -> dict[str, int]:
         """Counters for health and metrics; `waiting` is how many works are in the queue now."""
         return {
-            "waiting": self._works.qsize(),
+            "waiting": len(self._works),
             "limit": self._queue_size,
             "waited": self.counters.waited,
             "works": self.counters.works,
+            "urgent": self.counters.urgent,
             "commits": self.counters.commits,
             "failed": self.counters.failed,
             "largest_group": self.counters.largest_group,
@@ -156,42 +213,35 @@ class Journal:
         assert self._write_engine is not None
         connection = self._write_engine.connect()
         try:
-            while (first := self._works.get()) is not None:
-                group, ended = self._waiting_with(first)
-                self._commit(connection, group)
+            while (first := self._works.first()) is not None:
+                group = self._commit(connection, *first)
                 self._hand_back(group)
-                if ended:
-                    return
         finally:
             connection.close()
 
-    def _waiting_with(self, first: _Work) -> tuple[list[_Work], bool]:
-        group = [first]
-        ended = False
-        while len(group) < GROUP and not ended:
-            try:
-                item = self._works.get_nowait()
-            except queue.Empty:
-                break
-            if item is None:
-                ended = True
-            else:
-                group.append(item)
-        return group, ended
-
-    def _commit(self, connection: Connection, group: list[_Work]) -> None:
+    def _commit(
+        self, connection: Connection, first: _Work, urgent: bool, behind: int
+    ) -> list[_Work]:
+        """Commit a work, and with it what waits behind it; returns what was in the commit."""
+        most = min(GROUP, 1 + behind)
+        group: list[_Work] = []
+        item: _Work | None = first
         try:
             self._begin(connection)
-            for item in group:
+            while item is not None:
+                group.append(item)
                 if not item.done.cancelled():
                     self._run(connection, item)
+                item = self._works.another(urgent) if len(group) < most else None
             connection.commit()
         except Exception as error:
-            self._give_up(connection, group, error)
+            self._give_up(connection, group or [first], error)
         self.counters.commits += 1
         self.counters.works += sum(item.ran for item in group)
+        self.counters.urgent += len(group) if urgent else 0
         self.counters.failed += sum(1 for item in group if item.error is not None)
         self.counters.largest_group = max(self.counters.largest_group, len(group))
+        return group or [first]
 
     def _begin(self, connection: Connection) -> None:
         for attempt in range(BUSY_RETRIES):

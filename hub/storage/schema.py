@@ -2,9 +2,14 @@
 
 Times are RFC 3339 text in UTC with milliseconds (`hub.clock.iso`), so that they sort as text.
 Columns named `data`, `payload`, `matched`, `box`, `frame_size` and `plan` hold JSON text.
+
+The version is SQLite's `user_version`. Whoever changes a table adds one to `SCHEMA_VERSION` and a
+step to `hub.storage.migrations` that makes the same change in journals that exist.
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from sqlalchemy import (
     Boolean,
@@ -18,6 +23,8 @@ from sqlalchemy import (
     Text,
     text,
 )
+
+from hub.errors import StateError
 
 SCHEMA_VERSION = 1
 
@@ -187,3 +194,21 @@ meta = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+
+def refuse_newer(path: Path, version: int) -> None:
+    """Raises `StateError` when tables of this version are beyond this Vestibule."""
+    if version > SCHEMA_VERSION:
+        raise StateError(
+            f"the journal {path} was written by a newer Vestibule (version {version}, this one "
+            f"knows {SCHEMA_VERSION}); start that one, or use another state folder"
+        )
+
+
+def refuse_older(path: Path, version: int, forward: bool = False) -> None:
+    """Raises `StateError` when the hub has to bring the tables forward before anybody else."""
+    if not forward and 0 < version < SCHEMA_VERSION:
+        raise StateError(
+            f"the journal {path} was written by an older Vestibule (version {version}, this one "
+            f"writes {SCHEMA_VERSION}); start the hub once, which brings it forward"
+        )

@@ -1,0 +1,101 @@
+"""A disk that is full, read-only, failing or damaged is named, survived where it can be, and
+nothing acts twice for it. The full and the read-only ones are real: a small file system of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, func, insert, select
+
+from hub.errors import StateError
+from hub.storage.journal import Journal
+from hub.storage.schema import meta
+
+ROOT = Path(__file__).resolve().parents[3]
+CHILD = Path(__file__).with_name("small_disk_child.py")
+MEGABYTES = 3
+
+
+def own_disks() -> str:
+    """What keeps this machine from mounting a file system of its own; empty when nothing does."""
+    if shutil.which("unshare") is None:
+        return "unshare (apt-get install util-linux)"
+    tried = subprocess.run(
+        ["unshare", "-rm", "mount", "-t", "tmpfs", "none", "/mnt"], capture_output=True, check=False
+    )
+    return "" if tried.returncode == 0 else "a kernel that lets users mount in their namespace"
+
+
+def on_small_disk(folder: Path, mode: str) -> dict[str, Any]:
+    """Run the child on a file system of three megabytes; returns what it printed."""
+    if lack := own_disks():
+        pytest.skip(f"needs {lack}")
+    options = f"size={MEGABYTES}m" + (",ro" if mode == "read-only" else "")
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o {options} none "$1" && exec "$2" "$3" '
+         '"$1" "$4"', "sh", folder, sys.executable, CHILD, mode],
+        capture_output=True, text=True, check=False, timeout=120, cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests/hub/safety'}"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def test_a_disk_that_fills_up_is_named_and_survived(tmp_path: Path) -> None:
+    """Events and commands are refused in words that say what to do, what is known can still be
+    read, and once there is room the outcome that waited is written: the lock was asked once, the
+    notice sent once.
+    """
+    found = on_small_disk(tmp_path, "filled")
+    for words in (found["words"], found["command"]):
+        assert "is full; make room, nothing else is needed" in words
+    assert found["alerts"] == 1
+    assert (found["asked"], found["sent"], found["state"]) == (1, 1, "confirmed")
+    assert found["kept"] > 0
+
+
+def test_a_disk_without_room_is_named_at_the_start(tmp_path: Path) -> None:
+    """A hub that finds no room does not start, and says that it is the room."""
+    assert "is full" in on_small_disk(tmp_path, "full from the start")["words"]
+
+
+def test_a_read_only_disk_is_named_at_the_start(tmp_path: Path) -> None:
+    """A hub that cannot write its journal does not start, whoever it runs as."""
+    assert "cannot be written" in on_small_disk(tmp_path, "read-only")["words"]
+
+
+async def test_a_page_that_goes_bad_while_the_hub_runs_is_named(tmp_path: Path) -> None:
+    """Whoever reads what is damaged is told so, and what to do; nothing else breaks."""
+
+    def fill(connection: Connection) -> None:
+        rows = [{"key": f"{n:06}", "value": "x" * 2000} for n in range(6000)]
+        connection.execute(insert(meta), rows)
+
+    def everything(connection: Connection) -> int:
+        return int(connection.scalar(select(func.sum(func.length(meta.c.value)))) or 0)
+
+    journal = Journal(tmp_path / "journal.db")
+    await journal.open()
+    await journal.write(fill)
+    await journal.close()
+    journal = Journal(tmp_path / "journal.db")
+    await journal.open()
+    pages = journal.path.stat().st_size // 4096
+    with journal.path.open("r+b") as file:
+        file.seek(4096 * (pages // 3))
+        file.write(random.Random(1).randbytes(4096 * (pages // 3)))
+    with pytest.raises(StateError, match=r"damaged.*Stop Vestibule"):
+        await journal.read(everything)
+    await journal.close()
+    with pytest.raises(StateError, match="damaged"):
+        await Journal(tmp_path / "journal.db").open()
