@@ -2,14 +2,15 @@
 
 The table is the queue, so a restart forgets nothing: an attempt is marked before anything acts and
 its outcome is written with the event that tells of it. Each door, and each group of people on a
-channel, has a lane of its own; a lane that hangs delays no other.
+channel, has a lane of its own; a lane that hangs delays no other. Doors and severe notices go
+before all else: in the journal, in the outbox, and in the calls that a channel may have at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -17,13 +18,13 @@ from typing import Any, TypeVar
 
 import structlog
 
-from hub.clock import Clock, from_iso, iso
+from hub.clock import Clock, from_iso
 from hub.errors import CommandFailed, NotReady, StateError, VestibuleError
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Notifier, Receipt
 from hub.ports import DoorActuator, Outcome
 from hub.safety import notices, outbox
-from hub.safety.decide import Decider
+from hub.safety.decide import Decider, Decision
 from hub.safety.intake import Intake
 from hub.safety.outbox import ActionRow
 from hub.views import ActionState
@@ -35,9 +36,8 @@ LOOK_AGAIN_S = 30.0
 GRACE_S = 0.5
 DOOR_GRACE_S = 2.0
 TRIES = 4
-FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = {"door": 10.0, "notice": 300.0}
 WRITE_AGAIN_S = 1.0
+CLOCK_SLACK_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -72,6 +72,7 @@ class Performer:
         self._doors = doors
         self._notifiers = notifiers
         self._wanted = asyncio.Event()
+        self._ahead = self._wall_ahead()
         self._running: dict[int, tuple[ActionRow, asyncio.Task[None]]] = {}
         self._strays: set[asyncio.Task[Any]] = set()
         intake.on_intentions = self.wake
@@ -93,6 +94,7 @@ class Performer:
         """Pick up what the last run left, then carry out what is due for ever."""
         try:
             await self._intake.decide(Decider.recover)
+            self._ahead = self._wall_ahead()
             while True:
                 self._wanted.clear()
                 try:
@@ -105,7 +107,24 @@ class Performer:
         finally:
             await self._leave()
 
+    def _wall_ahead(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
+
+    async def _see_to_the_clock(self) -> None:
+        """When somebody has set the wall clock, what waits must neither stall nor expire by it."""
+        ahead = self._wall_ahead()
+        moved = ahead - self._ahead
+        if abs(moved) > CLOCK_SLACK_S:
+            log.warning("the machine's clock was set", seconds=round(moved, 1))
+            self._ahead = ahead
+            try:
+                await self._intake.decide(lambda d: d.clock_moved(timedelta(seconds=moved)))
+            except StateError:
+                self._ahead -= moved
+                raise
+
     async def _start_due(self) -> str | None:
+        await self._see_to_the_clock()
         now = self._clock.now()
         journal = self._intake.journal
         for action in await journal.read(lambda c: outbox.due(c, now)):
@@ -122,11 +141,14 @@ class Performer:
         self.wake()
 
     def _has_room(self, action: ActionRow) -> bool:
-        """Doors are never held up; a channel has so many calls at once, whatever others have."""
+        """Doors are never held up; a channel has so many calls at once, whatever others have, and
+        as many again for what is severe.
+        """
         if action.kind == "door":
             return True
-        same = [row for row, _ in self._running.values() if row.target == action.target]
-        return len(same) < CHANNEL_CALLS
+        grave = outbox.urgent(action)
+        running = [row for row, _ in self._running.values() if row.target == action.target]
+        return sum(outbox.urgent(row) == grave for row in running) < CHANNEL_CALLS
 
     async def _rest(self, next_due: str | None) -> None:
         seconds = LOOK_AGAIN_S
@@ -153,7 +175,7 @@ class Performer:
     async def _perform(self, waiting: ActionRow) -> None:
         """One attempt at one action, from its mark to its outcome."""
         try:
-            action = (await self._intake.decide(lambda d: d.begin(waiting.id))).action
+            action = (await self._decide(waiting, lambda d: d.begin(waiting.id))).action
         except StateError as error:
             log.error("an action waits for the journal", key=waiting.key, error=str(error))
             await self._clock.sleep(WRITE_AGAIN_S)
@@ -216,18 +238,20 @@ class Performer:
         if isinstance(result, Outcome):
             await self._settle(action, result.state, result.detail)
             return
-        again = self._clock.now() + _delay(action)
+        await self._see_to_the_clock()
+        again = self._clock.now() + outbox.delay(action)
         if result.tries and action.attempts >= result.tries:
             words = f"given up after {action.attempts} attempts: {result.detail}"
             await self._settle(action, "failed", words)
-        elif iso(again) >= action.expires:
-            await self._settle(action, "timed_out", f"given up in the end: {result.detail}")
         else:
             log.info("an action is tried again", key=action.key, reason=result.detail)
-            await self._intake.decide(lambda d: d.retry(action.id, again, result.detail))
+            await self._decide(action, lambda d: d.retry(action.id, again, result.detail))
 
     async def _settle(self, action: ActionRow, state: ActionState, detail: str) -> None:
-        await self._intake.decide(lambda d: d.settle(action.id, state, detail))
+        await self._decide(action, lambda d: d.settle(action.id, state, detail))
+
+    async def _decide(self, action: ActionRow, work: Callable[[Decider], None]) -> Decision:
+        return await self._intake.decide(work, urgent=outbox.urgent(action))
 
     async def _within(self, seconds: float, work: Coroutine[Any, Any, T]) -> T:
         """The result of a foreign call, or `TimeoutError`, also when it will not be cancelled."""
@@ -251,16 +275,6 @@ class Performer:
         self._strays.discard(call)
         if not call.cancelled() and call.exception() is not None:
             log.warning("a call failed after its deadline", error=_in_words(call.exception()))
-
-
-def _delay(action: ActionRow) -> timedelta:
-    """1, 2, 4 ... seconds after the first attempts, shortened by up to a quarter so that many that
-    failed together do not come back together.
-    """
-    longest = LONGEST_DELAY_S[action.kind]
-    seconds = min(longest, FIRST_DELAY_S * 2.0 ** min(action.attempts - 1, 20))
-    spread = int(action.key[:4], 16) / 0xFFFF
-    return timedelta(seconds=seconds * (1.0 - 0.25 * spread))
 
 
 def _in_words(error: BaseException | None) -> str:

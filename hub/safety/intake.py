@@ -1,13 +1,14 @@
 """The intake: the door through which every event, verdict and command enters the journal.
 
 Each call is one transaction. Only once it is on the disk do the bus, the doors' pages and the
-performer hear of it, in the order of the commits.
+performer hear of it, in the order of the commits. What a person decides, and an event that a rule
+calls severe, goes before all else that waits: a panic button is never behind motion.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from typing import TypedDict
 
 import structlog
@@ -15,20 +16,22 @@ from sqlalchemy import Connection
 
 from hub.bus import Bus
 from hub.campus import Campus
-from hub.clock import Clock
+from hub.clock import Clock, from_iso
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.safety import alerts, incidents, outbox
 from hub.safety.alerts import AlertRow
 from hub.safety.decide import Charter, Decider, Decision
+from hub.safety.follow import Follower
 from hub.safety.incidents import IncidentRow
 from hub.secrets import Secrets
 from hub.storage import eventlog
 from hub.storage.journal import Journal
 from hub.views import AlertView, IncidentView, Requested, Verdict
 
-WISHES = 32
+PICTURES_WITHIN = timedelta(minutes=5)
+MOTION = "zone."
 
 log = structlog.get_logger(__name__)
 
@@ -52,8 +55,9 @@ def _no_request(door: str, request: Requested) -> None:
 class Intake:
     """Accepts events and people's decisions; answers what alerts and incidents there are.
 
-    `public` says whether a notifier is heard by everyone. `on_incident` is awaited, in a task of
-    its own, for each alert that opened or joined an incident, so that pictures can be kept.
+    `public` says whether a notifier is heard by everyone. `on_incident` is awaited for each
+    alert that opened or joined an incident, so that pictures can be kept: while `follow` runs, and
+    also for what was journaled shortly before it ran.
     `on_request` hears what was last asked of a door whenever that, or its outcome, changes.
     """
 
@@ -76,18 +80,21 @@ class Intake:
         self.journal = journal
         self.accepted = 0
         self.repeated = 0
-        self.wishes_dropped = 0
         self.on_intentions: Callable[[], None] = _nothing
         self._public = public
         self._charter = Charter.of(config, campus, public)
+        self._urgent = urgent_types(config)
         self._bus = bus
         self._on_incident = on_incident
         self._on_request = on_request
-        self._wishes: set[asyncio.Task[None]] = set()
+        self._pictures = Follower(
+            "pictures", journal, clock, ("alert.raised", "alert.verified"), self._want_pictures
+        )
 
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Decide by another configuration, from the next transaction on."""
         self._charter = Charter.of(config, campus, self._public)
+        self._urgent = urgent_types(config)
         self.config = config
 
     # ------------------------------------------------------------ what comes in
@@ -97,7 +104,8 @@ class Intake:
 
         Returns once it is on the disk. An event whose id is already there changes nothing. Raises
         `ValueError` for data that is not plain JSON, and `StateError` when the journal fails;
-        either way none of these events was taken.
+        either way none of these events was taken. Events of one source that must stay in order are
+        handed over one call after the other, each after the one before has returned.
         """
         encoded = [(event, eventlog.encode(event.data)) for event in events]
 
@@ -105,7 +113,7 @@ class Intake:
             for event, data in encoded:
                 decider.accept(event, data)
 
-        await self.decide(work)
+        await self.decide(work, urgent=any(event.type in self._urgent for event in events))
 
     async def verdict(self, alert: str, verdict: Verdict, by: str, note: str = "") -> AlertView:
         """Judge an alert, act on it and tell everyone who was told. The same verdict twice is one.
@@ -113,7 +121,9 @@ class Intake:
         Raises `KeyError` for an unknown alert and `Refused` when another verdict stands.
         """
         said = self.secrets.clean(note)
-        decision = await self.decide(lambda decider: decider.verdict(alert, verdict, by, said))
+        decision = await self.decide(
+            lambda decider: decider.verdict(alert, verdict, by, said), urgent=True
+        )
         assert decision.alert is not None
         return self._view(decision.alert)
 
@@ -127,10 +137,17 @@ class Intake:
             said = self.secrets.clean(reason)
             decider.decision.key = decider.command(door, verb, by, said)
 
-        return (await self.decide(work)).key
+        return (await self.decide(work, urgent=True)).key
 
-    async def decide(self, work: Callable[[Decider], None]) -> Decision:
-        """Run `work` with a decider in one transaction, then tell of what it did."""
+    async def lapse(self) -> None:
+        """Let rules act on what only had to wait: what has lasted, cooldowns that end."""
+        if self._charter.due(self.clock.now()):
+            await self.decide(Decider.lapse)
+
+    async def decide(self, work: Callable[[Decider], None], *, urgent: bool = False) -> Decision:
+        """Run `work` with a decider in one transaction, then tell of what it did; `urgent` goes
+        before all that is not.
+        """
         now = self.clock.now()
 
         def transaction(connection: Connection) -> Decision:
@@ -138,7 +155,7 @@ class Intake:
             work(decider)
             return decider.decision
 
-        return await self.journal.write(transaction, after=self._tell)
+        return await self.journal.write(transaction, after=self._tell, urgent=urgent)
 
     # ---------------------------------------------------------------- questions
 
@@ -195,8 +212,9 @@ class Intake:
         return {
             "accepted": self.accepted,
             "repeated": self.repeated,
-            "waiting": len(self._wishes),
-            "dropped": self.wishes_dropped,
+            "waiting": self._pictures.waiting,
+            "forgotten": self._charter.memory.forgotten,
+            "dropped": 0,
         }
 
     # ----------------------------------------------------------------- inside
@@ -210,24 +228,20 @@ class Intake:
             self._on_request(door, request)
         if decision.intentions:
             self.on_intentions()
-        for row in decision.opened:
-            self._wish(self._view(row))
+        if decision.opened:
+            self._pictures.wake()
 
-    def _wish(self, alert: AlertView) -> None:
-        if len(self._wishes) >= WISHES:
-            self.wishes_dropped += 1
+    async def follow(self) -> None:
+        """Do for ever what alerts ask for beside notices and doors. Run it as one task."""
+        await self._pictures.run()
+
+    async def _want_pictures(self, event: Event) -> None:
+        if event.type == "alert.verified" and not event.data.get("new_to_incident"):
             return
-        task = asyncio.get_running_loop().create_task(
-            self._fulfil(alert), name=f"incident {alert['incident']}"
-        )
-        self._wishes.add(task)
-        task.add_done_callback(self._wishes.discard)
-
-    async def _fulfil(self, alert: AlertView) -> None:
-        try:
+        alert = await self.alert(event.subject)
+        age = self.clock.now() - from_iso(alert["updated"])
+        if alert["incident"] and age < PICTURES_WITHIN:
             await self._on_incident(alert)
-        except Exception:
-            log.exception("pictures of an incident were not asked for", incident=alert["incident"])
 
     def _view(self, row: AlertRow) -> AlertView:
         return alerts.view(row, self._charter.words, self._charter.public, self.clock.now())
@@ -246,6 +260,18 @@ class Intake:
             )
             for row in rows
         ]
+
+
+def urgent_types(config: Config) -> frozenset[str]:
+    """Types of events that a severe rule waits for, except those that motion makes: they come in
+    floods.
+    """
+    kinds: set[str] = set()
+    for rule in config.rules.values():
+        spec = rule.alert
+        if "severe" in (spec.severity, *(each.severity for each in spec.graver)):
+            kinds.update(rule.when, *(step.when for step in rule.followed_by))
+    return frozenset(kind for kind in kinds if not kind.startswith(MOTION))
 
 
 def _nothing() -> None:

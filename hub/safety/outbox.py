@@ -14,13 +14,17 @@ from typing import Any, Literal, TypeAlias
 
 from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
 
-from hub.clock import iso
+from hub.clock import from_iso, iso
 from hub.events import new_id
 from hub.storage.schema import actions
 from hub.views import ActionState, ActionView, Requested
 
 ActionRow: TypeAlias = Row[Any]
 
+SEVERE_LANE = "severe/"
+IN_DIGEST = "digest "
+FIRST_DELAY_S = 1.0
+LONGEST_DELAY_S = {"door": 10.0, "notice": 300.0}
 DOOR_EXPIRES = timedelta(seconds=60)
 NOTICE_EXPIRES = timedelta(hours=24)
 
@@ -66,7 +70,8 @@ def add(connection: Connection, intention: Intention, now: datetime) -> str:
 
 
 def due(connection: Connection, now: datetime) -> list[ActionRow]:
-    """The oldest pending action of each lane whose time has come; doors before notices.
+    """The oldest pending action of each lane whose time has come: doors, then severe notices, then
+    all others.
 
     A door command that a newer one replaced does not hold that one up. A notice under way does:
     a late alert must not arrive after the verdict on it.
@@ -78,9 +83,16 @@ def due(connection: Connection, now: datetime) -> list[ActionRow]:
         .group_by(actions.c.lane)
     )
     rows = connection.execute(
-        select(actions).where(actions.c.id.in_(first)).order_by(actions.c.kind, actions.c.id)
+        select(actions)
+        .where(actions.c.id.in_(first))
+        .order_by(actions.c.kind, ~actions.c.lane.startswith(SEVERE_LANE), actions.c.id)
     )
     return list(rows)
+
+
+def urgent(action: ActionRow) -> bool:
+    """Whether an action goes before all that is not: a door's, or a severe notice."""
+    return bool(action.kind == "door" or action.lane.startswith(SEVERE_LANE))
 
 
 def next_due(connection: Connection, now: datetime) -> str | None:
@@ -140,6 +152,62 @@ def settle(
     return row(connection, action) if changed.rowcount else None
 
 
+def merge(connection: Connection, waiting: ActionRow, digest: str, now: datetime) -> ActionRow:
+    """End a notice that the notice with the key `digest` tells in its place."""
+    connection.execute(
+        update(actions)
+        .where(actions.c.id == waiting.id)
+        .values(
+            state="cancelled",
+            stop=f"{IN_DIGEST}{digest}",
+            detail="told together with others that came late",
+            finished=iso(now),
+        )
+    )
+    return row(connection, waiting.id)
+
+
+def clock_set_back(connection: Connection, now: datetime) -> None:
+    """Let nothing wait, or live, longer from now than it may: its times may be of a clock that was
+    ahead. Harmless where it was not.
+    """
+    pending = select(actions).where(actions.c.state == "pending")
+    for waiting in list(connection.execute(pending)):
+        due = min(waiting.due, iso(now + delay(waiting)))
+        lives = DOOR_EXPIRES if waiting.kind == "door" else NOTICE_EXPIRES
+        expires = min(waiting.expires, iso(now + lives))
+        if (due, expires) != (waiting.due, waiting.expires):
+            changed = update(actions).where(actions.c.id == waiting.id)
+            connection.execute(changed.values(due=due, expires=expires))
+
+
+def clock_set_forward(connection: Connection, now: datetime, by: timedelta) -> None:
+    """Give notices that were written before the clock was set the time that they had left.
+
+    Not so door commands: it may as well have been a machine that slept, and no door acts on a stale
+    command.
+    """
+    before = and_(
+        actions.c.state == "pending", actions.c.kind == "notice", actions.c.created <= iso(now - by)
+    )
+    for waiting in list(connection.execute(select(actions).where(before))):
+        expires = iso(from_iso(waiting.expires) + by)
+        connection.execute(
+            update(actions).where(actions.c.id == waiting.id).values(expires=expires)
+        )
+
+
+def delay(action: ActionRow) -> timedelta:
+    """How long to wait after its latest attempt: 1, 2, 4 ... seconds, shortened by up to a quarter
+    so that many that failed together do not come back together; nothing before the first.
+    """
+    if not action.attempts:
+        return timedelta(0)
+    seconds = min(LONGEST_DELAY_S[action.kind], FIRST_DELAY_S * 2.0 ** min(action.attempts - 1, 20))
+    spread = int(action.key[:4], 16) / 0xFFFF
+    return timedelta(seconds=seconds * (1.0 - 0.25 * spread))
+
+
 def stop(
     connection: Connection, rows: Sequence[ActionRow], reason: str, now: datetime
 ) -> list[ActionRow]:
@@ -179,9 +247,10 @@ def pending_commands(connection: Connection, door: str) -> list[ActionRow]:
 
 def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> list[ActionRow]:
     """One notice for each channel and group of people that may know of the alert: it was accepted,
-    or an attempt was made and may have arrived; `or_waiting` adds those who were still to be told.
+    an attempt was made and may have arrived, or it went into a digest; `or_waiting` adds those who
+    were still to be told.
     """
-    known = actions.c.attempts > 0
+    known = or_(actions.c.attempts > 0, actions.c.stop.startswith(IN_DIGEST))
     if or_waiting:
         known = or_(known, actions.c.state == "pending")
     rows = connection.execute(

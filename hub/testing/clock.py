@@ -22,6 +22,12 @@ class FakeClock:
     def monotonic(self) -> float:
         return self._elapsed
 
+    def set(self, moment: datetime) -> None:
+        """Set the wall clock, forward or back, as a person or a time server does: no time passes,
+        and nobody who sleeps wakes.
+        """
+        self._start = moment - timedelta(seconds=self._elapsed)
+
     async def sleep(self, seconds: float) -> None:
         if seconds <= 0:
             await asyncio.sleep(0)

@@ -17,6 +17,7 @@ from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Channel, Notice, Receipt
 from hub.ports import Outcome
+from hub.safety import outbox
 from hub.safety.actions import Performer
 from hub.safety.intake import Intake
 from hub.storage.journal import Journal
@@ -165,6 +166,15 @@ class School:
         """Let actions run from now on."""
         self._task = asyncio.create_task(self.performer.run(), name="performer")
 
+    def follow(self) -> None:
+        """Let alerts ask for pictures from now on."""
+        self._following = asyncio.create_task(self.intake.follow(), name="pictures")
+
+    async def unfollow(self) -> None:
+        """End that, as a stopping hub would."""
+        self._following.cancel()
+        await asyncio.gather(self._following, return_exceptions=True)
+
     async def stop(self) -> None:
         """End the performer as a stopping hub would."""
         if self._task is not None:
@@ -186,6 +196,16 @@ class School:
     async def settled(self, seconds: float = 20.0) -> None:
         """Wait (in real time) until no action is pending."""
         await until(lambda: self._pending(0), seconds)
+
+    async def pass_time(self, seconds: int) -> None:
+        """Let so many seconds pass; what becomes due in each is done before the next."""
+        for _ in range(seconds):
+            await self.clock.advance(1)
+            await until(self._idle)
+
+    async def _idle(self) -> bool:
+        waiting = await self.journal.read(lambda c: outbox.due(c, self.clock.now()))
+        return not waiting and not self.performer.queue()["running"]
 
     async def _pending(self, wanted: int) -> bool:
         return (await self.intake.counts())["actions"]["pending"] == wanted
@@ -211,10 +231,12 @@ async def school(
     config = Config.model_validate(SCHOOL | changes)
     house = School(path, config, clock or FakeClock(EVENING))
     await house.journal.open()
+    house.follow()
     try:
         yield house
     finally:
         await house.stop()
+        await house.unfollow()
         await house.journal.close()
 
 

@@ -171,9 +171,7 @@ async def test_a_channel_that_is_not_ready_is_tried_again_and_marked(tmp_path: P
         console.answer = raising(NotReady("no network"), times=3)
         house.perform()
         await raised(house)
-        for _ in range(10):
-            await house.clock.advance(1)
-            await asyncio.sleep(0.02)
+        await house.pass_time(10)
         await house.settled()
         assert len({notice.key for notice in console.sent}) == 1
         assert [notice.repeat for notice in console.sent] == [False, True, True, True]
@@ -187,9 +185,7 @@ async def test_tries_come_further_and_further_apart(tmp_path: Path) -> None:
         console.answer = raising(NotReady("no network"))
         house.perform()
         await raised(house)
-        for _ in range(60):
-            await house.clock.advance(2)
-            await asyncio.sleep(0.004)
+        await house.pass_time(120)
         assert 5 <= len(console.sent) <= 9
 
 
@@ -210,9 +206,7 @@ async def test_a_channel_that_raises_is_survived(
         house.perform()
         await raised(house)
         await until(lambda: len(house.channels["post"].sent) == 2)
-        for _ in range(12):
-            await house.clock.advance(1)
-            await asyncio.sleep(0.02)
+        await house.pass_time(12)
         await house.settled()
         (failed,) = [one for one in await house.actions() if one["target"] == "console"]
         assert failed["state"] == "failed"
@@ -335,9 +329,7 @@ async def test_a_door_out_of_reach_is_tried_until_the_command_expires(tmp_path: 
         house.doors.answers["store"] = away
         house.perform()
         key = await house.intake.command_door("store", "lock", "desk", "")
-        for _ in range(70):
-            await house.clock.advance(1)
-            await asyncio.sleep(0.004)
+        await house.pass_time(70)
         await house.settled()
         assert 4 <= len(house.doors.asked) <= 15
         assert {asked[2] for asked in house.doors.asked} == {key}

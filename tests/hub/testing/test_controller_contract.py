@@ -10,8 +10,14 @@ from typing import Any, ClassVar
 import pytest
 
 from hub import Block, Capabilities, CommandFailed, DoorReport, Driver, NotReady
-from hub.testing import AccessControllerContract, Device, FakeDoorPanel
+from hub.testing import AccessControllerContract, Device, FakeDoorPanel, access_control
 from tests.hub.testing.broken_promises import failing, on
+
+
+@pytest.fixture(autouse=True)
+def soon_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The panels here report at once, so that one need not listen long for more."""
+    monkeypatch.setattr(access_control, "QUIET", 0.1)
 
 
 class Nothing(Block):
@@ -193,7 +199,7 @@ def test_a_bad_controller_fails_for_what_is_bad_about_it(bad: str) -> None:
 
 def test_a_lock_that_never_answers_is_found_at_once() -> None:
     """Whatever needs a working lock says that no answer came."""
-    found = failing(on(PanelContract, panel(NeverAnswers)))
+    found = failing(on(PanelContract, panel(NeverAnswers), recovers=0.5))
     assert "it_works_again_after_it_was_closed" in found
     assert "capabilities_are_a_constant" not in found
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import time
+import warnings
+from collections.abc import Iterator
 from types import MappingProxyType
 from typing import Any
 
@@ -18,6 +21,16 @@ from hub.testing import CabledDevice, NotifierContract
 from tests.hub.testing.broken_promises import failing, on
 
 LEAKED: set[asyncio.Task[Any]] = set()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left() -> Iterator[None]:
+    """What a bad driver kept goes with its test, not at the end of the run with a complaint."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        LEAKED.clear()
+        gc.collect()
 
 
 class LampConfig(Block):
