@@ -13,40 +13,37 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SkipValidation, field_validator
 
+from hub.conditions import Condition, Count, Fraction, ProtocolName, Same, Slug, Step, Unless
 from hub.kinds import Block, Kind
 from hub.rulebook import (
     DAYS,
     Action,
     AlertSpec,
-    Condition,
     DateRange,
     Day,
     DoorAction,
-    Fraction,
     NoticeAction,
     Person,
     Protocol,
     RoleBlock,
     Rule,
     Schedule,
-    Slug,
     Weekly,
 )
 from hub.units import Duration
 
 __all__ = [
-    "DAYS", "Action", "AlertSpec", "Broker", "CameraBlock", "Condition", "Config",
-    "ControllerBlock", "DateRange", "Day", "DetectorBlock", "DoorAction", "DoorBlock",
+    "DAYS", "Action", "AlertSpec", "BackupSettings", "Broker", "CameraBlock", "Condition", "Config",
+    "ControllerBlock", "Count", "DateRange", "Day", "DetectorBlock", "DoorAction", "DoorBlock",
     "DriverBlock", "Fraction", "HubSettings", "Kind", "NoticeAction", "NotifierBlock", "Person",
     "Place", "PlaceKind", "Point", "Polygon", "Protocol", "ProtocolName", "RoleBlock", "Rule",
-    "Schedule", "Slug", "VisitorBlock", "Weekly", "Zone",
+    "Same", "Schedule", "Slug", "Step", "Unless", "VisitorBlock", "Weekly", "Zone",
 ]  # fmt: skip
 
 Point = tuple[Fraction, Fraction]
 Polygon = Annotated[tuple[Point, ...], Field(min_length=3)]
 Wait = Annotated[Duration, Field(gt=0)]
 PlaceKind = Literal["site", "building", "floor", "area", "room", "outdoor"]
-ProtocolName = Literal["hold", "secure", "lockdown", "evacuate", "shelter"]
 
 
 class Broker(Block):
@@ -56,6 +53,24 @@ class Broker(Block):
     port: int = Field(1883, ge=1, le=65535, description="Its port.")
     username: str | None = Field(None, description="Who signs in there.")
     password: str | None = Field(None, repr=False, description="Best as `!secret NAME`.")
+
+
+class BackupSettings(Block):
+    """Copies of all that the hub remembers, made while it runs."""
+
+    folder: Path = Field(
+        Path("backups"),
+        description="Where they are kept: best on another disk. A relative path is meant from the "
+        "state folder.",
+    )
+    every: Annotated[Duration, Field(ge=300, le=604800)] | Literal["off"] = Field(
+        3600.0, description="How often one is made; `off` means never."
+    )
+    keep: Annotated[Duration, Field(ge=86400)] = Field(
+        1209600.0,
+        description="The newest 24 are always kept. Of older ones the last of each day is kept for "
+        "this long.",
+    )
 
 
 class HubSettings(Block):
@@ -70,6 +85,17 @@ class HubSettings(Block):
         None,
         description="Your own MQTT broker. Without one the hub runs one for itself, on the "
         "loopback address only.",
+    )
+    backup: BackupSettings = Field(
+        BackupSettings(),
+        description="Copies of all that the hub remembers, made while it runs. "
+        "[The guide](../guide/backup.md) tells what is in them and how to go back to one.",
+    )
+    digest_after: Annotated[Duration, Field(ge=60, le=86400)] = Field(
+        600.0,
+        description="After a restart, or when a channel works again, notices that have waited "
+        "longer than this come as one digest for each person and channel, not one by one. A "
+        "channel that everyone hears says nothing that late.",
     )
     plugins_dir: Path = Field(
         Path("my_plugins"),

@@ -6,23 +6,29 @@ Nothing here reads a file or knows a driver; `hub.config` puts it together with 
 from __future__ import annotations
 
 from datetime import date, time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 
+from hub.conditions import (
+    ENDS,
+    Condition,
+    Count,
+    EventTypes,
+    Same,
+    Slug,
+    Span,
+    Step,
+    Unless,
+    at_least_one,
+    one_or_many,
+)
 from hub.kinds import Block
 from hub.kinds.access_control import Verb
-from hub.kinds.notifiers import Severity
+from hub.kinds.notifiers import SEVERITIES, Severity
 
-Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def at_least_one(*keys: str) -> dict[str, Any]:
-    """JSON Schema's words for a block that needs one of these keys."""
-    return {"anyOf": [{"required": [key]} for key in keys]}
 
 
 class Person(Block):
@@ -80,7 +86,9 @@ class DateRange(Block):
 
 
 class Schedule(Block):
-    """When something is in force: weekly hours, except on the calendar's closed dates."""
+    """When something is in force: weekly hours, except on the calendar's closed dates; or what lies
+    `between` the hours of another schedule, or on its closed dates.
+    """
 
     name: str = Field("", description="What people call it.")
     weekly: tuple[Weekly, ...] = Field(
@@ -89,6 +97,27 @@ class Schedule(Block):
     closed: tuple[DateRange, ...] = Field(
         (), description="Dates on which it is not in force, whatever the day."
     )
+    between: Slug | None = Field(
+        None,
+        description="Instead of `weekly`: in force in the gaps between the hours of that other "
+        "schedule on one day, such as the passing periods between lessons.",
+    )
+    longest: Span = Field(
+        900.0, description="Of `between`: a longer gap is none; a lunch break is not for passing."
+    )
+    holidays_of: Slug | None = Field(
+        None,
+        description="Instead of `weekly`: in force all day on the closed dates of that other "
+        "schedule.",
+    )
+
+    @model_validator(mode="after")
+    def one_kind(self) -> Schedule:
+        """Hours of its own, or another schedule's."""
+        own = "weekly" in self.model_fields_set
+        if own + (self.between is not None) + (self.holidays_of is not None) > 1:
+            raise ValueError("expected only one of `weekly`, `between` and `holidays_of`")
+        return self
 
 
 class DoorAction(Block):
@@ -140,26 +169,11 @@ class Action(Block):
         return self
 
 
-class Condition(Block):
-    """What an event must match; each key that is given has to hold."""
+class Graver(Block):
+    """When an alert is graver than it usually is."""
 
-    place: Slug | None = Field(None, description="It happened here, or in a part of it.")
-    camera: Slug | None = Field(None, description="This camera saw it.")
-    door: Slug | None = Field(None, description="It is about this door.")
-    label: tuple[str, ...] = Field(
-        (), description="What was seen: one COCO name such as `person`, or a list."
-    )
-    min_score: Fraction = Field(
-        0.0, description="How sure the detector has to be, at least, from 0 to 1."
-    )
-    during: Slug | None = Field(None, description="Only while this schedule is in force.")
-    outside: Slug | None = Field(None, description="Only while this schedule is not in force.")
-
-    @field_validator("label", mode="before", json_schema_input_type=str | tuple[str, ...])
-    @classmethod
-    def one_or_many(cls, value: object) -> object:
-        """`label: person` is the same as `label: [person]`."""
-        return (value,) if isinstance(value, str) else value
+    severity: Severity = Field(description="How grave it is then.")
+    condition: Condition = Field(alias="if", description="What has to hold for that.")
 
 
 class AlertSpec(Block):
@@ -168,21 +182,69 @@ class AlertSpec(Block):
     severity: Severity = Field(
         description="How grave. A `severe` one needs channels over two different paths."
     )
+    graver: tuple[Graver, ...] = Field(
+        (), description="When it is graver than that; the gravest that holds counts."
+    )
     tell: tuple[Slug, ...] = Field((), description="Who: people, or roles that somebody has.")
     through: tuple[Slug, ...] = Field((), description="Over which notifiers.")
     could_be: str = Field("", description="An innocent reading, shown beside it.")
 
+    @field_validator("graver", mode="before", json_schema_input_type=Graver | tuple[Graver, ...])
+    @classmethod
+    def gravers(cls, value: object) -> object:
+        """One or a list."""
+        return one_or_many(value)
+
+    @model_validator(mode="after")
+    def really_graver(self) -> AlertSpec:
+        """Each is graver than the rule itself."""
+        usual = SEVERITIES.index(self.severity)
+        if any(SEVERITIES.index(each.severity) >= usual for each in self.graver):
+            raise ValueError(f"expected each of `graver` above the severity {self.severity}")
+        return self
+
 
 class Rule(Block):
-    """When an event of type `when` matches `if`, raise an alert; once verified, act."""
+    """When events of the types `when` match what the rule says, raise an alert; once verified, act.
+
+    At most one of `count`, `followed_by` and `lasting` says that more than one event matters.
+    """
 
     name: str = Field(description="The alert's title.")
-    when: str = Field(
-        description="The type of event ([all of them](#events)), or one of a plugin's own under "
-        "`plugin.`."
+    when: EventTypes = Field(
+        description="The type of event ([all of them](#events)), one of a plugin's own under "
+        "`plugin.`, or a list."
     )
     condition: Condition = Field(
         Condition(), alias="if", description="What has to hold besides; each line that is given."
+    )
+    count: Count | None = Field(None, description="It has to happen more than once.")
+    followed_by: tuple[Step, ...] = Field(
+        (), max_length=8, description="What has to follow, step by step; the last one fires."
+    )
+    lasting: Span | None = Field(
+        None,
+        description="It has to last so long, all lines of `if` about time included, without being "
+        "ended by `until`.",
+    )
+    until: tuple[str, ...] = Field(
+        (),
+        description="Of `lasting`: the type of event, or a list, that ends it. Where opposites are "
+        "plain (`door.opened` and `door.closed`) it may be left out.",
+    )
+    same: Same = Field(
+        "subject",
+        description="What events must share to belong together in `count`, `followed_by`, "
+        "`lasting` and `unless`: what they are about (`subject`: the door, else the camera or "
+        "place), or `anything`.",
+    )
+    unless: tuple[Unless, ...] = Field(
+        (), max_length=8, description="What keeps it from firing: one, or a list."
+    )
+    cooldown: Span | None = Field(
+        None,
+        description="After it fired it does not fire again about the same subject for so long, "
+        "unless it is graver. What is kept back is listed with the alert.",
     )
     alert: AlertSpec = Field(description="What people are told, at once.")
     verified: tuple[Action, ...] = Field(
@@ -190,6 +252,53 @@ class Rule(Block):
         description="What is done once a person has verified the alert. Only here may doors lock "
         "and sirens sound.",
     )
+
+    @field_validator("when", mode="before", json_schema_input_type=str | EventTypes)
+    @classmethod
+    def types(cls, value: object) -> object:
+        """One or a list."""
+        return one_or_many(value)
+
+    @field_validator("until", mode="before", json_schema_input_type=str | tuple[str, ...])
+    @classmethod
+    def ends(cls, value: object) -> object:
+        """One or a list."""
+        return one_or_many(value)
+
+    @field_validator("followed_by", mode="before", json_schema_input_type=Step | tuple[Step, ...])
+    @classmethod
+    def steps(cls, value: object) -> object:
+        """One or a list."""
+        return one_or_many(value)
+
+    @field_validator("unless", mode="before", json_schema_input_type=Unless | tuple[Unless, ...])
+    @classmethod
+    def exceptions(cls, value: object) -> object:
+        """One or a list."""
+        return one_or_many(value)
+
+    @model_validator(mode="after")
+    def of_one_piece(self) -> Rule:
+        """One way in which more than one event matters, and an end for what lasts."""
+        ways = (self.count is not None) + bool(self.followed_by) + (self.lasting is not None)
+        if ways > 1:
+            raise ValueError("expected only one of `count`, `followed_by` and `lasting`")
+        if self.until and self.lasting is None:
+            raise ValueError("expected `lasting` beside `until`")
+        if self.lasting is not None:
+            if not self.ended_by():
+                endless = ", ".join(each for each in self.when if each not in ENDS)
+                raise ValueError(f"expected `until`: nothing plain ends {endless}")
+            if both := set(self.ended_by()) & set(self.when):
+                raise ValueError(f"expected `until` to differ from `when`, both have {min(both)}")
+        return self
+
+    def ended_by(self) -> tuple[str, ...]:
+        """The types of events that end what lasts; empty where the rule must say."""
+        if self.until:
+            return self.until
+        found = [ENDS.get(each, "") for each in self.when]
+        return tuple(dict.fromkeys(found)) if all(found) else ()
 
 
 class Protocol(Block):

@@ -28,19 +28,23 @@ OPEN = ("raised", "unsure")
 STILL_SAME = timedelta(minutes=10)
 ANNOUNCE_EVERY = timedelta(seconds=30)
 DECIDED_SHOWN = 200
+KEPT_BACK = "the cooldown of "
 
 
 def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
     """The alert that a further match belongs to: same rule, same place, door or camera, and open or
-    verified a short while ago. A dismissed alert is over: the next match is news.
+    verified a short while ago. A dismissed alert is over: the next match is news. So is one that is
+    graver than the alert, for people have not been told that.
     """
     going_on = or_(
         alerts.c.state.in_(OPEN),
         and_(alerts.c.state == "verified", alerts.c.updated >= iso(now - STILL_SAME)),
     )
+    no_less_grave = SEVERITIES[: SEVERITIES.index(match.severity) + 1]
     return connection.execute(
         select(alerts)
         .where(alerts.c.rule == match.rule, alerts.c.scope == match.about.scope, going_on)
+        .where(alerts.c.severity.in_(no_less_grave))
         .order_by(alerts.c.opened.desc())
         .limit(1)
     ).first()
@@ -66,7 +70,7 @@ def raise_alert(
             "rule": match.rule,
             "scope": match.about.scope,
             "title": match.spec.name,
-            "severity": match.spec.alert.severity,
+            "severity": match.severity,
             "state": "raised",
             "place": match.about.place,
             "camera": camera,
@@ -161,6 +165,17 @@ def give_picture(connection: Connection, incident: str, camera: str, picture: st
         )
         .values(picture=picture)
     )
+
+
+def note_kept_back(connection: Connection, alert: str, words: str) -> str:
+    """Say on an alert what its rule's cooldown keeps back; returns the alert's incident."""
+    row = connection.execute(select(alerts).where(alerts.c.id == alert)).first()
+    if row is None:
+        return ""
+    why = [line for line in json.loads(row.matched) if not line.startswith(KEPT_BACK)]
+    text = json.dumps([*why, words], ensure_ascii=False)
+    connection.execute(update(alerts).where(alerts.c.id == alert).values(matched=text))
+    return str(row.incident)
 
 
 def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[AlertRow]:

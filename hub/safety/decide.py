@@ -1,85 +1,61 @@
 """One transaction, from event to intention: append, judge, alert, tell the story, write intentions.
 
-A `Decider` lives as long as one transaction on the writer's thread. What it did is in `decision`,
-to be told to the bus, the doors and the performer once the transaction is on the disk.
+A `Decider` lives as long as one transaction on the writer's thread.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection
-
-from hub.campus import Campus
-from hub.clock import from_iso, iso
-from hub.config import Config
+from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event
-from hub.kinds.access_control import Verb
 from hub.safety import alerts, incidents, notices, outbox, plan
 from hub.safety.alerts import AlertRow
-from hub.safety.outbox import ActionRow
-from hub.safety.rules import Match, RuleBook, camera_for
-from hub.safety.words import Words
+from hub.safety.commands import Commands
+from hub.safety.memory import TOLD_EVERY, Cooldown
+from hub.safety.recall import note_protocol
+from hub.safety.rules import PROTOCOLS, Listed, Match, camera_for
+from hub.safety.transaction import Charter, Decision
 from hub.storage import eventlog
-from hub.views import ActionState, Requested, Verdict
+from hub.units import duration_words
+from hub.views import Verdict
+
+__all__ = ["Charter", "Decider", "Decision"]
 
 SMALL_PLACES = ("area", "room", "outdoor")
 
 
-@dataclass(frozen=True)
-class Charter:
-    """What deciding needs to know and never changes while the hub runs."""
-
-    config: Config
-    campus: Campus
-    words: Words
-    rules: RuleBook
-    public: Callable[[str], bool]
-
-    @classmethod
-    def of(cls, config: Config, campus: Campus, public: Callable[[str], bool]) -> Charter:
-        """Compile a configuration."""
-        return cls(config, campus, Words(config, campus), RuleBook(config, campus), public)
-
-
-@dataclass(slots=True)
-class Decision:
-    """What a transaction did that others must hear of once it is committed."""
-
-    events: list[tuple[int, Event]] = field(default_factory=list)
-    repeated: int = 0
-    opened: list[AlertRow] = field(default_factory=list)
-    requests: list[tuple[str, Requested]] = field(default_factory=list)
-    intentions: int = 0
-    alert: AlertRow | None = None
-    action: ActionRow | None = None
-    key: str = ""
-
-
-class Decider:
+class Decider(Commands):
     """Decides inside one transaction."""
-
-    def __init__(self, connection: Connection, charter: Charter, now: datetime) -> None:
-        self.decision = Decision()
-        self._connection = connection
-        self._charter = charter
-        self._now = now
 
     def accept(self, event: Event, data: str | None = None) -> None:
         """Append an event and act on the rules it fulfils; one that is already there changes
         nothing. `data` is the event's data already encoded.
         """
+        self.lapse()
         if not self._append(event, data):
             return
+        if event.type in PROTOCOLS:
+            note_protocol(self._connection, event)
         inside: set[str] = set()
-        for match in self._charter.rules.matches(event, self._now):
-            inside.add(self._alert(match, event))
+        for match in self._charter.rules.judge(self._memory(), event, self._now):
+            inside.add(self._fire(match))
         self._attach(event, inside)
+
+    def lapse(self) -> None:
+        """Act on what only had to wait: what has lasted long enough, cooldowns that end."""
+        memory = self._memory()
+        due = memory.due()
+        if due is None or due > self._now:
+            return
+        for lapsed in self._charter.rules.lapse(memory, self._now):
+            if isinstance(lapsed, Listed):
+                self._list(lapsed.rule, lapsed.scope, lapsed.cooldown)
+            else:
+                self._fire(lapsed)
 
     def verdict(self, alert: str, verdict: Verdict, by: str, note: str) -> None:
         """Judge an alert and do all that follows. Raises `KeyError` or `Refused`."""
@@ -89,86 +65,52 @@ class Decider:
         )
         row = alerts.get(self._connection, alert)
         if fresh:
-            if verdict == "verified" and not row.incident:
+            late = verdict == "verified" and not row.incident
+            if late:
                 row = self._late_incident(row)
-            self._spread(row, verdict, by, note)
+            self._spread(row, verdict, by, note, late)
             if verdict == "verified":
                 self._carry_out(row, by)
             if verdict == "dismissed" and row.incident:
                 self._maybe_close(row.incident)
         self.decision.alert = row
 
-    def command(
-        self, door: str, verb: Verb, by: str, reason: str, alert: str = "", incident: str = ""
-    ) -> str:
-        """Write the intention to ask a door for something; returns its key.
-
-        An older command to the same door that is still pending is called off: what was asked last
-        holds. Raises `KeyError` for an unknown door and `Refused` for a lock verb on a door that
-        people cannot always leave through.
+    def _fire(self, match: Match) -> str:
+        """Act on a match, and keep in the journal why it did; returns the incident it is part of.
+        What a cooldown keeps back is listed instead, at once and then every half minute.
         """
-        config = self._charter.config
-        name = config.doors[door].name
-        if not plan.may_take(config, door, verb):
-            raise Refused(f"{name} takes no {verb}: its `egress: free` is not attested")
-        if verb != "momentary":
-            self._call_off(
-                outbox.pending_commands(self._connection, door), "a newer command replaced it"
-            )
-        key = self._intend(
-            plan.command(self._charter.words, door, verb, by, reason, alert, incident)
-        )
-        self._requested(door, key, verb, by, reason, alert, incident)
-        return key
+        memory, key = self._memory(), (match.rule, match.about.scope)
+        if match.kept_back:
+            cooldown = memory.cooldowns[key]
+            if self._now - cooldown.told >= TOLD_EVERY:
+                self._list(*key, cooldown)
+            return ""
+        row = self._alert(match, match.event)
+        if match.spec.cooldown is not None:
+            until = self._now + timedelta(seconds=match.spec.cooldown)
+            memory.cool(key, Cooldown(self._now, until, match.severity, row.id))
+        facts: dict[str, Any] = {"rule": match.rule, "scope": match.about.scope, "alert": row.id}
+        facts |= {"cause": match.event.id, "severity": match.severity}
+        facts |= {"place": match.about.place, "door": match.about.door}
+        facts |= {"matched": list(match.matched), "events": list(match.events)}
+        self._derived("rule.fired", f"rule/{match.rule}", match.rule, facts)
+        return str(row.incident)
 
-    def begin(self, action: int) -> None:
-        """Mark an attempt, before anything acts; one that has expired ends here instead, unsent."""
-        row = outbox.row(self._connection, action)
-        if row.expires <= iso(self._now):
-            last = f"; at last: {row.detail}" if row.detail else ""
-            before = "its next attempt" if row.attempts else "it could be sent"
-            self.settle(action, "timed_out", f"expired before {before}{last}")
-        else:
-            self.decision.action = outbox.begin(self._connection, action, self._now)
+    def _list(self, rule: str, scope: str, cooldown: Cooldown) -> None:
+        """Write what a cooldown has kept back since it was last listed."""
+        facts = {"rule": rule, "scope": scope, "alert": cooldown.alert, "count": cooldown.count}
+        facts |= {"events": list(cooldown.untold)}
+        facts |= {"since": iso(cooldown.since), "until": iso(cooldown.until)}
+        event = self._derived("rule.suppressed", f"rule/{rule}", rule, facts)
+        span = duration_words((cooldown.until - cooldown.since).total_seconds())
+        words = f"the cooldown of {span} kept back {cooldown.count} more"
+        words += f", the last at {self._charter.words.clock(self._now)}"
+        incident = alerts.note_kept_back(self._connection, cooldown.alert, words)
+        if incident and cooldown.told < cooldown.since:
+            self._tell(incident, event)
+        cooldown.untold, cooldown.told = [], self._now
 
-    def settle(self, action: int, state: ActionState, detail: str) -> None:
-        """Write how an action ended, once; a door that did not obey is told to everyone told."""
-        row = outbox.settle(self._connection, action, state, detail, self._now)
-        if row is not None:
-            self._ended(row)
-
-    def retry(self, action: int, until: datetime, detail: str) -> None:
-        """Plan another attempt, unless the action was called off while this one ran."""
-        if not outbox.postpone(self._connection, action, until, detail):
-            stopped = outbox.row(self._connection, action).stop
-            self.settle(action, "cancelled", stopped or detail)
-
-    def recover(self) -> None:
-        """After a restart: attempts whose end nobody saw are tried again under the same key, except
-        a momentary release, which must never happen twice.
-        """
-        for row in outbox.left_running(self._connection):
-            if row.kind == "door" and json.loads(row.payload)["verb"] == "momentary":
-                detail = "the hub stopped while it ran; a momentary release is never repeated"
-                self.settle(row.id, "timed_out", detail)
-            else:
-                self.retry(row.id, self._now, "the hub stopped while it ran")
-
-    def _append(self, event: Event, data: str | None = None) -> bool:
-        text = eventlog.encode(event.data) if data is None else data
-        seq = eventlog.append(self._connection, event, self._now, text)
-        if seq is None:
-            self.decision.repeated += 1
-            return False
-        self.decision.events.append((seq, event))
-        return True
-
-    def _derived(self, kind: str, source: str, subject: str, data: dict[str, Any]) -> Event:
-        event = Event(type=kind, source=source, time=self._now, subject=subject, data=data)
-        self._append(event)
-        return event
-
-    def _alert(self, match: Match, event: Event) -> str:
+    def _alert(self, match: Match, event: Event) -> AlertRow:
         going_on = alerts.joinable(self._connection, match, self._now)
         if going_on is not None:
             return self._join(going_on, match, event)
@@ -183,19 +125,19 @@ class Decider:
             self._tell(incident, raised)
             self.decision.opened.append(row)
         self._raise_voice(row, match, event)
-        return incident
+        return row
 
-    def _join(self, row: AlertRow, match: Match, event: Event) -> str:
+    def _join(self, row: AlertRow, match: Match, event: Event) -> AlertRow:
         if alerts.join(self._connection, row, event, self._now):
             row = alerts.get(self._connection, row.id)
             joined = self._derived("alert.joined", f"rule/{match.rule}", row.id, _facts(row, event))
             if row.incident:
                 incidents.touch(self._connection, row.incident, row.severity, self._now)
                 self._tell(row.incident, joined)
-        return str(row.incident)
+        return row
 
     def _incident_for(self, match: Match, event: Event) -> str:
-        severity = match.spec.alert.severity
+        severity = match.severity
         named = event.data.get("incident")
         found = named if isinstance(named, str) and self._is_open(named) else None
         if found is None:
@@ -251,14 +193,15 @@ class Decider:
         ):
             self._intend(intention)
 
-    def _spread(self, row: AlertRow, verdict: Verdict, by: str, note: str) -> None:
+    def _spread(self, row: AlertRow, verdict: Verdict, by: str, note: str, late: bool) -> None:
         charter = self._charter
         event = self._derived(
             f"alert.{verdict}",
             f"person/{by}",
             row.id,
             {"alert": row.id, "incident": row.incident, "by": by, "note": note}
-            | {"title": row.title, "place": row.place},
+            | {"title": row.title, "place": row.place}
+            | ({"new_to_incident": True} if late else {}),
         )
         if row.incident:
             incidents.touch(self._connection, row.incident, row.severity, self._now)
@@ -297,64 +240,6 @@ class Decider:
             refused = outbox.pending_commands(self._connection, door)[-1]
             self.settle(refused.id, "failed", detail)
 
-    def _intend(self, intention: outbox.Intention) -> str:
-        self.decision.intentions += 1
-        return outbox.add(self._connection, intention, self._now)
-
-    def _requested(
-        self, door: str, key: str, verb: Verb, by: str, reason: str, alert: str, incident: str
-    ) -> None:
-        block = self._charter.config.doors[door]
-        data = {"key": key, "kind": "door", "target": door, "verb": verb, "by": by}
-        data |= {"reason": reason, "alert": alert, "incident": incident, "place": block.place}
-        source = f"alert/{alert}" if alert else f"person/{by}"
-        self.accept(
-            Event(type="action.requested", source=source, time=self._now, subject=door, data=data)
-        )
-        self._tell_door(door)
-
-    def _call_off(self, rows: list[ActionRow], reason: str) -> None:
-        for ended in outbox.stop(self._connection, rows, reason, self._now):
-            self._ended(ended)
-
-    def _ended(self, row: ActionRow) -> None:
-        payload = json.loads(row.payload)
-        took = from_iso(row.finished) - from_iso(row.created)
-        data = {"key": row.key, "kind": row.kind, "target": row.target, "what": row.what}
-        data |= {"alert": row.alert, "incident": row.incident, "detail": row.detail}
-        facts: dict[str, Any] = {"seconds": took.total_seconds(), "attempts": row.attempts}
-        if row.kind == "door":
-            block = self._charter.config.doors.get(row.target)
-            facts |= {"verb": payload["verb"], "by": payload["by"]}
-            facts |= {"place": block.place if block is not None else ""}
-        else:
-            facts |= {"about": payload["about"], "to": [one["name"] for one in payload["to"]]}
-        event = Event(
-            type=f"action.{row.state}",
-            source="hub/actions",
-            time=self._now,
-            subject=row.target,
-            data=data | facts,
-        )
-        self.accept(event)
-        if row.kind == "door":
-            self._tell_door(row.target)
-            if row.state in ("failed", "timed_out") and row.alert:
-                self._warn(row, event)
-
-    def _warn(self, row: ActionRow, event: Event) -> None:
-        charter = self._charter
-        alert = alerts.get(self._connection, row.alert)
-        line, _ = charter.words.sentence(event)
-        message = notices.outcome_message(charter.words, alert, line, self._now)
-        for earlier in outbox.told(self._connection, row.alert, or_waiting=True):
-            if not charter.public(earlier.target):
-                self._intend(notices.again(charter.config, charter.words, message, earlier))
-
-    def _tell_door(self, door: str) -> None:
-        for newest in outbox.newest_commands(self._connection, door):
-            self.decision.requests.append((door, outbox.requested(newest)))
-
     def _attach(self, event: Event, inside: set[str]) -> None:
         """Put an event into the incidents it belongs to and is not part of yet."""
         named = event.data.get("incident")
@@ -371,9 +256,6 @@ class Decider:
             picture, camera = event.data.get("picture"), event.data.get("camera")
             if isinstance(picture, str):
                 alerts.give_picture(self._connection, belongs[0], str(camera), picture)
-
-    def _tell(self, incident: str, event: Event) -> None:
-        incidents.tell(self._connection, incident, event, self._charter.words, self._now)
 
     def _maybe_close(self, incident: str) -> None:
         if incidents.close_if_false(self._connection, incident, self._now):

@@ -18,7 +18,7 @@ from hub.clock import from_iso, iso
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.notifiers import Notice, Recipient, Severity
-from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention
+from hub.safety.outbox import NOTICE_EXPIRES, SEVERE_LANE, ActionRow, Intention
 from hub.safety.words import Words
 
 AboutWhat = Literal["alert", "verdict", "outcome"]
@@ -83,7 +83,7 @@ def intention(
         what=f"Tell {', '.join(one.name for one in to) or 'everyone'} "
         f"through {words.channel(channel)}",
         payload=payload,
-        lane=f"notice/{channel}/{people}",
+        lane=f"{SEVERE_LANE if message.severity == 'severe' else 'notice/'}{channel}/{people}",
         deadline_s=block.timeout if block is not None else 10.0,
         expires=NOTICE_EXPIRES,
         alert=message.alert,

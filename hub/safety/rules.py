@@ -1,218 +1,204 @@
-"""Rules: compiled once, indexed by event type, and pure. A match says in words why it matched.
+"""Rules: compiled once, found by what an event is about, and deciding purely.
 
-Only what the hub itself derives from rules (alerts, incidents, their pictures) is never shown to
-rules again; all other events are, so a rule may act on a failing plugin or an unconfirmed door.
+`RuleBook.judge` is a function of the memory, an event and the time: the same events at the same
+times give the same matches, whether they happen now, after a restart or in a replay. A match says
+in words why it matched. Only what the hub itself derives from rules (alerts, incidents, their
+pictures) is never shown to rules again; all other events are, so a rule may act on a failing plugin
+or an unconfirmed door.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
 from hub.campus import Campus
-from hub.config import Condition, Config, Rule
+from hub.config import Config, Rule
 from hub.events import Event
-from hub.safety.schedule import Timetable, timetables
+from hub.kinds.notifiers import Severity
+from hub.safety.about import About, about_event, camera_for, number
+from hub.safety.clauses import Compiler, Seen
+from hub.safety.memory import Cooldown, Memory
+from hub.safety.patterns import FOR_FACTS, CompiledRule, Fulfilled, Part, compiled
+from hub.safety.schedule import timetables
 
-DERIVED = ("alert.", "incident.", "picture.")
+__all__ = ["About", "Match", "RuleBook", "about_event", "camera_for", "number"]
+
+DERIVED = ("alert.", "incident.", "picture.", "rule.")
 OLDEST = timedelta(hours=24)
 AHEAD = timedelta(minutes=1)
+FACTS = ("zone.entered", "zone.left", "camera.offline", "hub.started")
+PROTOCOLS = ("protocol.started", "protocol.ended")
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class About:
-    """What an event is about; an empty text where it does not say. Two events with the same `scope`
-    are about the same thing: a door, a camera's working, a place, or else the event's subject.
-    """
-
-    scope: str
-    place: str = ""
-    camera: str = ""
-    door: str = ""
-    places: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Match:
-    """A rule that an event fulfils, what about, and why."""
+    """A rule that fires, what about, and why. `event` is what it fires for, `events` are the ids of
+    all that led to it. A match that is `kept_back` by the rule's cooldown is only listed.
+    """
 
     rule: str
     spec: Rule
     about: About
     matched: tuple[str, ...]
+    severity: Severity
+    event: Event
+    events: tuple[str, ...]
+    kept_back: bool = False
 
 
-Clause = Callable[[Event, About, datetime], str | None]
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A cooldown that ended with something to list."""
+
+    rule: str
+    scope: str
+    cooldown: Cooldown
 
 
 class RuleBook:
-    """All rules of a configuration. Immutable, so any thread may ask it."""
+    """All rules of a configuration. Immutable, so any thread may ask it; what changes is in the
+    `Memory` that it is given.
+    """
 
     def __init__(self, config: Config, campus: Campus) -> None:
         self._config = config
-        self._by_type: dict[str, list[tuple[str, Rule, Sequence[Clause]]]] = {}
-        tables = timetables(config.schedules, config.hub.timezone)
-        for name, rule in config.rules.items():
-            if not rule.when.startswith(DERIVED):
-                clauses = _clauses(rule.condition, campus, tables)
-                self._by_type.setdefault(rule.when, []).append((name, rule, clauses))
+        self._campus = campus
+        compiler = Compiler(
+            campus, timetables(config.schedules, config.hub.timezone), config.hub.timezone
+        )
+        self.rules: dict[str, CompiledRule] = {}
+        self._shelves: dict[str, dict[str, dict[str, list[Part]]]] = {}
+        for index, (name, spec) in enumerate(config.rules.items()):
+            rule = compiled(index, name, spec, compiler)
+            self.rules[name] = rule
+            for part in rule.parts:
+                self._shelve(part)
+        self._inside: dict[str, tuple[str, ...]] = {
+            place: tuple(campus.ancestry(place)) for place in config.places
+        }
 
-    def matches(self, event: Event, now: datetime) -> list[Match]:
-        """Every rule that the event fulfils. Schedules are judged at the event's own time, or at
-        `now` when that time cannot be right (a day old, or ahead of us).
+    def _shelve(self, part: Part) -> None:
+        kind, names = part.pattern.shelf
+        for type_ in part.pattern.types:
+            if not type_.startswith(DERIVED):
+                shelf = self._shelves.setdefault(type_, {}).setdefault(kind, {})
+                for name in names:
+                    shelf.setdefault(name, []).append(part)
+
+    # ---------------------------------------------------------------- deciding
+
+    def judge(self, memory: Memory, event: Event, now: datetime) -> list[Match]:
+        """Every rule that fires for an event. Schedules and windows go by the event's own time, or
+        by `now` when that time cannot be right (a day old, or ahead of us).
         """
-        rules = self._by_type.get(event.type)
-        if not rules:
+        memory.tick(now)
+        shelves = self._shelves.get(event.type)
+        if not shelves and event.type not in FACTS and event.type not in PROTOCOLS:
             return []
         about = about_event(event, self._config)
         moment = event.time if now - OLDEST <= event.time <= now + AHEAD else now
-        found = []
-        for name, rule, clauses in rules:
-            why = _reasons(name, clauses, event, about, moment)
-            if why is not None:
-                found.append(Match(name, rule, about, (event.type, *why)))
+        memory.facts.note(event, about, moment)
+        if event.type == "hub.started":
+            memory.started(now)
+        elif event.type == "camera.offline":
+            memory.blind(about.camera)
+        if not shelves:
+            return []
+        seen = Seen(event, about, moment, memory.facts)
+        found: list[Match] = []
+        for part in self._concerned(shelves, event, about):
+            try:
+                fulfilled = part.meet(memory, seen)
+                if fulfilled is not None:
+                    found += self._fired(part.rule, fulfilled, memory, seen, now)
+            except Exception:
+                # No rule's trouble may lose an event, or keep other rules from their turn.
+                log.exception("a rule failed", rule=part.rule.name, seen=event.id)
         return found
 
+    def lapse(self, memory: Memory, now: datetime) -> Iterator[Match | Listed]:
+        """What time alone brings about up to `now`, oldest first: rules that fire because something
+        has lasted, and cooldowns that end with something to list.
+        """
+        memory.tick(now)
+        while (alarm := memory.lapsed(now)) is not None:
+            if alarm.kind == "cooldown":
+                ended = memory.cooldowns.pop(alarm.key)
+                if ended.untold:
+                    yield Listed(*alarm.key, ended)
+                continue
+            rule = self.rules[alarm.key[0]]
+            waiting = memory.waiting[alarm.key]
+            at = max(alarm.due, memory.settled)
+            about = about_event(waiting.event, self._config)
+            seen = Seen(waiting.event, about, at, memory.facts)
+            fulfilled = rule.lasted(memory, alarm.key, waiting, seen)
+            if fulfilled is not None:
+                yield from self._fired(rule, fulfilled, memory, seen, at)
 
-def about_event(event: Event, config: Config) -> About:
-    """The place, camera and door of an event, filled in from the configuration."""
-    area, _, name = event.source.partition("/")
-    door = _text(event.data, "door") or (event.subject if event.type.startswith("door.") else "")
-    camera = _text(event.data, "camera") or (name if area == "camera" else "")
-    if event.type.startswith("camera."):
-        camera = camera or event.subject
-    place = _text(event.data, "place")
-    scope = f"place/{place}" if place else f"subject/{event.subject}"
-    if door:
-        scope = f"door/{door}"
-    elif event.type.startswith("camera."):
-        scope = f"camera/{camera}"
-    places = [place] if place else []
-    desk = config.visitors.get(_text(event.data, "desk"))
-    if door in config.doors:
-        block = config.doors[door]
-        places += [block.place, *((block.leads_to,) if block.leads_to else ())]
-    elif not place and camera in config.cameras:
-        places.append(config.cameras[camera].place)
-    elif not place and desk is not None and desk.place is not None:
-        places.append(desk.place)
-    return About(scope, places[0] if places else "", camera, door, tuple(places))
+    def _fired(
+        self, rule: CompiledRule, fulfilled: Fulfilled, memory: Memory, seen: Seen, now: datetime
+    ) -> Iterator[Match]:
+        excused = rule.excused(memory, seen)
+        if excused is None:
+            return
+        severity, graver = rule.severity(seen)
+        why = (*fulfilled.matched, *excused, *graver)
+        key = (rule.name, seen.about.scope)
+        cooldown = memory.cooldowns.get(key) if rule.spec.cooldown is not None else None
+        kept_back = cooldown is not None and cooldown.keeps_back(severity, now)
+        if kept_back:
+            memory.suppress(key, seen.event.id)
+        yield Match(
+            rule.name, rule.spec, seen.about, why, severity, seen.event, fulfilled.events, kept_back
+        )
 
+    def _concerned(
+        self, shelves: dict[str, dict[str, list[Part]]], event: Event, about: About
+    ) -> list[Part]:
+        """The parts of rules that may concern an event, in the configuration's order."""
+        found = list(shelves.get("", {}).get("", ()))
+        alone = bool(found) and len(shelves) == 1
+        for kind, name in (("door", about.door), ("camera", about.camera)):
+            if name and kind in shelves:
+                found += shelves[kind].get(name, ())
+        if "label" in shelves:
+            label = event.data.get("label")
+            found += shelves["label"].get(label, ()) if isinstance(label, str) else ()
+        if "place" in shelves:
+            by_place = shelves["place"]
+            outer = dict.fromkeys(
+                step for place in about.places for step in self._inside.get(place, ())
+            )
+            for place in outer:
+                found += by_place.get(place, ())
+        return found if alone else sorted(found, key=lambda part: part.order)
 
-def camera_for(about: About, config: Config, campus: Campus) -> str:
-    """The camera that saw it, else the one that looks closest at its places; empty for none."""
-    if about.camera:
-        return about.camera
-    found: list[tuple[bool, str]] = []
-    for camera, block in config.cameras.items():
-        seen = {block.place, *(zone.place for zone in block.zones)}
-        inside = any(campus.within(one, place) for one in seen for place in about.places)
-        if block.enabled and inside:
-            found.append((seen.isdisjoint(about.places), camera))
-    return min(found, key=lambda ranked: ranked[0])[1] if found else ""
+    # -------------------------------------------------------------- what it needs
 
+    @property
+    def remembers(self) -> bool:
+        """Whether any rule needs to know of events before."""
+        return any(rule.remembers for rule in self.rules.values())
 
-def _reasons(
-    name: str, clauses: Sequence[Clause], event: Event, about: About, moment: datetime
-) -> list[str] | None:
-    why = []
-    try:
-        for clause in clauses:
-            reason = clause(event, about, moment)
-            if reason is None:
-                return None
-            why.append(reason)
-    except Exception:
-        # An event with absurd data must neither be lost nor keep other rules from their turn.
-        log.exception("a rule could not judge an event", rule=name, event=event.id)
-        return None
-    return why
-
-
-def _clauses(
-    condition: Condition, campus: Campus, tables: Mapping[str, Timetable]
-) -> Sequence[Clause]:
-    clauses: list[Clause] = []
-    if condition.label or condition.min_score:
-        clauses.append(_seen(condition))
-    if condition.place is not None:
-        clauses.append(_at(condition.place, campus))
-    if condition.camera is not None:
-        clauses.append(_camera(condition.camera))
-    if condition.door is not None:
-        clauses.append(_door(condition.door))
-    if condition.during is not None:
-        clauses.append(_time(tables[condition.during], wanted=True))
-    if condition.outside is not None:
-        clauses.append(_time(tables[condition.outside], wanted=False))
-    return clauses
-
-
-def _seen(condition: Condition) -> Clause:
-    labels, least = frozenset(condition.label), condition.min_score
-
-    def clause(event: Event, about: About, moment: datetime) -> str | None:
-        label, score = _text(event.data, "label"), number(event.data.get("score"))
-        if labels and label not in labels:
-            return None
-        if least and (score is None or score < least):
-            return None
-        shown = "" if score is None else f"{score:.2f}"
-        return f"label {label} {shown}".rstrip() if labels else f"score {shown}"
-
-    return clause
-
-
-def _at(wanted: str, campus: Campus) -> Clause:
-    def clause(event: Event, about: About, moment: datetime) -> str | None:
-        for place in about.places:
-            if campus.within(place, wanted):
-                if place == wanted:
-                    return f"place {campus.name(place)}"
-                return f"place {campus.name(place)} in {campus.name(wanted)}"
-        return None
-
-    return clause
-
-
-def _camera(wanted: str) -> Clause:
-    def clause(event: Event, about: About, moment: datetime) -> str | None:
-        return f"camera {wanted}" if about.camera == wanted else None
-
-    return clause
-
-
-def _door(wanted: str) -> Clause:
-    def clause(event: Event, about: About, moment: datetime) -> str | None:
-        return f"door {wanted}" if about.door == wanted else None
-
-    return clause
-
-
-def _time(table: Timetable, *, wanted: bool) -> Clause:
-    word = "during" if wanted else "outside"
-
-    def clause(event: Event, about: About, moment: datetime) -> str | None:
-        if table.in_force(moment) is not wanted:
-            return None
-        return f'{word} "{table.name}" (it was {table.local(moment):%a %H:%M})'
-
-    return clause
-
-
-def number(value: Any) -> float | None:
-    """A finite number as it came in JSON; None for anything else."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    return float(value)
-
-
-def _text(data: Mapping[str, Any], key: str) -> str:
-    value = data.get(key)
-    return value if isinstance(value, str) else ""
+    @property
+    def reach(self) -> dict[str, timedelta]:
+        """By type of event from which the memory can be made again: how far back one may still
+        matter.
+        """
+        found: dict[str, timedelta] = {}
+        for rule in self.rules.values():
+            if rule.remembers:
+                types = {type_ for part in rule.parts for type_ in part.pattern.types}
+                for type_ in types | {"hub.started", "camera.offline"}:
+                    found[type_] = max(found.get(type_, timedelta()), rule.reach)
+            if rule.asks_facts:
+                for type_ in (*FACTS, *PROTOCOLS):
+                    found[type_] = max(found.get(type_, timedelta()), FOR_FACTS)
+        return found

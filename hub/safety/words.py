@@ -190,6 +190,8 @@ class Words:
             return f"Alert: {event.data['title']}", "check"
         if event.type == "alert.joined" and "count" in event.data:
             return f"Seen again, {event.data['count']} times so far", "neutral"
+        if event.type == "rule.suppressed" and "count" in event.data:
+            return "The rule's cooldown keeps back more of the same; the alert counts it", "neutral"
         if event.type == "incident.closed":
             return "Incident closed: every alert was dismissed", "ok"
         detail = str(event.data.get("reason") or event.data.get("detail") or "")

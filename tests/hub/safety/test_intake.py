@@ -107,7 +107,7 @@ async def test_an_event_that_comes_twice_counts_once(tmp_path: Path) -> None:
             await house.intake.accept(seen)
             await house.intake.accept(seen, seen)
         assert [event.type async for _, event in told] == [
-            "zone.entered", "incident.opened", "alert.raised",
+            "zone.entered", "incident.opened", "alert.raised", "rule.fired",
         ]  # fmt: skip
         assert (await house.intake.alerts())[0]["count"] == 1
         assert house.intake.repeated == 2
@@ -147,7 +147,7 @@ async def test_events_are_published_and_read_in_the_order_of_the_journal(tmp_pat
             await house.intake.accept(*(house.door_event("door.opened", "store") for _ in "abc"))
             await house.intake.accept(house.seen())
         heard = [item async for item in told]
-        assert [seq for seq, _ in heard] == [1, 2, 3, 4, 5, 6]
+        assert [seq for seq, _ in heard] == [1, 2, 3, 4, 5, 6, 7]
         past = await house.intake.past_events(after=3)
         assert [(seq, event.id) for seq, event in past] == [
             (seq, event.id) for seq, event in heard[3:]

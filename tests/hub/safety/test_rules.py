@@ -9,6 +9,7 @@ from safety_school import EVENING, SCHOOL
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
+from hub.safety.memory import Memory
 from hub.safety.rules import RuleBook, about_event, camera_for
 
 
@@ -27,7 +28,7 @@ def event(kind: str = "zone.entered", **data: Any) -> Event:
 
 def why(condition: dict[str, Any], seen: Event, now: datetime = EVENING) -> tuple[str, ...] | None:
     """What the one rule says about an event."""
-    matches = book(condition, seen.type).matches(seen, now)
+    matches = book(condition, seen.type).judge(Memory(), seen, now)
     return matches[0].matched if matches else None
 
 
@@ -68,7 +69,7 @@ def test_one_clause_that_fails_is_enough(condition: dict[str, Any], data: dict[s
 
 def test_other_types_are_not_looked_at() -> None:
     """Rules are found by event type."""
-    assert book({}).matches(event("zone.left"), EVENING) == []
+    assert book({}).judge(Memory(), event("zone.left"), EVENING) == []
 
 
 def test_a_door_event_is_about_the_doors_place() -> None:
@@ -103,7 +104,7 @@ def test_a_source_whose_clock_is_wrong_is_judged_by_ours(shift: timedelta) -> No
 def test_what_rules_derive_does_not_feed_rules() -> None:
     """A rule on alerts never matches, so no rule can set itself off."""
     raised = event("alert.raised")
-    assert book({}, "alert.raised").matches(raised, EVENING) == []
+    assert book({}, "alert.raised").judge(Memory(), raised, EVENING) == []
 
 
 def test_scopes_tell_places_and_doors_apart() -> None:

@@ -166,3 +166,76 @@ def test_any_schedule_means_what_it_says(weekly: object, closed: object, moment:
     schedule = Schedule.model_validate({"weekly": weekly, "closed": closed})
     moment = moment.replace(tzinfo=UTC)
     assert Timetable(schedule, "UTC").in_force(moment) is plainly(schedule, moment)
+
+
+LESSONS = {
+    "weekly": [
+        {"days": ["mon"], "from": "08:00", "to": "08:45"},
+        {"days": ["mon"], "from": "08:50", "to": "09:35"},
+        {"days": ["mon"], "from": "10:05", "to": "10:50"},
+        {"days": ["tue"], "from": "08:00", "to": "08:45"},
+    ],
+    "closed": [{"from": "2026-03-09", "to": "2026-03-13"}],
+}
+
+
+def made_from(**keys: object) -> Timetable:
+    """A timetable made from the lessons."""
+    lessons = Schedule.model_validate(LESSONS)
+    return Timetable(Schedule.model_validate(keys), "Europe/Berlin", "x", lessons)
+
+
+@pytest.mark.parametrize(
+    ("moment", "wanted"),
+    [
+        ("2026-03-02T08:44:59", False),
+        ("2026-03-02T08:45:00", True),
+        ("2026-03-02T08:49:59", True),
+        ("2026-03-02T08:50:00", False),
+        ("2026-03-02T09:40:00", False),  # half an hour is no passing period
+        ("2026-03-02T11:00:00", False),
+        ("2026-03-03T08:47:00", False),
+        ("2026-03-09T08:47:00", False),  # closed with the lessons
+    ],
+)
+def test_passing_periods_are_the_short_gaps_between_lessons(moment: str, wanted: bool) -> None:
+    """Between the hours of one day, no longer than `longest`, and never on closed dates."""
+    assert made_from(between="lessons").in_force(local(moment)) is wanted
+
+
+def test_a_longer_gap_counts_where_it_may() -> None:
+    """`longest` says what is still a gap."""
+    assert made_from(between="lessons", longest="30m").in_force(local("2026-03-02T09:40:00"))
+
+
+def test_holidays_are_the_closed_dates_of_another() -> None:
+    """All day, from the first to the last of them."""
+    holidays = made_from(holidays_of="lessons")
+    days = ["2026-03-08T23:59", "2026-03-09T00:00", "2026-03-13T23:59", "2026-03-14T00:00"]
+    assert [holidays.in_force(local(f"{day}:30")) for day in days] == [False, True, True, False]
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    minutes=st.integers(0, 60 * 24 * 21),
+    spans=st.lists(
+        st.tuples(st.sampled_from(DAYS), st.integers(0, 23), st.integers(0, 23)), max_size=4
+    ),
+)
+def test_since_and_next_change_agree_with_in_force(
+    minutes: int, spans: list[tuple[str, int, int]]
+) -> None:
+    """It has been so since then, was otherwise just before, and will be so until it changes."""
+    weekly = [{"days": [d], "from": f"{a:02}:00", "to": f"{b:02}:30"} for d, a, b in spans]
+    found = table(weekly, [{"from": "2026-03-25", "to": "2026-03-26"}])
+    moment = datetime(2026, 3, 15, tzinfo=UTC) + timedelta(minutes=minutes)
+    state, begun, end = found.in_force(moment), found.since(moment), found.next_change(moment)
+    assert begun <= moment < end
+    if begun > moment - timedelta(days=3):
+        assert found.in_force(begun - timedelta(seconds=1)) is not state
+    if end < moment + timedelta(days=8):
+        assert found.in_force(end) is not state
+    step = begun
+    while step < end:
+        assert found.in_force(step) is state
+        step += timedelta(minutes=30)

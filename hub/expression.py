@@ -1,0 +1,364 @@
+"""The one-line language of a rule's `where`: small, and safe whatever is written in it.
+
+It is parsed by Python's own parser and then rebuilt from a short list of allowed parts: numbers,
+texts, the names of `NAMES`, `data["key"]`, comparisons, `and`, `or`, `not`, arithmetic and the
+functions of `CALLS`. There are no loops, no attributes and no definitions, texts are cut at
+`LONGEST_TEXT`, and numbers are floating point, so that the work is bounded by the length of the
+expression. What does not fit together (a text compared with a number, a key that is not there) is
+simply not so; nothing here raises once an expression is compiled.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST = 500
+MOST_PARTS = 120
+DEEPEST = 20
+LONGEST_TEXT = 4096
+MOST_ITEMS = 64
+NO_EXPRESSION = "is no expression"
+SUCH_AS = "expected one such as score > 0.8 and hour >= 20"
+
+NAMES: Mapping[str, str] = {
+    "type": "the event's type",
+    "source": "who saw it, such as camera/lobby",
+    "subject": "what it is about",
+    "place": "the place it happened at",
+    "camera": "the camera that saw it",
+    "door": "the door it is about",
+    "label": "what was seen",
+    "score": "how sure the detector was, from 0 to 1",
+    "hour": "the hour on the school's clock, from 0 to 23",
+    "minute": "the minute of that hour",
+    "weekday": "the day, mon to sun",
+    "month": "the month, from 1 to 12",
+}
+
+Values = Mapping[str, Any]
+Read = Callable[[Values], Any]
+
+
+class BadExpression(ValueError):
+    """What is wrong with an expression; `column` is the character it is about, from 1."""
+
+    def __init__(self, message: str, column: int = 1) -> None:
+        super().__init__(message)
+        self.column = column
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression: whether it holds, and the values it looked at."""
+
+    text: str
+    uses: tuple[str, ...]
+    _read: Read
+    _used: tuple[Read, ...]
+
+    def holds(self, values: Values) -> bool:
+        """Whether it is so. `values` has the names of `NAMES` and `data`."""
+        return _truth(self._read(values))
+
+    def seen(self, values: Values) -> str:
+        """The values it looked at, in words: `score 0.86, data["speed"] 31`."""
+        found = zip(self.uses, self._used, strict=True)
+        return ", ".join(f"{name} {_shown(read(values))}" for name, read in found)
+
+
+def compile_expression(text: str) -> Expression:
+    """Compile an expression. Raises `BadExpression`."""
+    if len(text) > LONGEST:
+        raise BadExpression(f"has {len(text)} characters; expected at most {LONGEST}")
+    bare = text.strip()
+    try:
+        tree = ast.parse(bare, mode="eval")
+    except SyntaxError as error:
+        column = (error.offset or 1) + text.index(bare)
+        raise BadExpression(f"{NO_EXPRESSION} ({error.msg}); {SUCH_AS}", column) from None
+    except (ValueError, RecursionError, MemoryError):
+        raise BadExpression(f"{NO_EXPRESSION}; {SUCH_AS}") from None
+    builder = _Builder()
+    read = builder.build(tree.body, 1)
+    if not builder.used:
+        raise BadExpression("asks nothing of the event; expected a name such as score or label")
+    return Expression(text, tuple(builder.used), read, tuple(builder.used.values()))
+
+
+class _Builder:
+    """Rebuilds a parsed expression from allowed parts."""
+
+    def __init__(self) -> None:
+        self.used: dict[str, Read] = {}
+        self._parts = 0
+
+    def build(self, node: ast.expr, depth: int) -> Read:
+        self._parts += 1
+        if self._parts > MOST_PARTS:
+            raise BadExpression(f"is too long; expected at most {MOST_PARTS} parts", _column(node))
+        if depth > DEEPEST:
+            raise BadExpression(f"is too deep; expected at most {DEEPEST} levels", _column(node))
+        for kind, build in _BUILDERS.items():
+            if isinstance(node, kind):
+                return build(self, node, depth + 1)
+        raise BadExpression(
+            f"{_called(node)} is not known here; expected {_ALLOWED}", _column(node)
+        )
+
+    def constant(self, node: ast.Constant, depth: int) -> Read:
+        value = node.value
+        if isinstance(value, bool) or value is None:
+            return lambda values: value
+        if isinstance(value, int | float):
+            found = _number(value)
+            if found is None:
+                raise BadExpression(
+                    "the number is too large; expected a smaller one", _column(node)
+                )
+            return lambda values: found
+        if isinstance(value, str):
+            return lambda values: value
+        raise BadExpression("is neither a number nor a text; expected one of them", _column(node))
+
+    def name(self, node: ast.Name, depth: int) -> Read:
+        name = node.id
+        lower = {"true": True, "false": False, "null": None}
+        if name in lower:
+            constant = lower[name]
+            return lambda values: constant
+        if name not in NAMES:
+            known = ", ".join(NAMES)
+            words = f'{name} is not known; expected one of {known}, or data["{name}"]'
+            raise BadExpression(words, _column(node))
+        self.used[name] = read = lambda values: _plain(values.get(name))
+        return read
+
+    def subscript(self, node: ast.Subscript, depth: int) -> Read:
+        path: list[str] = []
+        inner: ast.expr = node
+        while isinstance(inner, ast.Subscript):
+            key = inner.slice
+            if not isinstance(key, ast.Constant) or not isinstance(key.value, str):
+                raise BadExpression('is no key in quotes; expected data["key"]', _column(inner))
+            path.insert(0, key.value)
+            inner = inner.value
+        if not isinstance(inner, ast.Name) or inner.id != "data" or len(path) > DEEPEST:
+            raise BadExpression('only data has keys; expected data["key"]', _column(node))
+
+        def read(values: Values) -> Any:
+            found: Any = values.get("data")
+            for key in path:
+                found = found.get(key) if isinstance(found, Mapping) else None
+            return _plain(found)
+
+        self.used["data" + "".join(f'["{key}"]' for key in path)] = read
+        return read
+
+    def boolean(self, node: ast.BoolOp, depth: int) -> Read:
+        parts = [self.build(part, depth) for part in node.values]
+        if isinstance(node.op, ast.And):
+            return lambda values: all(_truth(part(values)) for part in parts)
+        return lambda values: any(_truth(part(values)) for part in parts)
+
+    def unary(self, node: ast.UnaryOp, depth: int) -> Read:
+        part = self.build(node.operand, depth)
+        if isinstance(node.op, ast.Not):
+            return lambda values: not _truth(part(values))
+        if isinstance(node.op, ast.USub):
+            return lambda values: _arithmetic(operator.sub, 0.0, part(values))
+        raise BadExpression("is not known here; expected `not` or `-`", _column(node))
+
+    def binary(self, node: ast.BinOp, depth: int) -> Read:
+        work = _ARITHMETIC.get(type(node.op))
+        if work is None:
+            raise BadExpression("is not known here; expected one of + - * / %", _column(node))
+        left, right = self.build(node.left, depth), self.build(node.right, depth)
+        return lambda values: _arithmetic(work, left(values), right(values))
+
+    def compare(self, node: ast.Compare, depth: int) -> Read:
+        parts = [self.build(part, depth) for part in (node.left, *node.comparators)]
+        works = [_COMPARE.get(type(op)) for op in node.ops]
+        known = [work for work in works if work is not None]
+        if len(known) < len(works):
+            raise BadExpression(
+                "is not known here; expected one of == != < <= > >= in", _column(node)
+            )
+
+        def read(values: Values) -> bool:
+            found = [part(values) for part in parts]
+            return all(
+                work(one, other) for work, one, other in zip(known, found, found[1:], strict=False)
+            )
+
+        return read
+
+    def items(self, node: ast.List | ast.Tuple, depth: int) -> Read:
+        if len(node.elts) > MOST_ITEMS:
+            raise BadExpression(f"is too long; expected at most {MOST_ITEMS} items", _column(node))
+        parts = [self.build(part, depth) for part in node.elts]
+        return lambda values: [part(values) for part in parts]
+
+    def call(self, node: ast.Call, depth: int) -> Read:
+        name = node.func.id if isinstance(node.func, ast.Name) else ""
+        if name not in CALLS or node.keywords:
+            words = f"is not known; expected one of the functions {', '.join(CALLS)}"
+            raise BadExpression(words, _column(node))
+        work, least, most = CALLS[name]
+        if not least <= len(node.args) <= most:
+            wanted = f"{least}" if least == most else f"{least} to {most}"
+            raise BadExpression(
+                f"{name} has {len(node.args)} values; expected {wanted}", _column(node)
+            )
+        parts = [self.build(part, depth) for part in node.args]
+        return lambda values: work(*[part(values) for part in parts])
+
+
+def _column(node: ast.expr) -> int:
+    return node.col_offset + 1
+
+
+def _called(node: ast.expr) -> str:
+    return {
+        "Attribute": "a dot",
+        "Lambda": "lambda",
+        "IfExp": "if",
+        "Dict": "a mapping",
+        "JoinedStr": "an f-text",
+    }.get(type(node).__name__, type(node).__name__.lower())
+
+
+def _truth(value: object) -> bool:
+    return bool(value)
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
+
+
+def _plain(value: object) -> object:
+    """A value of an event as the language knows it: bounded, and numbers of one kind."""
+    if isinstance(value, str):
+        return value[:LONGEST_TEXT]
+    if isinstance(value, bool) or value is None:
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value[:MOST_ITEMS] if not isinstance(each, list | tuple)]
+    return _number(value)
+
+
+def _arithmetic(work: Callable[[float, float], float], left: object, right: object) -> object:
+    one, other = _number(left), _number(right)
+    if one is None or other is None:
+        return None
+    try:
+        return _number(work(one, other))
+    except (ZeroDivisionError, OverflowError):
+        return None
+
+
+def _ordered(work: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def compare(left: Any, right: Any) -> bool:
+        numbers = _number(left) is not None and _number(right) is not None
+        texts = isinstance(left, str) and isinstance(right, str)
+        return (numbers or texts) and work(left, right)
+
+    return compare
+
+
+def _within(left: Any, right: Any) -> bool:
+    if isinstance(right, str):
+        return isinstance(left, str) and left in right
+    return isinstance(right, list) and left in right
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _length(value: Any) -> float | None:
+    return float(len(value)) if isinstance(value, str | list) else None
+
+
+def _lower(value: Any) -> str | None:
+    return value.lower() if isinstance(value, str) else None
+
+
+def _starts(value: Any, start: Any) -> bool:
+    return isinstance(value, str) and isinstance(start, str) and value.startswith(start)
+
+
+def _ends(value: Any, end: Any) -> bool:
+    return isinstance(value, str) and isinstance(end, str) and value.endswith(end)
+
+
+def _least(*given: Any) -> float | None:
+    return min(found) if (found := _all_numbers(given)) else None
+
+
+def _most(*given: Any) -> float | None:
+    return max(found) if (found := _all_numbers(given)) else None
+
+
+def _all_numbers(given: tuple[Any, ...]) -> list[float]:
+    found = [number for each in given if (number := _number(each)) is not None]
+    return found if len(found) == len(given) else []
+
+
+def _size(value: Any) -> float | None:
+    found = _number(value)
+    return None if found is None else abs(found)
+
+
+CALLS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
+    "abs": (_size, 1, 1),
+    "min": (_least, 2, 8),
+    "max": (_most, 2, 8),
+    "length": (_length, 1, 1),
+    "lower": (_lower, 1, 1),
+    "starts_with": (_starts, 2, 2),
+    "ends_with": (_ends, 2, 2),
+}
+_ALLOWED = "names, numbers, texts, comparisons, and, or, not, + - * / %"
+_ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.Mod: operator.mod,
+}
+_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: _ordered(operator.lt),
+    ast.LtE: _ordered(operator.le),
+    ast.Gt: _ordered(operator.gt),
+    ast.GtE: _ordered(operator.ge),
+    ast.In: _within,
+    ast.NotIn: lambda left, right: not _within(left, right),
+}
+_BUILDERS: Mapping[type[ast.expr], Callable[[_Builder, Any, int], Read]] = {
+    ast.Constant: _Builder.constant,
+    ast.Name: _Builder.name,
+    ast.Subscript: _Builder.subscript,
+    ast.BoolOp: _Builder.boolean,
+    ast.UnaryOp: _Builder.unary,
+    ast.BinOp: _Builder.binary,
+    ast.Compare: _Builder.compare,
+    ast.List: _Builder.items,
+    ast.Tuple: _Builder.items,
+    ast.Call: _Builder.call,
+}

@@ -1,0 +1,115 @@
+"""What one transaction works with: the connection, the compiled configuration, the time.
+
+What a transaction did is in `decision`, to be told to the bus, the doors and the performer once it
+is on the disk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hub.campus import Campus
+from hub.config import Config
+from hub.events import Event
+from hub.safety import incidents, outbox
+from hub.safety.alerts import AlertRow
+from hub.safety.memory import Memory
+from hub.safety.outbox import ActionRow
+from hub.safety.recall import recall
+from hub.safety.rules import RuleBook
+from hub.safety.words import Words
+from hub.storage import eventlog
+from hub.views import Requested
+
+
+@dataclass(frozen=True)
+class Charter:
+    """What deciding needs to know and never changes while the hub runs; and `memory`, what rules
+    remember, which only the writer's thread changes.
+    """
+
+    config: Config
+    campus: Campus
+    words: Words
+    rules: RuleBook
+    public: Callable[[str], bool]
+    memory: Memory = field(default_factory=Memory)
+
+    @classmethod
+    def of(cls, config: Config, campus: Campus, public: Callable[[str], bool]) -> Charter:
+        """Compile a configuration."""
+        return cls(config, campus, Words(config, campus), RuleBook(config, campus), public)
+
+    def due(self, now: datetime) -> bool:
+        """Whether rules have something to do although nothing happened."""
+        due = self.memory.due()
+        new = self.memory.seq < 0 and self.rules.remembers
+        return new or (due is not None and due <= now)
+
+
+@dataclass(slots=True)
+class Decision:
+    """What a transaction did that others must hear of once it is committed."""
+
+    events: list[tuple[int, Event]] = field(default_factory=list)
+    repeated: int = 0
+    opened: list[AlertRow] = field(default_factory=list)
+    requests: list[tuple[str, Requested]] = field(default_factory=list)
+    intentions: int = 0
+    alert: AlertRow | None = None
+    action: ActionRow | None = None
+    key: str = ""
+
+
+class Transaction:
+    """What every decision needs: to append events, to write intentions, to tell incidents."""
+
+    def __init__(self, connection: Connection, charter: Charter, now: datetime) -> None:
+        self.decision = Decision()
+        self._connection = connection
+        self._charter = charter
+        self._now = now
+        self._in_step = not charter.rules.remembers
+
+    def accept(self, event: Event, data: str | None = None) -> None:
+        """Append an event and act on it."""
+        raise NotImplementedError
+
+    def _memory(self) -> Memory:
+        """What rules remember, as of the journal as it is: a transaction that was taken back left
+        it ahead, and a hub that has just started has none.
+        """
+        memory = self._charter.memory
+        if not self._in_step:
+            self._in_step = True
+            if memory.seq != eventlog.last_seq(self._connection):
+                recall(self._connection, self._charter.rules, memory, self._now)
+        return memory
+
+    def _append(self, event: Event, data: str | None = None) -> bool:
+        memory = self._memory()
+        text = eventlog.encode(event.data) if data is None else data
+        seq = eventlog.append(self._connection, event, self._now, text)
+        if seq is None:
+            self.decision.repeated += 1
+            return False
+        memory.seq = seq
+        self.decision.events.append((seq, event))
+        return True
+
+    def _derived(self, kind: str, source: str, subject: str, data: dict[str, Any]) -> Event:
+        event = Event(type=kind, source=source, time=self._now, subject=subject, data=data)
+        self._append(event)
+        return event
+
+    def _intend(self, intention: outbox.Intention) -> str:
+        self.decision.intentions += 1
+        return outbox.add(self._connection, intention, self._now)
+
+    def _tell(self, incident: str, event: Event) -> None:
+        incidents.tell(self._connection, incident, event, self._charter.words, self._now)
