@@ -1,40 +1,37 @@
 """Detector models: what is known of each, which are installed, and how to get one.
 
 A model is known by the SHA-256 of its file. Installed ones lie in one folder, each beside a JSON
-file that says its licence, labels and source. Nothing is fetched unless somebody asks.
+file that says its licence, labels and source. Nothing is fetched unless somebody asks. A few come
+with the hub, each described by its card.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
-import http.client
 import json
 import os
 import re
 import stat
 import tempfile
-import urllib.error
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import yaml
 
 from hub.errors import ModelError
 from hub.kinds.detectors import Detector, DetectorInfo
+from hub.model_download import CHUNK, Progress, alone, download
+from hub.modelcards import card_text, described
 
 CATALOGUE = Path(__file__).with_name("models_catalogue.yaml")
-CHUNK = 1 << 16
+SHIPPED = Path(__file__).resolve().parent.parent / "plugins" / "detectors" / "models"
+BUILT_IN = "people"
+ANEW = "install Vestibule anew"
 MAX_BYTES = 512 << 20
-TIMEOUT_S = 30.0
-NAMES_BESIDE = (".labels.txt", ".labels.json")
-Progress = Callable[[int, int], None]
+BESIDE = (".labels.txt", ".labels.json", ".md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +52,10 @@ class CatalogueEntry:
 
 @dataclass(frozen=True, slots=True)
 class InstalledModel:
-    """A model file that can be used. One that is not in the catalogue has the rank 0."""
+    """A model file that can be used. One that is not in the catalogue has the rank 0.
+
+    `shipped` ones came with the hub, and every installed one goes before them.
+    """
 
     name: str
     path: Path
@@ -67,10 +67,13 @@ class InstalledModel:
     sha256: str
     bytes: int
     rank: int
+    shipped: bool = False
 
 
 class ModelStore:
-    """The folder that models are installed into; it need not exist yet."""
+    """The folder that models are installed into, which need not exist yet, and those that come with
+    the hub.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -85,9 +88,52 @@ class ModelStore:
         found = [self._read(path) for path in files]
         return sorted(found, key=lambda model: (-model.rank, model.name))
 
+    def shipped(self) -> list[InstalledModel]:
+        """The models that come with the hub and are whole."""
+        found = []
+        for name in self.shipped_names():
+            with suppress(ModelError):
+                found.append(_shipped(name))
+        return found
+
+    def shipped_names(self) -> list[str]:
+        """What is to come with the hub, whole or not."""
+        files = [*SHIPPED.glob("*.onnx"), *SHIPPED.glob("*.md")]
+        return sorted({BUILT_IN, *(path.stem for path in files)})
+
+    def fault(self, name: str = BUILT_IN) -> str:
+        """Why a model that comes with the hub cannot be used; empty where it can."""
+        try:
+            _shipped(name)
+        except ModelError as error:
+            return str(error)
+        return ""
+
+    def available(self) -> list[InstalledModel]:
+        """All that can be used, best first."""
+        installed = self.installed()
+        names = {model.name for model in installed}
+        return installed + [model for model in self.shipped() if model.name not in names]
+
     def best(self) -> InstalledModel | None:
-        """The installed model that `model: auto` takes."""
-        return next(iter(self.installed()), None)
+        """The model that `model: auto` takes: the best installed, else the built-in one."""
+        built_in = (model for model in self.shipped() if model.name == BUILT_IN)
+        return next(iter(self.installed()), None) or next(built_in, None)
+
+    def of_hash(self, sha256: str) -> InstalledModel | None:
+        """The model whose file has this SHA-256."""
+        return next((model for model in self.available() if model.sha256 == sha256), None)
+
+    def verify(self, model: InstalledModel) -> str:
+        """What is wrong with the file of an installed model; empty where nothing is."""
+        try:
+            digest, _ = _digest(model.path)
+        except OSError as error:
+            return f"{model.path} cannot be read: {error.strerror}"
+        entry = next((each for each in _catalogue() if each.name == model.name), None)
+        if digest == (model.sha256 if entry is None else entry.sha256):
+            return ""
+        return f"{model.path} is not what was installed: its SHA-256 is {digest[:16]}…"
 
     def entry(self, name: str) -> CatalogueEntry:
         """A model of the catalogue, written with `-` or `_`. Raises `ModelError`."""
@@ -95,13 +141,17 @@ class ModelStore:
         for entry in _catalogue():
             if entry.name == wanted:
                 return entry
+        if wanted in self.shipped_names():
+            fault = self.fault(wanted)
+            told = f"{wanted} comes with the hub: there is nothing to fetch"
+            raise ModelError(f"{fault}; {ANEW}" if fault else told)
         known = ", ".join(entry.name for entry in _catalogue())
         raise ModelError(f"no model is called {name!r}; known are {known}")
 
     def find(self, name: str) -> InstalledModel | None:
-        """The installed model of this name, written with `-` or `_`."""
+        """The model of this name that can be used, written with `-` or `_`."""
         wanted = _plain(name)
-        return next((model for model in self.installed() if model.name == wanted), None)
+        return next((model for model in self.available() if model.name == wanted), None)
 
     def resolve(self, name_or_path: str | Path) -> Path:
         """The file of an installed model, or of the path given. Raises `ModelError`."""
@@ -114,6 +164,8 @@ class ModelStore:
             return path
         if "/" in name or name.endswith(".onnx"):
             raise ModelError(f"there is no model file {name}")
+        if _plain(name) in self.shipped_names():
+            raise ModelError(f"{self.fault(_plain(name))}; {ANEW}")
         names = ", ".join(model.name for model in self.installed()) or "none"
         if any(entry.name == _plain(name) for entry in _catalogue()):
             cure = f"`vestibule models fetch {_plain(name)}` or `vestibule models add FILE`"
@@ -123,9 +175,9 @@ class ModelStore:
     def add(self, file: Path) -> InstalledModel:
         """Copy a file in, whole or not at all, after a look at what it is.
 
-        A list of class names beside it (see `NAMES_BESIDE`) comes along. Raises `ModelError` when
-        it cannot be read, is of no family that the driver `onnx` reads, or when another model
-        already has its name.
+        A list of class names or a card beside it (see `BESIDE`) comes along. What came with the hub
+        already is not copied. Raises `ModelError` when it cannot be read, is of no family that the
+        driver `onnx` reads, or when another model already has its name.
         """
         try:
             about = file.stat()
@@ -136,6 +188,9 @@ class ModelStore:
             digest, size = _digest(file)
         except OSError as error:
             raise ModelError(f"{file}: cannot be read: {error.strerror or error}") from None
+        for ours in self.shipped():
+            if ours.sha256 == digest:
+                return ours
         entry = _known(digest)
         examined = _examined(file)
         name = entry.name if entry else _plain(file.stem)
@@ -156,8 +211,10 @@ class ModelStore:
         `progress(done, total)` counts bytes. What arrives is used only when its SHA-256 is the
         catalogue's; anything else is removed. Raises `ModelError`.
         """
+        present = self.find(name)
+        if present is not None and present.shipped:
+            return present
         entry = self.entry(name)
-        present = self.find(entry.name)
         if present is not None and present.sha256 == entry.sha256:
             return present
         source = url or entry.url
@@ -166,8 +223,8 @@ class ModelStore:
                 f"{entry.name} has no address; get it from {entry.source}, then add it"
             )
         part = self.folder / f"{entry.name}.part"
-        with _alone(part) as file:
-            _download(source, file, entry, progress or _silent)
+        with alone(part) as file:
+            download(source, file, entry.bytes, progress or _silent)
             file.flush()
             digest, _ = _digest(part)
             if digest != entry.sha256:
@@ -191,7 +248,7 @@ class ModelStore:
                 os.fsync(target.fileno())
             if _digest(new)[0] != model.sha256:
                 raise ModelError(f"{file}: changed while it was copied; try again")
-            for ending in NAMES_BESIDE:
+            for ending in BESIDE:
                 if (names := file.with_suffix(ending)).is_file():
                     model.path.with_suffix(ending).write_bytes(names.read_bytes())
             new.replace(model.path)
@@ -208,7 +265,7 @@ class ModelStore:
         try:
             about: dict[str, Any] = json.loads(path.with_suffix(".json").read_text("utf-8"))
             about["labels"] = tuple(about["labels"])
-            model = InstalledModel(**about | {"path": path})
+            model = InstalledModel(**about | {"path": path, "shipped": False})
             if model.bytes == size and model.name == path.stem:
                 return model
         except (OSError, ValueError, TypeError, KeyError):
@@ -216,6 +273,32 @@ class ModelStore:
         digest, size = _digest(path)
         found = _describe(path, digest, size, _known(digest), None)
         return replace(found, name=path.stem)
+
+
+def card(model: InstalledModel) -> str:
+    """A model's card for people to read; empty where it has none."""
+    return card_text(model.path)
+
+
+def _shipped(name: str) -> InstalledModel:
+    """A model that comes with the hub. Raises `ModelError` where it is missing or damaged."""
+    path = SHIPPED / f"{name}.onnx"
+    try:
+        about = path.stat()
+    except OSError:
+        raise ModelError(f"the built-in model {name} is missing ({path})") from None
+    said = described(path)
+    digest = _digest_of(path, about.st_mtime_ns, about.st_size)
+    if digest != said.sha256:
+        found = f"its SHA-256 is {digest[:16]}…, its card says {said.sha256[:16]}…"
+        raise ModelError(f"the built-in model {name} is damaged ({path}): {found}")
+    return InstalledModel(name=name, path=path, **asdict(said), rank=-1, shipped=True)
+
+
+@lru_cache(maxsize=16)
+def _digest_of(path: Path, changed: int, size: int) -> str:
+    """The SHA-256 of a file, read once for each time that it changed."""
+    return _digest(path)[0]
 
 
 @cache
@@ -276,67 +359,6 @@ def _examined(file: Path) -> DetectorInfo:
         info = detector.info
         detector.close()
     return info
-
-
-@contextmanager
-def _alone(part: Path) -> Iterator[BinaryIO]:
-    """The half-fetched file, opened to go on with, held by one process at a time."""
-    try:
-        part.parent.mkdir(parents=True, exist_ok=True)
-        file = part.open("ab")
-    except OSError as error:
-        raise ModelError(f"cannot write {part}: {error.strerror}") from None
-    with file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ModelError(f"{part.stem} is already being fetched") from None
-        yield file
-
-
-def _download(url: str, file: BinaryIO, entry: CatalogueEntry, progress: Progress) -> None:
-    host = urllib.parse.urlsplit(url).hostname
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https") or not host:
-        raise ModelError(f"{url}: expected an address that starts with https://")
-    done = os.fstat(file.fileno()).st_size
-    if done > entry.bytes:
-        file.truncate(0)
-        done = 0
-    if done == entry.bytes:
-        return
-    headers = {"User-Agent": "vestibule", "Accept-Encoding": "identity"}
-    if done:
-        headers["Range"] = f"bytes={done}-"
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310  (the scheme is checked)
-    try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310
-            if answer.status != 206 or not _goes_on_at(answer.headers, done):
-                file.truncate(0)
-                done = 0
-            while done < entry.bytes and (chunk := answer.read(CHUNK)):
-                file.write(chunk)
-                done += len(chunk)
-                progress(done, entry.bytes)
-    except urllib.error.HTTPError as error:
-        raise ModelError(f"{host} answered {error.code} {error.reason} for {url}") from None
-    except (OSError, http.client.HTTPException) as error:
-        raise _unreachable(host, url, done, entry, error) from None
-    if done < entry.bytes:
-        raise _unreachable(host, url, done, entry, "the connection ended")
-
-
-def _goes_on_at(headers: Any, start: int) -> bool:
-    return str(headers.get("Content-Range", "")).startswith(f"bytes {start}-")
-
-
-def _unreachable(host: str, url: str, done: int, entry: CatalogueEntry, why: object) -> ModelError:
-    if done:
-        kept = f"{done} of {entry.bytes} bytes are kept; the same command goes on from there"
-        return ModelError(f"the download from {host} broke off ({why}); {kept}")
-    return ModelError(
-        f"{host} cannot be reached ({why}). If this machine is offline, download {url} elsewhere, "
-        "bring the file, and run `vestibule models add FILE`"
-    )
 
 
 def _silent(done: int, total: int) -> None:

@@ -4,30 +4,39 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hub.models import CatalogueEntry, InstalledModel, ModelStore
+from hub.errors import ModelError
+from hub.models import ANEW, CatalogueEntry, InstalledModel, ModelStore, card
 
 
 def list_models(folder: Path) -> None:
-    """Print every known and every installed model, best first."""
+    """Print every known model and every one that can be used, best first."""
     from rich.console import Console
     from rich.table import Table
 
     store = ModelStore(folder)
-    installed = {model.name: model for model in store.installed()}
+    there = {model.name: model for model in store.available()}
     best = store.best()
     table = Table("model", "installed", "licence", "input", "what it is")
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     known: list[CatalogueEntry | InstalledModel] = [
-        entry for entry in store.catalogue() if entry.name not in installed
+        entry for entry in store.catalogue() if entry.name not in there
     ]
-    for model in sorted([*installed.values(), *known], key=lambda each: -each.rank):
-        state = "yes" if model.name in installed else "no"
+    for model in sorted([*there.values(), *known], key=lambda each: -each.rank):
+        state = "no"
+        if isinstance(model, InstalledModel):
+            state = "built in" if model.shipped else "yes"
         if best is not None and model.name == best.name:
-            state = "yes (auto)"
+            state += " (auto)"
         table.add_row(model.name, state, model.licence, model.input, model.title)
     Console().print(table)
+    for name in store.shipped_names():
+        if fault := store.fault(name):
+            print(f"{fault}; {ANEW}.")
     if best is None:
         print("No model is installed: `model: auto` only guesses from motion.")
-        print("`vestibule models fetch yolox-nano`, or `vestibule models add FILE` when offline.")
+    if best is None or best.shipped:
+        print("`vestibule models fetch yolox-nano`, or `vestibule models add FILE` when offline,")
+        print("gets a larger model, which then goes first and knows more than people.")
 
 
 def show_model(folder: Path, name: str) -> None:
@@ -37,7 +46,8 @@ def show_model(folder: Path, name: str) -> None:
     model: CatalogueEntry | InstalledModel = found or store.entry(name)
     print(f"name: {model.name}")
     print(f"title: {model.title}")
-    print(f"installed: {found.path if found else 'no'}")
+    there = "no" if found is None else f"built in, {found.path}" if found.shipped else found.path
+    print(f"installed: {there}")
     print(f"licence: {model.licence}")
     print(f"source: {model.source}")
     if isinstance(model, CatalogueEntry):
@@ -48,6 +58,30 @@ def show_model(folder: Path, name: str) -> None:
     print(f"bytes: {model.bytes}")
     if found is not None:
         _tell_speed(found, folder)
+        if text := card(found):
+            print(f"\n{text}")
+
+
+def verify_models(folder: Path, name: str | None) -> bool:
+    """Read the files of all models, or of one, and say whether each is what it was.
+
+    Returns whether all are. Raises `ModelError` for a name of which there is no file.
+    """
+    store = ModelStore(folder)
+    looked = {each: (store.fault(each), ANEW) for each in store.shipped_names()}
+    again = "remove it and install it anew"
+    looked |= {model.name: (store.verify(model), again) for model in store.installed()}
+    if name is not None:
+        found = store.find(name)
+        name = found.name if found is not None else name
+        if name not in looked:
+            raise ModelError(f"{store.entry(name).name} is not installed")
+        looked = {name: looked[name]}
+    for each, (fault, cure) in looked.items():
+        print(f"{each}: {fault}; {cure}" if fault else f"{each}: sound")
+    if not looked:
+        print("No model is installed.")
+    return not any(fault for fault, _ in looked.values())
 
 
 def _tell_speed(model: InstalledModel, folder: Path) -> None:
@@ -83,6 +117,10 @@ def fetch_model(folder: Path, name: str, url: str | None = None) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
     store = ModelStore(folder)
+    present = store.find(name)
+    if present is not None and present.shipped:
+        print(f"{present.name} comes with Vestibule: there is nothing to fetch.")
+        return
     entry = store.entry(name)
     columns = TextColumn(entry.name), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as bar:
@@ -92,6 +130,9 @@ def fetch_model(folder: Path, name: str, url: str | None = None) -> None:
 
 
 def _tell(model: InstalledModel) -> None:
+    if model.shipped:
+        print(f"{model.name} comes with Vestibule ({model.licence}, SHA-256 {model.sha256}).")
+        return
     print(f"{model.name} is installed ({model.licence}, SHA-256 {model.sha256}).")
     if model.licence == "unknown":
         print("It is not in the catalogue: whether you may use it is for you to find out.")

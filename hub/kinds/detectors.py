@@ -28,7 +28,8 @@ class Crop:
     """A part of a frame to look at.
 
     `image` is uint8 (height, width, 3), BGR, the pixels of `box` (x1, y1, x2, y2 in frame pixels,
-    integers). `frame_size` is (width, height) of the whole frame. `regions` is int32 (N, 4): the
+    integers); for a detector whose info says `luma` it is uint8 (height, width), brightness from 0
+    to 255. `frame_size` is (width, height) of the whole frame. `regions` is int32 (N, 4): the
     motion regions inside this crop, in frame pixels. `side` is the input size that fits what is
     looked for (one of the detector's `input_sizes`); 0 leaves it to the detector.
     """
@@ -45,9 +46,11 @@ class DetectorInfo:
     """What a detector says about itself.
 
     `input_sizes` are the square input sides it runs at, ascending, in pixels. `needs_pixels` is
-    false for one that looks only at regions. `guessing` is true where labels are inferred from
-    motion alone. `biometric` detectors are refused. `family` and `input` tell people what model it
-    is and what goes in, such as "YOLOX" and "float32 1x3x416x416, BGR, 0 to 255".
+    false for one that looks only at regions. `luma` is true for one that takes brightness alone,
+    which the decoder has anyway: its crops are made without colour. `guessing` is true where labels
+    are inferred from motion alone. `biometric` detectors are refused. `family` and `input` tell
+    people what model it is and what goes in, such as "YOLOX" and "float32 1x3x416x416, BGR, 0 to
+    255".
     """
 
     name: str
@@ -60,6 +63,11 @@ class DetectorInfo:
     biometric: bool = False
     family: str = ""
     input: str = ""
+    luma: bool = False
+
+    def shape(self, height: int, width: int) -> tuple[int, ...]:
+        """The shape of `Crop.image` for this detector, of a crop so many pixels high and wide."""
+        return (height, width) if self.luma else (height, width, 3)
 
 
 @runtime_checkable

@@ -17,6 +17,8 @@ Sides = TypeVar("Sides", IntBox, tuple[float, float, float, float])
 
 _FIXED = 0.06  # what every run costs beside its pixels, as a share of the largest input's cost
 _STEP = 32
+_SMALL = 320  # a model of inputs below it sees a whole frame so small that it is seldom enough
+_LEAST_OF_SMALL = 0.65  # share of a scale at which somebody is still found by such a model
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +48,13 @@ def plan(
     """Crops that hold every want. `size` is the frame's (width, height), `sides` ascending.
 
     With a single side every crop costs the same, so several are given up for the whole frame.
+    Models of small inputs are shown the whole frame instead of crops only where it hardly shrinks.
     """
     crops = [_around(want, size, sides) for want in wants]
     crops = _merged(crops, size, sides)
     whole = CropPlan((0, 0, *size), sides[-1])
-    needed = max((want.scale * want.least for want in wants), default=0.0)
+    floor = _LEAST_OF_SMALL if len(sides) > 1 and sides[-1] < _SMALL else 0.0
+    needed = max((want.scale * max(want.least, floor) for want in wants), default=0.0)
     enough = sides[-1] / max(size) >= needed
     dearer = sum(map(cost_of, crops)) >= cost_of(whole) if len(sides) > 1 else len(crops) > 1
     if crops and enough and dearer:

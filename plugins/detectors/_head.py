@@ -100,14 +100,16 @@ class Picture:
         """Whether pixels go in by ImageNet's mean and deviation."""
         return sorted(self.mean) == sorted(IMAGENET_MEAN)
 
-    def __str__(self) -> str:
+    def words(self, channels: int) -> str:
+        """What goes in, such as "BGR, 0 to 255"."""
+        colour = "luma" if channels == 1 else "RGB" if self.rgb else "BGR"
         if self.is_imagenet():
-            return f"{'RGB' if self.rgb else 'BGR'} by ImageNet's mean"
+            return f"{colour} by ImageNet's mean"
         low, high = (
             sorted({round((end - mean) / spread, 1) for mean, spread in self._pairs()})
             for end in (0, 255)
         )
-        return f"{'RGB' if self.rgb else 'BGR'}, {low[0]:g} to {high[-1]:g}"
+        return f"{colour}, {low[0]:g} to {high[-1]:g}"
 
     def _pairs(self) -> list[tuple[float, float]]:
         return list(zip(self.mean, self.spread, strict=True))

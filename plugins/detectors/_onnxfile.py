@@ -51,7 +51,7 @@ def weights_elsewhere(model: bytes) -> bool:
     return False
 
 
-def free_picture_size(model: bytes, input_name: str) -> bytes:
+def free_picture_size(model: bytes, input_name: str, channels: int = 3) -> bytes:
     """The same model with height and width of `input_name` free, for any multiple of 32.
 
     Shapes noted for layers in between and for the outputs are dropped; the runtime infers them
@@ -60,17 +60,17 @@ def free_picture_size(model: bytes, input_name: str) -> bytes:
     out = bytearray()
     for field, wire, value, raw in _fields(memoryview(model)):
         is_graph = (field, wire) == (_GRAPH, 2)
-        out += _record(field, _free_graph(value, input_name)) if is_graph else raw
+        out += _record(field, _free_graph(value, input_name, channels)) if is_graph else raw
     return bytes(out)
 
 
-def _free_graph(graph: memoryview, input_name: str) -> bytes:
+def _free_graph(graph: memoryview, input_name: str, channels: int) -> bytes:
     out = bytearray()
     for field, _wire, value, raw in _fields(graph):
         if field == _VALUE_INFO:
             continue
         if field == _INPUT and _name(value) == input_name:
-            sizes = ((1, ""), (3, ""), (0, "h"), (0, "w"))
+            sizes = ((1, ""), (channels, ""), (0, "h"), (0, "w"))
             out += _record(field, _value_info(_name(value), _element_type(value), sizes))
         elif field == _OUTPUT:
             out += _record(field, _value_info(_name(value), _element_type(value), None))

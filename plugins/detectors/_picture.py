@@ -30,9 +30,16 @@ class Entrance:
     name: str
     dtype: np.dtype[np.generic]
     channels_last: bool
+    channels: int = 3
+
+    def shape(self, size: Size) -> tuple[int, ...]:
+        """The shape of the tensor of a picture."""
+        return (1, *size, self.channels) if self.channels_last else (1, self.channels, *size)
 
     def fill(self, image: NDArray[np.uint8], size: Size, picture: Picture) -> tuple[Output, Placed]:
-        """The tensor of a picture, uint8 (h, w, 3) BGR, and where the picture lies in it."""
+        """The tensor of a picture, uint8 (h, w, 3) BGR or, for one channel, also (h, w) luma, and
+        where the picture lies in it.
+        """
         height, width = size
         rows, columns = image.shape[:2]
         down, across, even = height, width, 1.0
@@ -48,33 +55,43 @@ class Entrance:
             left = top = 0
         stretched = across / columns, down / rows
         scale = stretched if picture.fit == "stretch" else (even, even)
-        if picture.rgb:
-            image = image[:, :, ::-1]
-        tensor = self._tensor(image, (height, width, down, across, left, top), picture)
+        if self.channels == 1:
+            pixels: Output = (luma_of(image) if image.ndim == 3 else image)[:, :, None]
+        else:
+            pixels = image[:, :, ::-1] if picture.rgb else image
+        tensor = self._tensor(pixels, (height, width, down, across, left, top), picture)
         return tensor, Placed(scale, left, top)
 
     def _tensor(
-        self, image: NDArray[np.uint8], place: tuple[int, int, int, int, int, int], picture: Picture
+        self, pixels: Output, place: tuple[int, int, int, int, int, int], picture: Picture
     ) -> Output:
         height, width, down, across, left, top = place
         kind = np.uint8 if self.dtype == np.uint8 else np.float32
         covered = (down, across) == (height, width)
-        if self.channels_last:
-            tensor = np.empty((1, height, width, 3), kind)
-            inner, by_channel = tensor[0, top : top + down, left : left + across], (3,)
-        else:
-            tensor = np.empty((1, 3, height, width), kind)
-            inner = tensor[0, :, top : top + down, left : left + across].transpose(1, 2, 0)
-            by_channel = (3, 1, 1)  # type: ignore[assignment]
+        tensor = np.empty(self.shape((height, width)), kind)
+        rows_first = tensor[0] if self.channels_last else tensor[0].transpose(1, 2, 0)
         if not covered:
             tensor.fill(picture.padding)
-        inner[:] = image
+        rows_first[top : top + down, left : left + across] = pixels
         if kind == np.float32:
             if any(picture.mean):
-                tensor -= np.array(picture.mean, np.float32).reshape(by_channel)
+                tensor -= self._by_channel(picture.mean)
             if picture.spread != (1.0, 1.0, 1.0):
-                tensor *= (1 / np.array(picture.spread, np.float32)).reshape(by_channel)
+                tensor *= 1 / self._by_channel(picture.spread)
         return tensor.astype(self.dtype, copy=False)
+
+    def _by_channel(self, values: tuple[float, float, float]) -> NDArray[np.float32]:
+        """Three values, or their mean for one channel, as they apply to the tensor."""
+        each = np.array(values, np.float32)
+        if self.channels == 1:
+            each = each.mean(keepdims=True)
+        return each if self.channels_last else each.reshape(-1, 1, 1)
+
+
+def luma_of(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Brightness, uint8 (h, w), of a BGR picture (h, w, 3), by the weights of ITU-R BT.601."""
+    weights = np.array([0.114, 0.587, 0.299], np.float32)
+    return (image.astype(np.float32) @ weights + 0.5).astype(np.uint8)
 
 
 def resized(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -15,6 +15,7 @@ SIZES = (192, 256, 320, 416)
 DETR_SIZE = 640
 LARGEST = 2048
 SMALLEST = 32
+MOST_SIDES = 8
 KINDS = {"float": np.float32, "float16": np.float16, "uint8": np.uint8}
 LOOK_WITHIN_S = 8.0
 
@@ -108,18 +109,22 @@ def entrance(inputs: tuple[Port, ...]) -> tuple[Entrance, Size | None]:
     """
     pictures = [port for port in inputs if len(port.shape) == 4]
     told = ", ".join(map(str, inputs)) or "none"
-    wanted = "expected one input [1, 3, h, w] or [1, h, w, 3] of float, float16 or uint8"
+    wanted = (
+        "expected one input [1, 3, h, w] or [1, h, w, 3] of float, float16 or uint8, or with 1 in "
+        "place of 3 for luma"
+    )
     if len(pictures) != 1:
         raise ValueError(f"it has {len(pictures)} inputs for a picture (inputs {told}); {wanted}")
     port = pictures[0]
     batch, *rest = port.shape
     if batch not in (1, None):
         raise ValueError(f"it takes {batch} pictures at once (inputs {told}); {wanted}")
-    if port.kind not in KINDS or 3 not in (rest[0], rest[2]):
+    channels = next((count for count in (3, 1) if count in (rest[0], rest[2])), 0)
+    if port.kind not in KINDS or not channels:
         raise ValueError(f"its input is no picture (inputs {told}); {wanted}")
-    last = rest[2] == 3 and rest[0] != 3
+    last = rest[2] == channels and rest[0] != channels
     height, width = rest[:2] if last else rest[1:]
-    way = Entrance(port.name, np.dtype(KINDS[port.kind]), last)
+    way = Entrance(port.name, np.dtype(KINDS[port.kind]), last, channels)
     if any(side is not None and not SMALLEST <= side <= LARGEST for side in (height, width)):
         sides = f"expected sides of {SMALLEST} to {LARGEST} pixels"
         raise ValueError(f"its input is {height}x{width} pixels (inputs {told}); {sides}")
@@ -128,10 +133,12 @@ def entrance(inputs: tuple[Port, ...]) -> tuple[Entrance, Size | None]:
 
 def first_size(session: Session, fixed: Size | None, channels_last: bool) -> Size:
     """The input size to look at a model with: its own, else what its metadata says, else a usual
-    one.
+    one. Raises `ValueError` for metadata that cannot be meant.
     """
     if fixed is not None:
         return fixed
+    if sides := sides_told(session.metadata):
+        return sides[-1], sides[-1]
     said = [int(part) for part in session.metadata.get("imgsz", "").strip("[]()").split(",")
             if part.strip().isdigit()]  # fmt: skip
     if len(said) == 2 and all(SMALLEST <= side <= LARGEST and side % 32 == 0 for side in said):
@@ -139,6 +146,24 @@ def first_size(session: Session, fixed: Size | None, channels_last: bool) -> Siz
     names = {port.name for port in session.inputs}
     side = DETR_SIZE if names & {"orig_target_sizes", "pixel_values"} else SIZES[-1]
     return (SIZES[-2], SIZES[-2]) if channels_last else (side, side)
+
+
+def sides_told(metadata: Mapping[str, str]) -> tuple[int, ...]:
+    """The input sides that a model's metadata wants it run at (`sizes`, such as "192,256"),
+    ascending; none where it says none. Raises `ValueError` where they cannot be used.
+    """
+    parts = metadata.get("sizes", "").strip().strip("[]()").split(",")
+    if not all(part.strip().isdecimal() for part in parts):
+        return ()
+    sides = sorted({int(part) for part in parts[: MOST_SIDES + 1]})
+    if len(sides) > MOST_SIDES or any(
+        side % 32 or not SMALLEST <= side <= LARGEST for side in sides
+    ):
+        raise ValueError(
+            f"its metadata says sizes {metadata['sizes'][:60]!r}; expected at most {MOST_SIDES} "
+            f"sides in pixels, each a multiple of 32 from {SMALLEST} to {LARGEST}, such as 192,256"
+        )
+    return tuple(sides)
 
 
 def found_graph(session: Session, outputs: Outputs, size: Size) -> Graph:

@@ -26,13 +26,22 @@ import numpy as np
 from plugins.detectors._families import head_of
 from plugins.detectors._head import Asked, Graph, Head, Port, Size
 from plugins.detectors._onnxfile import free_picture_size, weights_elsewhere
-from plugins.detectors._runtime import SIZES, Session, entrance, first_line, first_size, found_graph
+from plugins.detectors._picture import Entrance
+from plugins.detectors._runtime import (
+    SIZES,
+    Session,
+    entrance,
+    first_line,
+    first_size,
+    found_graph,
+    sides_told,
+)
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WITHIN_S = 20.0
 MOST_MEMORY = 4 << 30  # bytes of address space
 MOST_ANSWER = 1 << 20
-EDITION = 1  # of what is found, for what is remembered
+EDITION = 2  # of what is found, for what is remembered
 LOOKS = 2
 CLOSE = 1e-3
 
@@ -151,31 +160,31 @@ def look(data: bytes, names: int) -> Tried:
     if missing:
         told = ", ".join(map(str, missing))
         raise ValueError(f"it wants more than a picture ({told}); expected a picture alone")
-    blank = np.full(_shape(way.channels_last, size), 0, way.dtype)
+    blank = np.zeros(way.shape(size), way.dtype)
     outputs = session.run({way.name: blank, **given})
     graph = found_graph(session, outputs, size)
     head = head_of(graph, names)
     free = head.resizable and not way.channels_last and _is_free(data, session, fixed, head)
-    runner = Session(free_picture_size(data, way.name)) if free and fixed else session
-    sides = SIZES if free else (max(size),)
+    runner = session
+    if free and fixed:
+        runner = Session(free_picture_size(data, way.name, way.channels))
+    sides = (sides_told(session.metadata) or SIZES) if free else (max(size),)
     times = {side: _looked(runner, head, (side, side) if free else size) for side in sides}
     shapes = tuple(port.shape for port in graph.outputs)
     return Tried(size, tuple(tuple(n or 0 for n in s) for s in shapes), free, times)
-
-
-def _shape(channels_last: bool, size: Size) -> tuple[int, ...]:
-    return (1, *size, 3) if channels_last else (1, 3, *size)
 
 
 def _is_free(data: bytes, session: Session, fixed: Size | None, head: Head) -> bool:
     """Whether it takes other sizes, and gives the same at its own once that is freed."""
     way, _ = entrance(session.inputs)
     try:
-        freed = Session(free_picture_size(data, way.name)) if fixed else session
-        small = freed.run({way.name: _noise(way.dtype, False, (128, 192)), **head.feed((128, 192))})
+        freed = session
+        if fixed:
+            freed = Session(free_picture_size(data, way.name, way.channels))
+        small = freed.run({way.name: _noise(way, (128, 192)), **head.feed((128, 192))})
         head.read(small, (128, 192), _everything(head))
         if fixed:
-            noise = {way.name: _noise(way.dtype, False, fixed), **head.feed(fixed)}
+            noise = {way.name: _noise(way, fixed), **head.feed(fixed)}
             both = zip(session.run(noise), freed.run(noise), strict=True)
             return all(np.allclose(a, b, CLOSE, CLOSE, equal_nan=True) for a, b in both)
     except ValueError:
@@ -188,7 +197,7 @@ def _looked(session: Session, head: Head, size: Size) -> float:
     way, _ = entrance(session.inputs)
     spent = []
     for number in range(LOOKS + 1):
-        tensor, _ = way.fill(_picture(number, size), size, head.picture)
+        tensor, _ = way.fill(_picture(number, size, way.channels), size, head.picture)
         began = perf_counter()
         outputs = session.run({way.name: tensor, **head.feed(size)})
         spent.append(perf_counter() - began)
@@ -201,15 +210,15 @@ def _everything(head: Head) -> Asked:
     return Asked(np.arange(count), 0.05, 1 << 16)
 
 
-def _picture(number: int, size: Size) -> Any:
+def _picture(number: int, size: Size, channels: int) -> Any:
+    shape = size if channels == 1 else (*size, channels)
     if not number:
-        return np.full((*size, 3), 114, np.uint8)
-    return np.random.default_rng(number).integers(0, 256, (*size, 3), np.uint8)
+        return np.full(shape, 114, np.uint8)
+    return np.random.default_rng(number).integers(0, 256, shape, np.uint8)
 
 
-def _noise(dtype: Any, channels_last: bool, size: Size) -> Any:
-    shape = _shape(channels_last, size)
-    return np.random.default_rng(4).integers(0, 2, shape).astype(dtype)
+def _noise(way: Entrance, size: Size) -> Any:
+    return np.random.default_rng(4).integers(0, 2, way.shape(size)).astype(way.dtype)
 
 
 def _limit(memory: int, within_s: float) -> None:

@@ -1,6 +1,7 @@
 """Detector driver `onnx`: a detection model on ONNX Runtime, one thread, any crop size.
 
-`model: auto` takes the best model installed; with none, it says so and guesses from motion.
+`model: auto` takes the best model installed, else the one that comes with the hub; where that is
+missing or damaged it says so and guesses from motion.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ from plugins.detectors._guess import MotionGuess
 from plugins.detectors._head import MOST_KEPT, Asked, Picture, Size
 from plugins.detectors._names import COCO, by_number, told
 from plugins.detectors._onnxfile import free_picture_size
-from plugins.detectors._runtime import SIZES, Session, Watch, entrance
+from plugins.detectors._runtime import SIZES, Session, Watch, entrance, sides_told
 from plugins.detectors._trial import tried
 
 LABELS = (
@@ -61,8 +62,8 @@ class OnnxConfig(Block):
 
     model: Annotated[str, Names("model")] = Field(
         "auto",
-        description="`auto` takes the best installed model, and guesses from motion where there is "
-        "none; or a model's name, or a file.",
+        description="`auto` takes the best installed model, else `people`, which comes with the "
+        "hub; or a model's name, or a file.",
     )
     labels: tuple[Label, ...] = Field(
         LABELS,
@@ -115,11 +116,12 @@ class OnnxDetector:
         self._info = DetectorInfo(
             name=file.name,
             labels=tuple(dict.fromkeys(self._names[i] for i in self._asked.classes)),
-            input_sizes=SIZES if self._free else (max(self._native),),
+            input_sizes=self._sides,
             licence=file.licence,
             sha256=digest,
             family=self._head.family,
             input=self._input_in_words(),
+            luma=self._entrance.channels == 1,
         )
 
     def _load(self, file: _ModelFile, data: bytes, digest: str, context: Context) -> None:
@@ -132,9 +134,12 @@ class OnnxDetector:
         self._names, self._told_by = by_number(names, self._head)
         self._entrance, fixed = entrance(session.inputs)
         self._native, self._free = found.size, found.free
+        told_sides = sides_told(session.metadata) or SIZES
+        self._sides = told_sides if found.free else (max(found.size),)
         self._milliseconds = found.milliseconds
         if self._free and fixed is not None:
-            session = Session(free_picture_size(data, self._entrance.name), context.threads)
+            freed = free_picture_size(data, self._entrance.name, self._entrance.channels)
+            session = Session(freed, context.threads)
         self._session: Session | None = session
         self._picture = _picture(self._head.picture, self._config)
         self._asked = Asked(
@@ -209,7 +214,7 @@ class OnnxDetector:
             return self._native
         longest = max(rows, columns)
         if not side:
-            side = next((size for size in SIZES if size >= longest), SIZES[-1])
+            side = next((size for size in self._sides if size >= longest), self._sides[-1])
         scale = side / longest
         height, width = (
             max(_STEP, -(-round(length * scale) // _STEP) * _STEP) for length in (rows, columns)
@@ -217,10 +222,9 @@ class OnnxDetector:
         return height, width
 
     def _input_in_words(self) -> str:
-        height, width = self._native
-        last = self._entrance.channels_last
-        shape = f"1x{height}x{width}x3" if last else f"1x3x{height}x{width}"
-        return f"{self._entrance.dtype} {shape}, {self._picture}"
+        shape = "x".join(map(str, self._entrance.shape(self._native)))
+        way = self._picture.words(self._entrance.channels)
+        return f"{self._entrance.dtype} {shape}, {way}"
 
 
 def _picture(usual: Picture, config: OnnxConfig) -> Picture:
@@ -271,13 +275,6 @@ def _read(path: Path) -> bytes:
         raise ModelError(f"{path}: the model cannot be read ({error.strerror})") from None
 
 
-def _auto(context: Context) -> _ModelFile | None:
-    from hub import ModelStore
-
-    best = ModelStore(context.state / "models").best()
-    return None if best is None else _ModelFile(best.path, best.name, best.licence)
-
-
 def _named(model: str, context: Context) -> _ModelFile:
     path = Path(model)
     if path.suffix == ".onnx":
@@ -288,16 +285,21 @@ def _named(model: str, context: Context) -> _ModelFile:
 
     store = ModelStore(context.state / "models")
     found = store.resolve(model)
-    licence = next((m.licence for m in store.installed() if m.path == found), "unknown")
+    licence = next((m.licence for m in store.available() if m.path == found), "unknown")
     return _ModelFile(found, found.stem, licence)
 
 
 def build(config: OnnxConfig, context: Context) -> Detector:
     """The detector that a block asks for. Raises `ModelError`."""
-    file = _auto(context) if config.model == "auto" else _named(config.model, context)
-    if file is None:
-        return MotionGuess("guessing from motion: no model is installed")
-    return OnnxDetector(file, config, context)
+    if config.model != "auto":
+        return OnnxDetector(_named(config.model, context), config, context)
+    from hub import ModelStore
+
+    store = ModelStore(context.state / "models")
+    best = store.best()
+    if best is None:
+        return MotionGuess(f"guessing from motion: no model is installed, and {store.fault()}")
+    return OnnxDetector(_ModelFile(best.path, best.name, best.licence), config, context)
 
 
 @hookimpl

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,20 @@ import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+
+CARD = """---
+title: People, seen by a fixed camera
+licence: Apache-2.0
+source: drawn for a test
+input: float32 1x1x256x256, luma, 0 to 255
+labels: [person]
+sha256: {sha256}
+bytes: {bytes}
+---
+# People
+
+It fails at night.
+"""
 
 Echo = Mapping[str, tuple[tuple[int, ...], tuple[int, ...]]]
 ELEMENT = {"float": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "uint8": TensorProto.UINT8}
@@ -65,17 +80,26 @@ def answering(
 
 
 def convolving(
-    strides: Sequence[int], columns: int, *, rows_last: bool = False, squashed_from: int = 0
+    strides: Sequence[int],
+    columns: int,
+    *,
+    rows_last: bool = False,
+    squashed_from: int = 0,
+    channels: int = 3,
+    free: bool = False,
+    metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
     """A head of random weights over grids of these strides, whose layers take any picture size.
 
-    Its input says 64x64. The output is [1, N, columns], or [1, columns, N] with `rows_last`;
-    columns from `squashed_from` on go through a sigmoid.
+    Its input says 64x64, or nothing with `free`. The output is [1, N, columns], or [1, columns, N]
+    with `rows_last`; columns from `squashed_from` on go through a sigmoid.
     """
     random = np.random.default_rng(7)
     nodes, initial, flat = [], [numpy_helper.from_array(np.array([1, columns, -1]), "row")], []
     for stride in strides:
-        weights = random.normal(0, 1e-3 / stride, (columns, 3, stride, stride)).astype(np.float32)
+        weights = random.normal(0, 1e-3 / stride, (columns, channels, stride, stride)).astype(
+            np.float32
+        )
         initial.append(numpy_helper.from_array(weights, f"w{stride}"))
         kept = {"strides": [stride, stride], "kernel_shape": [stride, stride]}
         nodes.append(helper.make_node("Conv", ["images", f"w{stride}"], [f"c{stride}"], **kept))
@@ -94,10 +118,31 @@ def convolving(
     else:
         nodes.append(helper.make_node("Transpose", ["joined"], ["output"], perm=[0, 2, 1]))
     count = sum((64 // stride) ** 2 for stride in strides)
-    shape = [1, columns, count] if rows_last else [1, count, columns]
-    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, 3, 64, 64])]
+    shape: list[int | str] = [1, columns, count] if rows_last else [1, count, columns]
+    sides: list[int | str] = ["h", "w"] if free else [64, 64]
+    if free:
+        shape[shape.index(count)] = "n"
+    inputs = [helper.make_tensor_value_info("images", TensorProto.FLOAT, [1, channels, *sides])]
     results = [helper.make_tensor_value_info("output", TensorProto.FLOAT, shape)]
-    return model(helper.make_graph(nodes, "convolves", inputs, results, initial))
+    return model(helper.make_graph(nodes, "convolves", inputs, results, initial), metadata)
+
+
+def as_luma(made: onnx.ModelProto) -> onnx.ModelProto:
+    """The same model for one channel: what goes in goes in three times. Other sizes are free."""
+    changed = onnx.ModelProto()
+    changed.CopyFrom(made)
+    (port,) = changed.graph.input
+    inner = f"{port.name} in colour"
+    for node in changed.graph.node:
+        node.input[:] = [inner if each == port.name else each for each in node.input]
+    tripled = helper.make_node("Concat", [port.name] * 3, [inner], axis=1)
+    changed.graph.node.insert(0, tripled)
+    free = helper.make_tensor_value_info(port.name, TensorProto.FLOAT, [1, 1, "h", "w"])
+    port.CopyFrom(free)
+    del changed.graph.value_info[:]
+    for output in changed.graph.output:
+        output.type.tensor_type.ClearField("shape")
+    return changed
 
 
 def model(graph: onnx.GraphProto, metadata: Mapping[str, str] | None = None) -> onnx.ModelProto:
@@ -113,3 +158,15 @@ def saved(made: onnx.ModelProto, folder: Path, name: str = "own.onnx") -> Path:
     path = folder / name
     path.write_bytes(made.SerializeToString())
     return path
+
+
+def ship(folder: Path, name: str = "people") -> Path:
+    """A model of the shape that ships, whose weights mean nothing, with its card."""
+    told = {"names": "person", "sizes": "192,256"}
+    made = convolving((8, 16, 32), 6, squashed_from=4, channels=1, free=True, metadata=told)
+    content = made.SerializeToString()
+    model = folder / f"{name}.onnx"
+    model.write_bytes(content)
+    digest = hashlib.sha256(content).hexdigest()
+    model.with_suffix(".md").write_text(CARD.format(sha256=digest, bytes=len(content)))
+    return model

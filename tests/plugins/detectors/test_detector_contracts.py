@@ -15,7 +15,9 @@ class TestMotion(DetectorContract):
     driver = motion.vestibule_detectors()[0]
 
 
-class TestOnnxWithoutAModel(DetectorContract):
+class TestOnnxByDefault(DetectorContract):
+    """`model: auto` with nothing installed: the built-in model, or a guess where it is missing."""
+
     driver = onnx.vestibule_detectors()[0]
     damaged = {"model": "no_such_model"}
 

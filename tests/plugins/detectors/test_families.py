@@ -451,7 +451,7 @@ def test_labels_asked_for_are_told_apart_from_all(tmp_path: Path) -> None:
     [
         (answering({"o": zeros(1, 12)}, [1, 3, 64, 64]), r"no family .*o float \[1, 12\]"),
         (answering({"o": zeros(2, 84, CELLS)}, [2, 3, 64, 64]), "takes 2 pictures at once"),
-        (answering({"o": yolox()}, [1, 1, 64, 64]), "its input is no picture"),
+        (answering({"o": yolox()}, [1, 2, 64, 64]), "its input is no picture"),
         (answering({"o": yolox()}, [1, 3, 1 << 20, 1 << 20]), "1048576x1048576 pixels"),
         (
             answering({"o": zeros(1, 116, CELLS)}, [1, 3, 64, 64], metadata={"task": "segment"}),

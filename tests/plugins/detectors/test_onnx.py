@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from hub import Context, Crop, Detection, Detector, ModelError
+from hub import Context, Crop, Detection, Detector, ModelError, models
 from hub.perception.decode import clip_frames
 from plugins.detectors import _onnxfile as onnxfile
 from plugins.detectors import _yolo as yolo
@@ -168,13 +168,16 @@ def test_a_file_that_is_no_model_is_refused(tmp_path: Path) -> None:
         opened(path, tmp_path)
 
 
-def test_auto_without_a_model_guesses_and_says_so(tmp_path: Path) -> None:
-    """With none installed the detector is the motion guess, marked as guessing."""
+def test_auto_without_a_model_guesses_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With none installed and none built in the detector guesses from motion, and is marked so."""
+    monkeypatch.setattr(models, "SHIPPED", tmp_path / "shipped")
     detector = build(OnnxConfig(), context(tmp_path))
     assert isinstance(detector, MotionGuess)
     assert detector.info.guessing
     assert not detector.info.needs_pixels
-    assert "no model" in detector.info.name
+    assert "no model is installed, and the built-in model people is missing" in detector.info.name
 
 
 def test_the_motion_driver_guesses_too(tmp_path: Path) -> None:
