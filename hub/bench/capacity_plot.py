@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -38,8 +39,8 @@ def _chart(
     value: Callable[[Step], float],
 ) -> None:
     steps = [step for each in found for step in each.steps]
-    most = max(step.cameras for step in steps) * 1.05
-    high = max(value(step) for step in steps) * 1.15 or 1.0
+    most = rounded(max(step.cameras for step in steps) * 1.05)
+    high = rounded(max(value(step) for step in steps) * 1.1 or 1.0)
 
     def at(step: Step) -> tuple[float, float]:
         return left + step.cameras / most * WIDE, TOP + TALL - value(step) / high * TALL
@@ -60,6 +61,15 @@ def _chart(
         for (x, y), step in zip(points, each.steps, strict=True):
             fill = colour if step.carried else "white"
             pen.ellipse([x - 4, y - 4, x + 4, y + 4], fill, colour, 2)
+
+
+def rounded(most: float) -> float:
+    """The least number of at least `most` that divides into TICKS short ones."""
+    size = 10.0 ** math.floor(math.log10(most / TICKS))
+    tick = next(
+        each for each in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if each * size * TICKS >= most
+    )
+    return tick * size * TICKS
 
 
 def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:

@@ -171,6 +171,19 @@ class Scene:
                 found.append(Seen(who, box))
         return found
 
+    def doubts(self, i: int) -> list[tuple[float, float, float, float]]:
+        """Boxes of the people in frame `i` whom `truth` leaves out: too small, or too little shows.
+
+        A find there is neither right nor wrong.
+        """
+        told = {seen.who for seen in self.truth(i) or ()}
+        left = []
+        for who, sprite, x, y in self._placed(i):
+            if who not in told and not self._actors[who].car and _cut(sprite, x, y) is not None:
+                tall, wide = sprite.grey.shape
+                left.append((max(0.0, x), max(0.0, y), min(WIDTH, x + wide), min(HEIGHT, y + tall)))
+        return left
+
     def _placed(self, i: int) -> list[tuple[int, Sprite, int, int]]:
         """Who stands where, the far ones first: (who, sprite, left, top)."""
         placed = []

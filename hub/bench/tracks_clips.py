@@ -37,7 +37,8 @@ def looked_at(path: Path, model: Path) -> Looked:
             if truth is None:
                 continue
             box = (0, 0, *size)
-            crop = Crop(frame.crop(box), box, size, _NO_REGIONS, max(detector.info.input_sizes))
+            image = frame.luma_crop(box) if detector.info.luma else frame.crop(box)
+            crop = Crop(image, box, size, _NO_REGIONS, max(detector.info.input_sizes))
             found = detector.infer([crop])[0]
             people.append([Person(seen.who, seen.box, 1.0, seen.box) for seen in truth])
             finds.append([one for one in found if one.label == "person"])

@@ -17,6 +17,7 @@ from hub.perception.boxes import Box, overlap, share_inside
 from hub.perception.crops import CropPlan, IntBox, Want, bounds, plan, whole_frame
 from hub.perception.futile import FutileLooks
 from hub.perception.motion import GateResult
+from hub.perception.newcomers import Newcomers
 from hub.perception.track import Track
 
 _AGAIN = 1.0  # seconds after which a look at everything that came to nothing is asked for anew
@@ -74,6 +75,7 @@ class Attention:
         self._scans = [0.0, 1.2]  # seconds after the first frame: who is already there
         self._first: float | None = None
         self._cut_off: list[Box] = []
+        self.newcomers = Newcomers()
 
     def choose(
         self, time: float, gate: GateResult, tracks: Sequence[Track]
@@ -87,12 +89,24 @@ class Attention:
         wants, widen = self._strange(time, regions, tracks)
         wants += [self._track_want(t, time) for t in tracks if self._is_due(t, time, regions)]
         wants += [self._want(box, 0.6) for box in self._cut_off]
+        wants += [self._hint_want(box) for box in self.newcomers.take() if self._sides]
         if not wants:
             return ()
         if not self._sides:
             return (CropPlan((0, 0, *self._size), 0),)
         if widen:
             return self._everything()
+        return plan(self._with_neighbours(wants, tracks, time), self._size, self._sides)
+
+    def choose_early(self, time: float, tracks: Sequence[Track]) -> tuple[CropPlan, ...]:
+        """The crops to infer on a frame between those that are due; none where there is no hurry.
+
+        It is for detectors with input sizes only: nothing new is known of what moves.
+        """
+        wants = [self._track_want(track, time) for track in self.newcomers.due(time, tracks)]
+        wants += [self._hint_want(box) for box in self.newcomers.take()]
+        if not wants:
+            return ()
         return plan(self._with_neighbours(wants, tracks, time), self._size, self._sides)
 
     def looked(
@@ -102,8 +116,12 @@ class Attention:
         regions: NDArray[np.int32],
         found: Sequence[Box],
         tracks: Sequence[Track],
+        early: bool = False,
     ) -> None:
-        """Remember what an inference on the frame of `time` was worth; `tracks` are those after."""
+        """Remember what an inference on the frame of `time` was worth; `tracks` are those after.
+
+        After an `early` one `regions` are those of the frame before, and nothing was in vain.
+        """
         if any(crop == (0, 0, *self._size) for crop in crops):
             self._whole_at = max(self._whole_at, time)
             self._owed = False
@@ -113,7 +131,7 @@ class Attention:
         parked = [track.at(time) for track in tracks if _parked(track)]
         alive = [box for box in found if not any(overlap(box, other) > 0.5 for other in parked)]
         boxes = [box for box in map(_box, regions) if share_inside(box, crops) >= 0.5]
-        for box in boxes:
+        for box in () if early else boxes:
             fruitful = any(share_inside(box, [_grown(b, 0.25)]) > 0.3 for b in alive)
             self._futile.looked(box, time, in_vain=not fruitful)
         shown = [box for box in boxes if share_inside(box, crops) >= 0.85]
@@ -200,9 +218,14 @@ class Attention:
             if not self._futile.rested(region, time, _SELDOM):
                 continue
             widen = widen or in_vain % 16 == 4
-            feet = in_vain == 1 and share < 0.25
+            feet = in_vain == 1 and share < 0.25 and self._may_be_feet(region)
             wants.append(self._near(region) if feet else self._want(region, 0.17))
         return wants, widen
+
+    def _may_be_feet(self, box: Box) -> bool:
+        """Whether it is cut off below, or not shaped like somebody who stands."""
+        x1, y1, x2, y2 = box
+        return y2 >= self._size[1] - 1 or y2 - y1 < 1.5 * (x2 - x1)
 
     def _want(self, box: Box, margin: float) -> Want:
         """A look around something whose size is not known: it may be the feet of somebody near."""
@@ -226,6 +249,10 @@ class Attention:
         box = track.at(time)
         tall = _TALL_IN_DOUBT if self._doubtful(track) else _TALL
         return Want(box, min(1.0, tall / max(box[3] - box[1], 1.0)), 0.25, _LEAST)
+
+    def _hint_want(self, box: Box) -> Want:
+        """A look around what was half seen, larger than the last one."""
+        return Want(box, min(1.0, _TALL_IN_DOUBT / max(box[3] - box[1], 1.0)), 0.35, _LEAST)
 
     def _doubtful(self, track: Track) -> bool:
         """Whether the latest look hardly saw it: then it is seen again soon, and larger."""

@@ -26,6 +26,7 @@ READY_WITHIN_S = 180.0
 TRIES = 3
 FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
 REMEMBERED = 4 * MAX_IN_FLIGHT
+TOGETHER = 32  # events in one transaction: what is urgent waits for one that has begun
 SENT_BY_WORKERS = (
     "zone.entered", "zone.left", "picture.saved", "plugin.misbehaved", "camera.covered",
     "camera.moved", "camera.defocused", "camera.frozen", "camera.blind", "camera.clear",
@@ -214,7 +215,7 @@ class Crew:
     async def _journal(self) -> None:
         while True:
             batch = [await self._events.get()]
-            while not self._events.empty():
+            while not self._events.empty() and len(batch) < TOGETHER:
                 batch.append(self._events.get_nowait())
             try:
                 await self._accept_all(batch)

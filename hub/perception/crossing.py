@@ -5,6 +5,7 @@ Pixels cross in memory that both share; the rest as JSON. Both ends use this mod
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +95,7 @@ def crops_in(memory: memoryview, told: Sequence[Message]) -> list[Crop]:
     """The crops of a question, their pixels where they lie in the shared memory."""
     crops = []
     for each in told:
-        height, width, channels = each["shape"]
-        count = height * width * channels
-        image = np.frombuffer(memory, np.uint8, count, each["at"])
+        image = np.frombuffer(memory, np.uint8, math.prod(each["shape"]), each["at"])
         crops.append(
             Crop(
                 image.reshape(each["shape"]),

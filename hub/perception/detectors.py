@@ -180,6 +180,7 @@ def _report(held: Held) -> dict[str, Any]:
         "name": held.info.name,
         "guessing": held.info.guessing,
         "licence": held.info.licence,
+        "sha256": held.info.sha256,
         "reason": held.reason or held.inference.fault,
         "plugin": held.plugin,
         "quarantine": held.quarantine,

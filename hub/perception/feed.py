@@ -31,6 +31,7 @@ MAX_BYTES = 24 << 20
 JUMP_S = 2.0
 FILE_JUMP_S = 60.0
 FAR_S = 1e11  # seconds so large have no fractions left to tell frames apart
+LAG_FOLLOWS = 0.1  # how much one packet tells of the next
 FRAME_S = 0.04  # what a packet is taken to last that does not say
 RTSP_OPTIONS = {"analyzeduration": "500000", "probesize": "500000", "reorder_queue_size": "64"}
 
@@ -123,7 +124,8 @@ class PacketQueue:
 class Feed:
     """Reads one camera for as long as it is wanted. `trouble` says why nothing comes, or is "".
 
-    `end_of_clip` is true once a file that does not loop has been played.
+    `end_of_clip` is true once a file that does not loop has been played. `lag` is how much later
+    (s) than their own time packets come, as a rule.
     """
 
     def __init__(
@@ -143,6 +145,7 @@ class Feed:
         self.trouble = ""
         self.connects = 0
         self.end_of_clip = False
+        self.lag = 0.0
         self._clock = clock
         self._timeouts = (open_within_s, read_within_s)
         self._backoff = Backoff(first_delay_s)
@@ -222,7 +225,8 @@ class Feed:
         length = float(data.duration * unit) if data.duration and unit else FRAME_S
         self._end = max(self._end, time + min(length, 1.0))
         if self.source.transport == "file":
-            self._stop.wait(max(0.0, time - self._clock.monotonic()))
+            self._stop.wait(max(0.0, time - now))
+        self.lag += LAG_FOLLOWS * (max(0.0, self._clock.monotonic() - time) - self.lag)
         self.queue.put(Packet(session, data, time, base, int(data.size), bool(data.is_keyframe)))
 
     def _place(self, own: float, now: float) -> float:

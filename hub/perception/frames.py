@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.perception.colour import Matrix, bgr
+from hub.perception.colour import Matrix, bgr, brightness
 
 _HALVED = {
     "yuv420p": (1, 1),
@@ -55,14 +55,26 @@ class Frame:
 
     def crop(self, box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
         """BGR uint8 (height, width, 3) of `box` = x1, y1, x2, y2 in pixels, clipped."""
-        width, height = self.size
-        x1, x2 = max(0, box[0]), min(width, box[2])
-        y1, y2 = max(0, box[1]), min(height, box[3])
-        if x1 >= x2 or y1 >= y2:
+        inside = self._inside(box)
+        if inside is None:
             return np.zeros((0, 0, 3), np.uint8)
         luma, blue, red = self._planes()
         halved = _HALVED[self._picture.format.name]
-        return bgr(luma, blue, red, (x1, y1, x2, y2), halved, self._matrix())
+        return bgr(luma, blue, red, inside, halved, self._matrix())
+
+    def luma_crop(self, box: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+        """Brightness from 0 to 255, uint8 (height, width), of `box`, clipped; a copy."""
+        inside = self._inside(box)
+        if inside is None:
+            return np.zeros((0, 0), np.uint8)
+        return brightness(self.luma, inside, self._matrix())
+
+    def _inside(self, box: tuple[int, int, int, int]) -> tuple[int, int, int, int] | None:
+        """What of a box lies in the picture; None where nothing does."""
+        width, height = self.size
+        x1, x2 = max(0, box[0]), min(width, box[2])
+        y1, y2 = max(0, box[1]), min(height, box[3])
+        return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 
     def jpeg(self, quality: int = 80) -> bytes:
         """The picture as JPEG, from the planes where the format allows, else from BGR."""

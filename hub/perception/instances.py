@@ -60,8 +60,9 @@ def best(make: Make, cores: int) -> list[Detector]:
 
 def rate(detectors: Sequence[Detector], runs: int = RUNS) -> float:
     """Looks a second at one full input, by all detectors at the same time."""
-    side = detectors[0].info.input_sizes[-1]
-    image = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    info = detectors[0].info
+    side = info.input_sizes[-1]
+    image = np.random.default_rng(0).integers(0, 255, info.shape(side, side), np.uint8)
     crop = Crop(image, (0, 0, side, side), (side, side), np.zeros((0, 4), np.int32), side)
 
     def look(detector: Detector) -> None:

@@ -7,6 +7,7 @@ decode what has come, look at pictures at the camera's own rate, keep the newest
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from datetime import timedelta
 from time import thread_time
 from typing import Any
 
-from hub.clock import Clock, iso
+from hub.clock import Clock
 from hub.events import Event
 from hub.kinds.detectors import Crop, Detection
 from hub.perception.by_command import ByCommand
@@ -23,19 +24,22 @@ from hub.perception.decode import frame_from_av
 from hub.perception.feed import Feed, Packet
 from hub.perception.frames import Frame
 from hub.perception.intra import KeyFramesOnly
+from hub.perception.live_events import picture_event, tamper_event, zone_event
+from hub.perception.look_times import LookTimes
 from hub.perception.masks import PaintedMask
 from hub.perception.pictures import Picture, Pictures, Wanted
 from hub.perception.pipeline import CameraPipeline, Look
 from hub.perception.sleeping import Sleeping
 from hub.perception.spec import CameraSpec
 from hub.perception.stream import StreamDecoder
-from hub.perception.tamper import Change, Kind, TamperWatch
-from hub.perception.zones import Occurrence
+from hub.perception.tamper import Kind, TamperWatch
 
 log = logging.getLogger(__name__)
 
-EARLY = 0.2
 BEHIND_S = 0.6  # between two calls of `work`, beyond which only the newest is looked at
+TOGETHER_S = 0.04  # cameras whose pictures come within this are worked on together
+ARRIVES_S = 0.005  # after its time, and what such packets are late as a rule, a picture is there
+HURRY_S = 0.02
 NEVER = -1e18
 
 
@@ -114,8 +118,8 @@ class LiveCamera:
         self._stream = StreamDecoder(feed.reopen, command)
         self._sleeping = Sleeping(None if spec.private else spec.sleep_after)
         self._intra = KeyFramesOnly()
-        self._next_look = 0.0
-        self._worked_at = self._look_from = NEVER
+        self._looks = LookTimes(spec.fps)
+        self._worked_at = self._look_from = self._shown_at = NEVER
         self._wall = clock.now()
         self._answers: deque[tuple[Question, list[Detection] | None]] = deque()
         self._wanted: list[Wanted] = []
@@ -146,6 +150,12 @@ class LiveCamera:
         with self._lock:
             self._next = (spec, pipeline)
 
+    def end(self, why: str) -> list[Event]:
+        """What was wrong with its pictures is over for those who were told; not during `work`."""
+        worked = Worked()
+        self._end_watch(why, worked)
+        return worked.events
+
     def work(self) -> Worked:
         """Do all that is due. Never raises: a fault is counted, logged and costs one picture."""
         worked = Worked()
@@ -159,6 +169,7 @@ class LiveCamera:
                 before, (self.spec, pipeline) = self.spec, self._next
                 if (before.masks, before.private) != (self.spec.masks, self.spec.private):
                     self.pictures.forget()  # what is masked now was still in them
+                self._looks.rate = self.spec.fps
                 self._sleeping.after = None if self.spec.private else self.spec.sleep_after
                 self._pipeline_for = None if self.spec.private else pipeline
                 self.gate = "private" if self.spec.private else "warming"
@@ -177,15 +188,38 @@ class LiveCamera:
             for picture, time in pictures:
                 self.counters.decoded += 1
                 self.picture_at = self._clock.monotonic()
-                if not self._due(time):
-                    continue
-                if time < self._look_from:
+                self._shown_at = time
+                if not self._looks.due(time):
+                    if time >= self._look_from and not worked.question and self._hurries(time):
+                        self._guarded(self._see_early, picture, time, worked)
+                elif time < self._look_from:
                     self.counters.dropped += 1
                 else:
                     self._guarded(self._see, picture, time, worked)
         self.counters.damaged = self._stream.damaged
         self._guarded(self._collect, worked)
         return worked
+
+    def next_turn(self) -> float:
+        """When to call `work` again (s, monotonic): once there is an answer to settle, or the next
+        picture that is wanted should have come.
+        """
+        now, period = self._clock.monotonic(), self._looks.period
+        if self._answers:
+            return now
+        if self._hurries(self._shown_at):
+            return now + min(HURRY_S, period)
+        expected = self._looks.expected + self.feed.lag + ARRIVES_S
+        if expected < now - period:  # none comes, or none is decoded while it sleeps
+            return now + period
+        together = math.ceil(max(now + ARRIVES_S, expected) / TOGETHER_S) * TOGETHER_S
+        return min(together, now + period)
+
+    def _hurries(self, time: float) -> bool:
+        """Whether a picture of `time` that is not due is worth a look, and could get one."""
+        if self._pipeline is None or self.asking or self._answers:
+            return False
+        return self._pipeline.hurries(time)
 
     def _guarded(self, step: Callable[..., None], *given: Any) -> None:
         try:
@@ -215,32 +249,18 @@ class LiveCamera:
         """From when on pictures are looked at: where this process falls behind, late looks at all
         of them would only make it later, so the rate gives way.
         """
-        period, now = 1.0 / self.spec.fps, self._clock.monotonic()
+        period, now = self._looks.period, self._clock.monotonic()
         since, self._worked_at = now - self._worked_at, now
         behind = max(BEHIND_S, 2.0 * period) < since < -NEVER / 2
         return taken[-1].time - period if behind and taken else NEVER
 
     def _decode(self, packet: Packet) -> list[tuple[Any, float]]:
         """The pictures that come out, but for those that nobody looks at and no other needs."""
-        wanted = self._intra.admit(packet, not self._early(packet.time))
+        time = packet.time
+        wanted = self._intra.admit(packet, not self._looks.early(time) or self._hurries(time))
         if not wanted:
             self.picture_at = self._clock.monotonic()
         return [picture for each in wanted for picture in self._stream.decode(each)]
-
-    def _early(self, time: float) -> bool:
-        period = 1.0 / self.spec.fps
-        return EARLY * period < self._next_look - time <= 2.0 * period
-
-    def _due(self, time: float) -> bool:
-        """Whether to look at this picture, at the camera's own rate by the stream's own time."""
-        if self._early(time):
-            return False
-        period = 1.0 / self.spec.fps
-        ahead = self._next_look - time
-        # Late, or the clock went back, which must not mean waiting until it is there again.
-        begin_anew = not -period <= ahead <= 2.0 * period
-        self._next_look = time + period if begin_anew else self._next_look + period
-        return True
 
     def _see(self, picture: Any, time: float, worked: Worked) -> None:
         size = (int(picture.width), int(picture.height))
@@ -256,6 +276,19 @@ class LiveCamera:
         moment = self._wall + timedelta(seconds=time)
         if self.pictures.due(moment):
             self.pictures.show(Picture(moment, frame.jpeg()))
+
+    def _see_early(self, picture: Any, time: float, worked: Worked) -> None:
+        """Somebody is new, or half seen: what this picture shows of them need not wait."""
+        assert self._pipeline is not None
+        if (int(picture.width), int(picture.height)) != self._size:
+            return
+        if self._mask is not None:
+            picture = self._mask.paint(picture)
+        frame = frame_from_av(picture, time, self.counters.decoded - 1)
+        began = thread_time()
+        look = self._pipeline.look_early(frame)
+        self.spent.gate += thread_time() - began
+        self._ask_or_settle(frame, look, worked)
 
     def _adopt(self, size: tuple[int, int]) -> None:
         self._size = size
@@ -273,6 +306,10 @@ class LiveCamera:
         routine = look.gate.reason == "scan" or not look.crops
         self._sleeping.looked(frame.time, bool(look.gate.triggered) or not routine)
         self._watch_over(frame, look, worked)
+        self._ask_or_settle(frame, look, worked)
+
+    def _ask_or_settle(self, frame: Frame, look: Look, worked: Worked) -> None:
+        assert self._pipeline is not None
         if not look.crops:
             self._settle(frame, look, None, worked)
             return
@@ -291,8 +328,8 @@ class LiveCamera:
             self._watched = (frame.size, self.spec.masks)
         if self._watch.note(frame.time, look.gate.state, look.gate.triggered):
             for change in self._watch.look(frame.luma, self._pipeline.means(), self._keys):
-                picture = self._stored(frame)
-                worked.events.append(self._tampered(change, frame.time, {"picture": picture}))
+                more = {"picture": self._stored(frame)}
+                worked.events.append(tamper_event(self.spec, change, self._wall, frame.time, more))
         self.wrong = self._watch.standing
         self.gate = next(iter(self.wrong), look.gate.state)
 
@@ -301,25 +338,8 @@ class LiveCamera:
         if self._watch is not None:
             now = self._clock.monotonic()
             for change in self._watch.give_up(why):
-                worked.events.append(self._tampered(change, now, {}))
+                worked.events.append(tamper_event(self.spec, change, self._wall, now, {}))
         self._watch, self.wrong = None, {}
-
-    def _tampered(self, change: Change, time: float, more: dict[str, Any]) -> Event:
-        data = {
-            "camera": self.spec.id,
-            "place": self.spec.place,
-            "since": iso(self._wall + timedelta(seconds=change.since)),
-            "reason": change.words,
-        }
-        if not change.began:
-            data["ended"] = change.kind
-        return Event(
-            f"camera.{change.kind}" if change.began else "camera.clear",
-            f"camera/{self.spec.id}",
-            self._wall + timedelta(seconds=time),
-            self.spec.id,
-            data | more,
-        )
 
     def _settle(
         self, frame: Frame, look: Look, detections: list[Detection] | None, worked: Worked
@@ -330,7 +350,9 @@ class LiveCamera:
         happened = self._pipeline.occurrences()
         if happened:
             name = self._stored(frame)
-            worked.events += [self._event(one, frame, name) for one in happened]
+            worked.events += [
+                zone_event(self.spec, one, self._wall, frame.size, name) for one in happened
+            ]
 
     def _stored(self, frame: Frame) -> str:
         """The name of the picture of an event; empty where none could be written: the event must
@@ -344,42 +366,9 @@ class LiveCamera:
             log.warning("camera %s: %s", self.spec.id, self.fault)
             return ""
 
-    def _event(self, happened: Occurrence, frame: Frame, picture: str) -> Event:
-        return Event(
-            "zone.entered" if happened.kind == "entered" else "zone.left",
-            f"camera/{self.spec.id}",
-            self._wall + timedelta(seconds=happened.time),
-            self.spec.id,
-            {
-                "camera": self.spec.id,
-                "place": happened.place,
-                "zone": happened.zone,
-                "track": happened.track,
-                "label": happened.label,
-                "score": round(float(happened.score), 4),
-                "box": [round(float(edge), 1) for edge in happened.box],
-                "frame": list(frame.size),
-                "picture": picture,
-                "guessing": bool(happened.guessing),
-            },
-        )
-
     def _collect(self, worked: Worked) -> None:
-        for kept in self.pictures.collect(self._clock.now()):
-            worked.events.append(
-                Event(
-                    "picture.saved",
-                    f"camera/{self.spec.id}",
-                    kept.time,
-                    self.spec.id,
-                    {
-                        "camera": self.spec.id,
-                        "incident": kept.incident,
-                        "picture": kept.name,
-                        "offset_s": kept.offset_s,
-                    },
-                )
-            )
+        kept = self.pictures.collect(self._clock.now())
+        worked.events += [picture_event(self.spec, one) for one in kept]
 
     @property
     def dropped(self) -> int:

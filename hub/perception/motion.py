@@ -56,10 +56,6 @@ REACH_GAIN = 0.5  # likewise, more for each grey level of them
 EDGE_FRAMES = 8
 
 WARM_SECONDS = 1.0
-SCENE_SHARE = 0.6  # of the cells looked at stand out: another scene
-SUDDEN_SIZE = 8.0  # grey levels by which the picture is another one at once
-SUDDEN_SHARE = 0.35  # likewise, where that many more do than in the frame before
-GAIN_RANGE = (0.35, 3.0)  # light alone does not leave this range
 CALM_SHARE = 0.02
 BLIND_SECONDS = 1.5
 ADOPT_SECONDS = 0.25
@@ -85,6 +81,7 @@ class GateResult(NamedTuple):
 
 NOWHERE = np.zeros((0, 4), np.int32)
 NOWHERE.flags.writeable = False
+BYTE = np.dtype(np.uint8)
 
 
 def kernels(name: str | None = None) -> tuple[str, ModuleType]:
@@ -131,17 +128,30 @@ class MotionGate:
         grid = G.cut(self.width, self.height)
         n = grid.cells
         self._grid = grid
+        self._size = self.height, self.width
         self._shape = grid.shape
         self._field = np.zeros((G.PLANES, n), np.float32)
         self._field[G.ACROSS] = np.arange(n) % int(grid.shape[G.PITCH])
+        lines, columns, pitch = (int(count) for count in grid.shape[: G.PITCH + 1])
+        padded = self._field.reshape(G.PLANES, lines + 2, pitch)
+        self._shown = padded[:, 1 : lines + 1, 1 : columns + 1]
         self._knobs = np.zeros(G.KNOBS, np.float32)
         self._found = np.zeros(G.FOUND, np.float64)
-        self._words = np.zeros(int(grid.shape[G.WORDS]), np.uint64)
-        self._sums = np.zeros((8, int(grid.shape[G.PITCH])), np.float32)
-        self._labels = np.zeros(n, np.uint8)
         self._votes = np.zeros((2, n), np.uint8)
-        self._cells = np.zeros(n, np.int64)
         self._boxes = np.zeros((G.MAX_REGIONS + 1, 4), np.int32)
+        self._arrays = (
+            grid.shape,
+            grid.scale,
+            np.zeros(int(grid.shape[G.WORDS]), np.uint64),  # word sums of a line of cells
+            self._knobs,
+            self._field,
+            np.zeros(n, np.uint8),  # labels
+            np.zeros((8, int(grid.shape[G.PITCH])), np.float32),  # sums down the columns
+            self._found,
+            self._votes,
+            np.zeros(n, np.int64),  # cells of a mover
+            self._boxes,
+        )
         self._knobs[G.BASE] = BASE_THRESHOLD
         self._knobs[G.EDGE_SHARE] = EDGE_THRESHOLD
         self._knobs[G.NOISE_GAIN] = NOISE_THRESHOLD
@@ -169,8 +179,8 @@ class MotionGate:
         self._rated = 0.0  # the time step that the rates in `knobs` are for
         self._weather = 0.0
         self._set_doubt()
-        self._hot_before = 1.0
         self._found[:] = 0
+        self._found[G.HOT_BEFORE] = 1.0
         self._votes[:] = 0
         self._use_mask(None)
 
@@ -182,7 +192,7 @@ class MotionGate:
         is non-zero where to look; pass another array to change it, it is read once. Raises
         ValueError for another size or type of picture.
         """
-        if luma.shape != (self.height, self.width) or luma.dtype != np.uint8:
+        if luma.shape != self._size or luma.dtype != BYTE:
             raise ValueError(
                 f"expected a uint8 plane of {self.height} rows x {self.width} columns, "
                 f"not {luma.dtype} {luma.shape}"
@@ -192,25 +202,13 @@ class MotionGate:
         dt = self._step_clock(time)
         self._frames += 1
         self._set_rates(dt)
-        self._do.sense(
-            luma,
-            self._shape,
-            self._grid.scale,
-            self._words,
-            self._knobs,
-            self._field,
-            self._labels,
-            self._sums,
-            self._found,
-        )
+        count = self._do.look(luma, *self._arrays, self._use())
+        if count != G.UNJUDGED:
+            return self._judge(count, dt)
         if self._frames == 1:
             self._adopt(1.0, FIRST_NOISE)
             return self._scan("warming")
-        if self._blind_since is not None or self._is_another_scene():
-            self._hot_before = 1.0
-            return self._while_blind(dt)
-        self._hot_before = self._hot_share()
-        return self._judge(dt)
+        return self._while_blind(dt)
 
     def means(self) -> NDArray[np.float32]:
         """Grey level of each cell (lines, columns) of the frame looked at last; a copy."""
@@ -226,9 +224,7 @@ class MotionGate:
         return int(self._shape[G.CELL_W]), int(self._shape[G.CELL_H])
 
     def _cells_of(self, row: int) -> NDArray[np.float32]:
-        lines, columns, pitch = (int(n) for n in self._shape[: G.PITCH + 1])
-        grid = self._field[row].reshape(lines + 2, pitch)
-        cells: NDArray[np.float32] = grid[1 : lines + 1, 1 : columns + 1].copy()
+        cells: NDArray[np.float32] = self._shown[row].copy()
         return cells
 
     def _step_clock(self, time: float | None) -> float:
@@ -252,7 +248,9 @@ class MotionGate:
 
     def _set_rates(self, dt: float) -> None:
         knobs = self._knobs
-        knobs[G.RENEW] = self._frames % EDGE_FRAMES == 0
+        beat = self._frames % EDGE_FRAMES
+        if beat < 2:
+            knobs[G.RENEW] = beat == 0
         if abs(self._weather - self._weathered) > 0.02:
             self._set_doubt()
         first = 1.0 / self._frames if self._now < 2 * WARM_SECONDS else 0.0
@@ -277,42 +275,24 @@ class MotionGate:
         knobs[G.WEIGHT_SURE] = SURE_WEIGHT + 0.3 * min(weather, 20.0)
         knobs[G.RUN_NEEDED] = sum(weather > strays for strays in WEATHER)
 
-    def _is_another_scene(self) -> bool:
-        if self._now < self._rest_until:
-            return False
-        gain = 1.0 + float(self._found[G.GAIN])
-        if not GAIN_RANGE[0] <= gain <= GAIN_RANGE[1]:
-            return True
-        hot = self._hot_share()
-        sudden = hot - self._hot_before > SUDDEN_SHARE and self._found[G.SIZE] > SUDDEN_SIZE
-        return bool(hot > SCENE_SHARE or sudden)
+    def _use(self) -> int:
+        """What may become of this frame."""
+        if self._frames == 1 or self._blind_since is not None:
+            return G.ADOPTED
+        return G.TRUSTED if self._now < self._rest_until else G.WATCHED
 
     def _hot_share(self) -> float:
         return float(self._found[G.HOT]) / max(1, int(self._shape[G.LOOKED_AT]))
 
-    def _judge(self, dt: float) -> GateResult:
-        regions = self._settle()
-        self._weather += min(1.0, dt / 3.0) * (float(self._found[G.STRAY]) - self._weather)
+    def _judge(self, count: int, dt: float) -> GateResult:
+        self._weather += min(1.0, dt / 3.0) * (self._found.item(G.STRAY) - self._weather)
         state: State = "warming" if self._now < WARM_SECONDS else "watching"
-        if len(regions):
+        if count:
             self._last_look = self._now
-            return GateResult(True, "motion", regions, state)
+            return GateResult(True, "motion", self._boxes[:count].copy(), state)
         if self._scan_seconds and self._now - self._last_look >= self._scan_seconds:
             return self._scan(state)
         return GateResult(False, "none", NOWHERE, state)
-
-    def _settle(self) -> NDArray[np.int32]:
-        count = self._do.settle(
-            self._shape,
-            self._knobs,
-            self._field,
-            self._labels,
-            self._votes,
-            self._cells,
-            self._boxes,
-            self._found,
-        )
-        return self._boxes[:count].copy() if count else NOWHERE
 
     def _scan(self, state: State) -> GateResult:
         self._last_look = self._now

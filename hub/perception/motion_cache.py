@@ -74,6 +74,8 @@ def options() -> dict[str, Any]:
         "cache": folder is not None,
         "nogil": True,
         "boundscheck": False,
+        # No kernel makes an array: without reference counts a view of one costs nothing.
+        "_nrt": False,
         "error_model": "numpy",
     }
 

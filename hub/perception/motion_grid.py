@@ -95,8 +95,22 @@ KNOBS = 28
     STEP,  # mean change from one frame to the next, grey levels
     SIZE,  # mean size of the residuals, grey levels
     PULSE,  # 1 where this frame changed all over, as at an encoder's key frame
-) = range(11)
-FOUND = 11
+    HOT_BEFORE,  # share of the cells over their thresholds one frame ago; 1 when not judged
+) = range(12)
+FOUND = 12
+
+# What may become of a frame that was compared with the background.
+(
+    ADOPTED,  # it is the background to come, so that nothing in it can be judged
+    WATCHED,  # it is judged, unless it shows another scene
+    TRUSTED,  # it is judged, whatever it shows
+) = range(3)
+UNJUDGED = -1  # in place of a number of boxes
+
+SCENE_SHARE = 0.6  # of the cells looked at stand out: another scene
+SUDDEN_SIZE = 8.0  # grey levels by which the picture is another one at once
+SUDDEN_SHARE = 0.35  # likewise, where that many more do than in the frame before
+GAIN_LEAST, GAIN_MOST = 0.35, 3.0  # light alone does not leave this range
 
 DARKEST = np.float32(4.0)
 BRIGHTEST = np.float32(251.0)

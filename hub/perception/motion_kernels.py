@@ -1,4 +1,4 @@
-"""The motion gate's kernels, compiled by Numba: `sense`, `settle`, `adopt`.
+"""The motion gate's kernels, compiled by Numba: `look` and `adopt`.
 
 The picture is cut into a grid of cells, about 80x45 at every size. All that is remembered
 lives in one float32 array `field` of shape (PLANES, n): each row is one padded grid of
@@ -118,6 +118,12 @@ def _learn_back(field: Any, rate: Any, slow: Any, bands: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _remember(residual: Any, before: Any) -> None:
+    for i in range(before.shape[0]):
+        before[i] = residual[i]
+
+
+@njit(**OPTIONS)
 def _relight(back: Any, offset: Any, gain: Any) -> None:
     for i in range(back.shape[0]):
         back[i] = back[i] + offset + gain * (back[i] - F(128))
@@ -138,30 +144,41 @@ def _learn(knobs: Any, field: Any, found: Any) -> None:
         _relight(field[G.BACK], F(found[G.OFFSET]), F(found[G.GAIN]))
     _learn_back(field, knobs[G.BACK_RATE], knobs[G.BACK_SLOW], bands)
     _grow_old(field, knobs[G.DT], knobs[G.RESTLESS_RATE], found[G.PULSE] > 0.0)
-    field[G.BEFORE, :] = field[G.RESIDUAL]
+    _remember(field[G.RESIDUAL], field[G.BEFORE])
 
 
-@njit(types.void(PLANE, types.int64[::1], types.float32[:, ::1], types.uint64[::1],
-                 types.float32[::1], types.float32[:, ::1], types.uint8[::1],
-                 types.float32[:, ::1], types.float64[::1]), **OPTIONS)  # fmt: skip
-def sense(
+@njit(**OPTIONS)
+def _shows_another_scene(shape: Any, found: Any) -> Any:
+    """Whether no light explains the picture, or it is another one all at once."""
+    gain = 1.0 + found[G.GAIN]
+    if gain < G.GAIN_LEAST or gain > G.GAIN_MOST:
+        return True
+    hot = found[G.HOT] / max(1, shape[G.LOOKED_AT])
+    sudden = hot - found[G.HOT_BEFORE] > G.SUDDEN_SHARE and found[G.SIZE] > G.SUDDEN_SIZE
+    return hot > G.SCENE_SHARE or sudden
+
+
+@njit(types.int64(PLANE, types.int64[::1], types.float32[:, ::1], types.uint64[::1],
+                  types.float32[::1], types.float32[:, ::1], types.uint8[::1],
+                  types.float32[:, ::1], types.float64[::1], types.uint8[:, ::1],
+                  types.int64[::1], types.int32[:, ::1], types.int64), **OPTIONS)  # fmt: skip
+def look(
     luma: Any, shape: Any, scale: Any, words: Any, knobs: Any, field: Any, labels: Any, sums: Any,
-    found: Any,
-) -> None:  # fmt: skip
-    """Measure a frame and compare it with the background: the half that reads the picture."""
+    found: Any, votes: Any, cells: Any, boxes: Any, use: Any,
+) -> Any:  # fmt: skip
+    """Look at one frame: the whole of the gate in one call, since calls cost as much as loops do.
+
+    `use` is what may become of the frame, `G.ADOPTED` and so on. Returns how many boxes there are,
+    or `G.UNJUDGED`: then nothing was learned from the frame.
+    """
     measure(luma, shape, scale, words, field)
     if knobs[G.RENEW] > F(0):
         trace_edges(shape, field)
     compare(shape, knobs, field, labels, sums, found)
-
-
-@njit(types.int64(types.int64[::1], types.float32[::1], types.float32[:, ::1],
-                  types.uint8[::1], types.uint8[:, ::1], types.int64[::1],
-                  types.int32[:, ::1], types.float64[::1]), **OPTIONS)  # fmt: skip
-def settle(
-    shape: Any, knobs: Any, field: Any, labels: Any, votes: Any, cells: Any, boxes: Any, found: Any
-) -> Any:
-    """Find the movers of a compared frame and learn from it; returns how many boxes."""
+    if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
+        found[G.HOT_BEFORE] = 1.0
+        return G.UNJUDGED
+    found[G.HOT_BEFORE] = found[G.HOT] / max(1, shape[G.LOOKED_AT])
     count = gather(shape, knobs, field, labels, votes, cells, boxes, found)
     _learn(knobs, field, found)
     return count

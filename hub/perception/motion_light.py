@@ -37,19 +37,36 @@ def _clear(sums: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _totals(s0: Any, s1: Any, s2: Any, s3: Any, s4: Any) -> Any:
+    """Five `_total`s at once: each waits for its own last addition, so five take as long as one."""
+    a = 0.0
+    b = 0.0
+    c = 0.0
+    d = 0.0
+    e = 0.0
+    for x in range(s0.shape[0]):
+        a += np.float64(s0[x])
+        b += np.float64(s1[x])
+        c += np.float64(s2[x])
+        d += np.float64(s3[x])
+        e += np.float64(s4[x])
+    return a, b, c, d, e
+
+
+@njit(**OPTIONS)
 def _solve(sums: Any) -> Any:
     """Weight, offset and slope of the straight line whose sums ran down the columns.
 
     The slope is drawn towards 0 by four grey levels of imagined variance, so that a flat scene
     does not turn a little noise into a large gain.
     """
-    total = _total(sums[0])
+    total, of_x, of_y, of_xx, of_xy = _totals(sums[0], sums[1], sums[2], sums[3], sums[4])
     if total < 1.0:
         return total, 0.0, 0.0
-    level = _total(sums[1]) / total
-    change = _total(sums[2]) / total
-    spread = _total(sums[3]) / total - level * level
-    joint = _total(sums[4]) / total - level * change
+    level = of_x / total
+    change = of_y / total
+    spread = of_xx / total - level * level
+    joint = of_xy / total - level * change
     slope = joint / (spread + 4.0)
     return total, change - slope * level, slope
 
@@ -281,9 +298,9 @@ def _shake(field: Any, size: Any, shape: Any, sums: Any) -> Any:
             s6[x] += c
             s7[x] += c * abs(r[x] - b[x])
     total, _, slope = _solve(sums)
-    usual = G.USUAL_SHARE * _total(s5)
-    excess = max(0.0, _total(s2) - usual) / max(1.0, total)
-    return max(0.0, slope), excess, _total(s7) / max(1.0, _total(s6))
+    apart, usual, calm, step, _ = _totals(s2, s5, s6, s7, s0)
+    excess = max(0.0, apart - G.USUAL_SHARE * usual) / max(1.0, total)
+    return max(0.0, slope), excess, step / max(1.0, calm)
 
 
 @njit(**OPTIONS)

@@ -76,7 +76,7 @@ def _label(ratio: Any, upright: Any, low: Any, firm: Any, together: Any, labels:
     A cell that does not may still start one together with the five beside it, above and below
     that lean to the same side (`upright` holds sums of three): noise does not.
     """
-    hot: Any = 0
+    hot = np.int32(0)
     n = labels.shape[0]
     left = upright[: n - 2]
     right = upright[2:]
@@ -87,7 +87,7 @@ def _label(ratio: Any, upright: Any, low: Any, firm: Any, together: Any, labels:
         alone = abs(size[i])
         wide = max(abs(middle[i] + left[i]), abs(middle[i] + right[i]))
         strong = alone > F(1)
-        hot += np.int64(strong)
+        hot = np.int32(hot + np.int32(strong))
         pooled = (wide > together) & (alone > firm)
         inner[i] = np.uint8((alone > low) | pooled) + np.uint8(strong | pooled)
     return hot

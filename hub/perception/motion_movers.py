@@ -52,6 +52,64 @@ def _grow(seed: int, labels: Any, pitch: int, cells: Any) -> Any:
 
 
 @njit(**OPTIONS)
+def _weight(cells: Any, size: int, ratio: Any) -> Any:
+    """By how much all cells of a mover together stand out, in thresholds."""
+    weight = F(0)
+    for k in range(size):
+        weight += abs(ratio[cells[k]])
+    return weight
+
+
+@njit(**OPTIONS)
+def _peak(cells: Any, size: int, ratio: Any) -> Any:
+    """By how much the strongest cell of a mover stands out, in thresholds."""
+    peak = F(0)
+    for k in range(size):
+        peak = max(peak, abs(ratio[cells[k]]))
+    return peak
+
+
+@njit(**OPTIONS)
+def _youngest(cells: Any, size: int, field: Any) -> Any:
+    """Seconds since any cell of a mover changed; 0 as soon as one is found that does now."""
+    residual = field[G.RESIDUAL]
+    before = field[G.BEFORE]
+    limit = field[G.LIMIT]
+    age = field[G.AGE]
+    youngest = F(1e9)
+    for k in range(size):
+        i = cells[k]
+        if abs(residual[i] - before[i]) > limit[i]:
+            return F(0)
+        youngest = min(youngest, age[i])
+    return youngest
+
+
+@njit(**OPTIONS)
+def _known(cells: Any, size: int, votes: Any) -> Any:
+    """How many cells of a mover belonged to one a frame ago."""
+    known: Any = 0
+    for k in range(size):
+        known += np.int64(votes[cells[k]] != 0)
+    return known
+
+
+@njit(**OPTIONS)
+def _is_new(cells: Any, size: int, votes: Any) -> Any:
+    """Whether no cell of a mover belonged to one a frame ago."""
+    for k in range(size):  # noqa: SIM110  generators are not compiled
+        if votes[cells[k]] != 0:
+            return False
+    return True
+
+
+@njit(**OPTIONS)
+def _mark(cells: Any, size: int, value: Any, out: Any) -> None:
+    for k in range(size):
+        out[cells[k]] = value
+
+
+@njit(**OPTIONS)
 def _patience(size: int, peak: float, shape: Any, knobs: Any) -> Any:
     """Seconds without any change after which a mover of this size and strength is furniture."""
     if size > G.VAST_SHARE * shape[G.LOOKED_AT]:
@@ -63,18 +121,38 @@ def _patience(size: int, peak: float, shape: Any, knobs: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _box(x0: int, y0: int, x1: int, y1: int, shape: Any, box: Any) -> None:
-    """From cells to frame pixels: padded by half a cell, above and below by one, and clipped."""
+def _is_sure(weight: Any, run: int, knobs: Any) -> Any:
+    """Whether a small mover is believed: for its weight, or for its history."""
+    if weight > knobs[G.WEIGHT_SURE]:
+        return True
+    return run >= knobs[G.RUN_NEEDED] and (weight > knobs[G.WEIGHT_LONE] or run >= G.RUN_SURE)
+
+
+@njit(**OPTIONS)
+def _box(cells: Any, size: int, across: Any, shape: Any, box: Any) -> None:
+    """A mover's box in pixels: padded by half a cell, above and below by one, and clipped."""
+    pitch = shape[G.PITCH]
     width = shape[G.CELL_W]
     height = shape[G.CELL_H]
-    box[0] = max(0, (x0 - 1) * width - width // 2)
-    box[1] = max(0, (y0 - 2) * height)
+    top: Any = cells[0]
+    low: Any = cells[0]
+    left = np.int64(across[top])
+    right = left
+    for k in range(size):
+        i = cells[k]
+        x = np.int64(across[i])
+        top = min(top, i)
+        low = max(low, i)
+        left = min(left, x)
+        right = max(right, x)
+    box[0] = max(0, (left - 1) * width - width // 2)
+    box[1] = max(0, (top // pitch - 2) * height)
     box[2] = shape[G.WIDTH]
     box[3] = shape[G.HEIGHT]
-    if x1 < shape[G.COLUMNS]:
-        box[2] = min(box[2], x1 * width + width // 2)
-    if y1 < shape[G.LINES]:
-        box[3] = min(box[3], (y1 + 1) * height)
+    if right < shape[G.COLUMNS]:
+        box[2] = min(box[2], right * width + width // 2)
+    if low // pitch < shape[G.LINES]:
+        box[3] = min(box[3], (low // pitch + 1) * height)
 
 
 @njit(**OPTIONS)
@@ -125,6 +203,17 @@ def _merge(boxes: Any, count: int) -> Any:
 
 
 @njit(**OPTIONS)
+def _begin(front: Any, now: Any, last: Any) -> None:
+    """No movers yet; this frame's votes become the last frame's. Assigning slices costs more."""
+    for i in range(front.shape[0]):
+        front[i] = F(0)
+    for i in range(now.shape[0]):
+        last[i] = now[i]
+    for i in range(now.shape[0]):
+        now[i] = np.uint8(0)
+
+
+@njit(**OPTIONS)
 def gather(
     shape: Any, knobs: Any, field: Any, labels: Any, votes: Any, cells: Any, boxes: Any, found: Any
 ) -> Any:
@@ -137,14 +226,10 @@ def gather(
     pitch = shape[G.PITCH]
     ratio = field[G.RATIO]
     front = field[G.FRONT]
-    age = field[G.AGE]
-    residual = field[G.RESIDUAL]
-    before = field[G.BEFORE]
-    limit = field[G.LIMIT]
     across = field[G.ACROSS]
-    front[:] = F(0)
-    votes[1, :] = votes[0, :]
-    votes[0, :] = np.uint8(0)
+    now = votes[0]
+    last = votes[1]
+    _begin(front, now, last)
     jumped = found[G.JUMPED] > 0.0
     pulse = found[G.PULSE] > 0.0
     around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
@@ -158,54 +243,28 @@ def gather(
             if labels[seed] != 2:
                 continue
             size = _grow(seed, labels, pitch, cells)
-            weight = F(0)
-            peak = F(0)
-            youngest = F(1e9)
-            left = F(1e9)
-            right = F(0)
-            top: Any = seed
-            low: Any = seed
-            known: Any = 0
-            for k in range(size):
-                i = cells[k]
-                weight += abs(ratio[i])
-                peak = max(peak, abs(ratio[i]))
-                still = abs(residual[i] - before[i]) <= limit[i]
-                youngest = min(youngest, age[i] if still else F(0))
-                left = min(left, across[i])
-                right = max(right, across[i])
-                top = min(top, i)
-                low = max(low, i)
-                known += np.int64(votes[1, i] != 0)
-            run = 0
             big = size >= knobs[G.BIG]
-            if not big:
-                run = _support(cells, size, votes[1], pitch, around)
-                if run == 0:
-                    stray += 1
-            vote = np.uint8(min(run + 1, 9))
-            if big:
-                vote = np.uint8(9)
-            for k in range(size):
-                votes[0, cells[k]] = vote
-            strong = weight > knobs[G.WEIGHT_LONE] and run >= knobs[G.RUN_NEEDED]
-            if jumped and 4 * known < size:
-                for k in range(size):
-                    front[cells[k]] = F(2)
+            run = 0 if big else _support(cells, size, last, pitch, around)
+            stray += not big and run == 0
+            _mark(cells, size, np.uint8(9 if big else min(run + 1, 9)), now)
+            if jumped and 4 * _known(cells, size, last) < size:
+                _mark(cells, size, F(2), front)
                 continue
-            sure = weight > knobs[G.WEIGHT_SURE]
-            if not (big or sure or strong or (run >= G.RUN_SURE and run >= knobs[G.RUN_NEEDED])):
+            if not (big or _is_sure(_weight(cells, size, ratio), run, knobs)):
                 continue
-            # What an encoder leaves behind comes out of nowhere and then stays as it is.
-            if peak < knobs[G.DIM] and (youngest > F(0) or (run == 0 and known == 0)):
+            youngest = _youngest(cells, size, field)
+            mark = F(1)
+            if youngest > F(0) or (run == 0 and _is_new(cells, size, last)):
+                peak = _peak(cells, size, ratio)
+                # What an encoder leaves behind comes out of nowhere and then stays as it is.
+                if peak < knobs[G.DIM]:
+                    continue
+                if youngest > _patience(size, peak, shape, knobs) and not pulse:
+                    mark = F(2)
+            _mark(cells, size, mark, front)
+            if mark == F(2):
                 continue
-            stale = youngest > _patience(size, peak, shape, knobs) and not pulse
-            mark = F(2) if stale else F(1)
-            for k in range(size):
-                front[cells[k]] = mark
-            if stale:
-                continue
-            _box(int(left), top // pitch, int(right), low // pitch, shape, boxes[count])
+            _box(cells, size, across, shape, boxes[count])
             if count < boxes.shape[0] - 1:
                 count += 1
             else:

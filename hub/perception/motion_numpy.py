@@ -216,7 +216,16 @@ def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
     field[G.BEFORE] = residual
 
 
-def sense(
+def _shows_another_scene(shape: Ints, found: Doubles) -> bool:
+    gain = 1.0 + float(found[G.GAIN])
+    if gain < G.GAIN_LEAST or gain > G.GAIN_MOST:
+        return True
+    hot = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
+    sudden = hot - found[G.HOT_BEFORE] > G.SUDDEN_SHARE and found[G.SIZE] > G.SUDDEN_SIZE
+    return bool(hot > G.SCENE_SHARE or sudden)
+
+
+def look(
     luma: Bytes,
     shape: Ints,
     scale: Floats,
@@ -226,25 +235,20 @@ def sense(
     labels: Bytes,
     sums: Floats,
     found: Doubles,
-) -> None:
-    """Measure a frame and compare it with the background."""
+    votes: Bytes,
+    cells: Ints,
+    boxes: NDArray[np.int32],
+    use: int,
+) -> int:
+    """Look at one frame; returns how many boxes there are, or `G.UNJUDGED`."""
     _measure(luma, shape, scale, field)
     if knobs[G.RENEW] > 0:
         trace_edges(shape, field)
     compare(shape, knobs, field, labels, found)
-
-
-def settle(
-    shape: Ints,
-    knobs: Floats,
-    field: Floats,
-    labels: Bytes,
-    votes: Bytes,
-    cells: Ints,
-    boxes: NDArray[np.int32],
-    found: Doubles,
-) -> int:
-    """Find the movers of a compared frame and learn from it; returns how many boxes."""
+    if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
+        found[G.HOT_BEFORE] = 1.0
+        return G.UNJUDGED
+    found[G.HOT_BEFORE] = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
     count = _gather(shape, knobs, field, labels, votes, boxes, found)
     _learn(knobs, field, found)
     return count

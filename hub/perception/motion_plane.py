@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import carray, njit, types
+from numba import njit, types
 from numba.extending import intrinsic
 
 from hub.perception import motion_grid as G
@@ -42,8 +42,7 @@ def _prefetch(typing_context: Any, words: Any, at: Any) -> Any:
     """Ask for the cache line that holds `words[at]`; past the end it asks in vain, unharmed."""
 
     def build(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        array = context.make_array(words)(context, builder, args[0])
-        line = builder.bitcast(builder.gep(array.data, [args[1]]), ir.IntType(8).as_pointer())
+        line = builder.bitcast(builder.gep(args[0], [args[1]]), ir.IntType(8).as_pointer())
         number = ir.IntType(32)
         kind = ir.FunctionType(ir.VoidType(), [line.type, number, number, number])
         fetch = builder.module.declare_intrinsic("llvm.prefetch", [line.type], kind)
@@ -71,46 +70,51 @@ def _pairs(word: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _add_eight(words: Any, at: int, stride: int, count: int, sums: Any) -> None:
-    """`_add_rows` for the common case: eight rows in one pass, the sums written once."""
-    a = words[at : at + count]
-    b = words[at + stride : at + stride + count]
-    c = words[at + 2 * stride : at + 2 * stride + count]
-    d = words[at + 3 * stride : at + 3 * stride + count]
-    e = words[at + 4 * stride : at + 4 * stride + count]
-    f = words[at + 5 * stride : at + 5 * stride + count]
-    g = words[at + 6 * stride : at + 6 * stride + count]
-    h = words[at + 7 * stride : at + 7 * stride + count]
-    for j in range(count):
-        upper = _pairs(a[j]) + _pairs(b[j]) + _pairs(c[j]) + _pairs(d[j])
-        lower = _pairs(e[j]) + _pairs(f[j]) + _pairs(g[j]) + _pairs(h[j])
-        sums[j] = upper + lower
+def _fetch_row(words: Any, at: int, count: int) -> None:
+    """Have a row brought near while others are summed."""
+    for j in range(0, count, 8):
+        _prefetch(words, at + j)
 
 
 @njit(**OPTIONS)
-def _add_rows(words: Any, at: int, stride: int, count: int, rows: int, sums: Any) -> None:
+def _add_row(words: Any, at: int, count: int, sums: Any) -> None:
+    for j in range(count):
+        sums[j] += _pairs(words[at + j])
+
+
+@njit(**OPTIONS)
+def _add_two(words: Any, at: int, stride: int, count: int, first: bool, sums: Any) -> None:
+    """Add a row and the one `stride` words on; `first` ones need no sums to add to."""
+    other = at + stride
+    if first:
+        for j in range(count):
+            sums[j] = _pairs(words[at + j]) + _pairs(words[other + j])
+        return
+    for j in range(count):
+        sums[j] += _pairs(words[at + j]) + _pairs(words[other + j])
+
+
+@njit(**OPTIONS)
+def _add_rows(
+    words: Any, at: int, below: int, stride: int, count: int, rows: int, sums: Any
+) -> None:
     """Sum `rows` rows of eight pixels a word into four 16-bit lanes a word.
 
     Each lane holds two pixels of every row; up to 32 rows leave room for the final sum of the
-    four lanes.
+    four lanes. Two rows are summed while the same two of the next line of cells, at `below`, are
+    fetched: memory and arithmetic then wait for each other least.
     """
-    if rows == 8:
-        _add_eight(words, at, stride, count, sums)
-        return
-    for j in range(count):
-        sums[j] = np.uint64(0)
-    for row in range(rows):
-        line = words[at + row * stride : at + row * stride + count]
+    if rows == 1:
         for j in range(count):
-            sums[j] += _pairs(line[j])
-
-
-@njit(**OPTIONS)
-def _fetch_rows(words: Any, at: int, stride: int, count: int, rows: int) -> None:
-    """Have rows brought near while others are summed: a fifth off a pass over a cold plane."""
-    for row in range(rows):
-        for j in range(0, count, 8):
-            _prefetch(words, at + row * stride + j)
+            sums[j] = np.uint64(0)
+    for row in range(0, rows - 1, 2):
+        _fetch_row(words, below + row * stride, count)
+        _fetch_row(words, below + (row + 1) * stride, count)
+        _add_two(words, at + row * stride, stride, count, row == 0, sums)
+    if rows % 2 == 1:
+        last = (rows - 1) * stride
+        _fetch_row(words, below + last, count)
+        _add_row(words, at + last, count, sums)
 
 
 @njit(**OPTIONS)
@@ -155,14 +159,14 @@ def measure(luma: Any, shape: Any, scale: Any, sums: Any, field: Any) -> None:
     stride = luma.strides[0]
     aligned = luma.strides[1] == 1 and stride > 0 and stride % 8 == 0 and _address(luma) % 8 == 0
     word_stride = stride // 8
-    words = carray(_as_words(luma), ((height - 1) * max(word_stride, 1) + count,))
+    words: Any = _as_words(luma)
     for line in range(lines):
         top = line * cell_h
         rows = (min(cell_h, height - top) + step - 1) // step
         if aligned:
-            below = (top + cell_h) * word_stride
-            _fetch_rows(words, below, word_stride * step, count, rows)
-            _add_rows(words, top * word_stride, word_stride * step, count, rows, sums)
+            at = top * word_stride
+            below = at + cell_h * word_stride
+            _add_rows(words, at, below, word_stride * step, count, rows, sums)
         else:
             _add_bytes(luma, top, step, rows, count, sums)
         start = (line + 1) * pitch + 1

@@ -111,15 +111,20 @@ def run(
     totals: Totals,
     progress: Progress = lambda label, done, total: None,
 ) -> Iterator[Seen]:
-    """Each analysed frame of a clip, in order; adds to `totals`."""
+    """Each analysed frame of a clip, in order; adds to `totals`.
+
+    With `fps`, those between are looked at where somebody is new, as live, and not passed on.
+    """
     pipeline = CameraPipeline(clip.path.stem, clip.size, fps or clip.fps, detector.info)
     seconds = totals.seconds
     mark = perf_counter()
-    for frame in sampled(clip, fps):
+    for frame, due in paced(clip, fps):
+        if not due and (frame.size != pipeline.size or not pipeline.hurries(frame.time)):
+            continue
         if frame.size != pipeline.size:  # a recording of a camera that was set up anew meanwhile
             pipeline = CameraPipeline(clip.path.stem, frame.size, fps or clip.fps, detector.info)
         decoded = perf_counter()
-        look = pipeline.look(frame)
+        look = pipeline.look(frame) if due else pipeline.look_early(frame)
         gated = perf_counter()
         found = _inferred(pipeline, detector, frame, look)
         inferred = perf_counter()
@@ -131,9 +136,11 @@ def run(
             ("tracking", perf_counter() - inferred),
         ):
             seconds[stage] += spent
+        totals.inferences += len(look.crops)
+        if not due:
+            continue
         totals.frames += 1
         totals.triggered += look.gate.triggered
-        totals.inferences += len(look.crops)
         yield Seen(frame, look, found, tracks)
         progress(clip.path.name, frame.index + 1, clip.length)
         mark = perf_counter()
@@ -150,18 +157,22 @@ def _inferred(
 
 def sampled(clip: Clip, fps: float | None) -> Iterator[Frame]:
     """Every frame, or the first one at or after each tick of 1 / fps seconds."""
-    due: float | None = None
+    return (frame for frame, due in paced(clip, fps) if due)
+
+
+def paced(clip: Clip, fps: float | None) -> Iterator[tuple[Frame, bool]]:
+    """Every frame, and whether `sampled` gives it."""
+    following: float | None = None
     for frame in clip:
         if fps is None:
-            yield frame
+            yield frame, True
             continue
-        if due is None:
-            due = frame.time
-        if frame.time < due - 1e-6:
-            continue
-        yield frame
-        while due <= frame.time + 1e-6:
-            due += 1.0 / fps
+        if following is None:
+            following = frame.time
+        due = frame.time >= following - 1e-6
+        yield frame, due
+        while due and following <= frame.time + 1e-6:
+            following += 1.0 / fps
 
 
 def line_of(clip: str, seen: Seen) -> dict[str, Any]:

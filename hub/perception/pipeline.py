@@ -31,7 +31,8 @@ class Look:
     """What `look` made of one frame.
 
     `crops` are boxes x1, y1, x2, y2 in frame pixels, empty when no inference is needed; `sides`
-    are the detector input sizes they are meant for.
+    are the detector input sizes they are meant for. An `early` one has the gate's result of the
+    frame before it.
     """
 
     time: float
@@ -39,6 +40,7 @@ class Look:
     gate: GateResult
     crops: tuple[IntBox, ...]
     sides: tuple[int, ...]
+    early: bool = False
 
 
 class CameraPipeline:
@@ -75,10 +77,11 @@ class CameraPipeline:
         self._zones = ZoneWatch(camera, zones, size, info.guessing)
         self._occurrences: list[Occurrence] = []
         self._latest = -1e18
+        self._gated: GateResult | None = None
 
     def look(self, frame: Frame) -> Look:
         """Gate a frame and decide what to infer. Frames come in order; no inference happens."""
-        gate = self._gate.update(frame.luma, frame.time, self.show)
+        gate = self._gated = self._gate.update(frame.luma, frame.time, self.show)
         plans = self._attention.choose(frame.time, gate, self._tracker.tracks)
         return Look(
             time=frame.time,
@@ -87,6 +90,20 @@ class CameraPipeline:
             crops=tuple(crop.box for crop in plans),
             sides=tuple(crop.side for crop in plans),
         )
+
+    def hurries(self, time: float) -> bool:
+        """Whether the frame of `time` is worth `look_early` although it is not due."""
+        if self._gated is None or self._info.guessing or not self._info.needs_pixels:
+            return False  # nothing but motion would tell more, and that is not looked at early
+        many = bool(self._info.input_sizes)
+        return many and self._attention.newcomers.hurry(time, self._tracker.tracks)
+
+    def look_early(self, frame: Frame) -> Look:
+        """Decide what to infer on a frame between those that are due; it is not gated."""
+        assert self._gated is not None
+        plans = self._attention.choose_early(frame.time, self._tracker.tracks)
+        crops, sides = tuple(crop.box for crop in plans), tuple(crop.side for crop in plans)
+        return Look(frame.time, frame.index, self._gated, crops, sides, early=True)
 
     def means(self) -> NDArray[np.float32]:
         """The gate's grey level of each cell (lines, columns) of the frame looked at last."""
@@ -139,9 +156,11 @@ class CameraPipeline:
         self._tracker.settle(look.time, kept, covered, [found.box for found in cut_off])
         boxes = [found.box for found in kept]
         self._attention.looked(
-            look.time, look.crops, look.gate.regions, boxes, self._tracker.tracks
+            look.time, look.crops, look.gate.regions, boxes, self._tracker.tracks, look.early
         )
         self._attention.cut_off([found.box for found in cut_off])
+        sure, tracks = self._tracker.rules.sure, self._tracker.tracks
+        self._attention.newcomers.looked(look.time, kept, sure, tracks)
 
     def _sound(self, found: Detection) -> Detection | None:
         """What shows of it in the frame; None for nonsense and where nobody may look."""
@@ -159,8 +178,8 @@ class CameraPipeline:
 
     def _pixels(self, frame: Frame, box: IntBox) -> NDArray[np.uint8]:
         if not self._info.needs_pixels:
-            return np.zeros((0, 0, 3), np.uint8)
-        image = frame.crop(box)
+            return np.zeros(self._info.shape(0, 0), np.uint8)
+        image = frame.luma_crop(box) if self._info.luma else frame.crop(box)
         if self.show is not None:
             image[self.show[box[1] : box[3], box[0] : box[2]] == 0] = _GREY
         return image

@@ -24,7 +24,8 @@ Kind = Literal["covered", "moved", "defocused", "frozen", "blind"]
 
 EVERY_SECONDS = 3.0
 LONGEST_STEP = 6.0  # what one look may count for, however long the stream was away
-SHARP_EVERY = 2  # looks; the scene is learned on those too
+SHARP_EVERY = 2  # looks
+LEARN_EVERY = 4  # looks, on which sharpness is measured too: the scene follows over minutes
 
 LEARN_SECONDS = 60.0  # at first, with all pictures weighing alike
 USUAL_SECONDS = 300.0  # the remembered scene follows what it knows again
@@ -180,9 +181,9 @@ class TamperWatch:
         soft = self._is_defocused(showing, step)
         if strange or soft or any(hold.standing for hold in holds.values()):
             return
-        if self._sharp is not None:
+        if self._looks % LEARN_EVERY == 0:
             usual = showing.known >= KNOWN_SHARE
-            self._learn(SHARP_EVERY * step, USUAL_SECONDS if usual else STRANGE_SECONDS)
+            self._learn(LEARN_EVERY * step, USUAL_SECONDS if usual else STRANGE_SECONDS)
 
     def _begin_anew(self) -> None:
         self._scene.forget()

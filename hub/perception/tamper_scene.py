@@ -62,7 +62,8 @@ class Scene:
         halved = _halved(looked_at, self._half)
         valid = _ring(halved) >= 0.999
         self._valid = valid.astype(np.float32)
-        self._around = [_means_of_three(size) for size in halved.shape]
+        down, across = (_means_of_three(size) for size in halved.shape)
+        self._around = down, np.ascontiguousarray(across.T)
         self._blocks = Blocks(valid)
         self._cells_valid = (_ring(_smooth(looked_at)) >= 0.999).astype(np.float32)
         self.blocks = len(self._blocks)
@@ -76,20 +77,20 @@ class Scene:
         self.light = 0.0
         self._usual = np.zeros(self._valid.shape, np.float32)
         self._usual_means = np.zeros(self.cells, np.float32)
-        self._usual_power = np.zeros(self.blocks, np.float32)
         self._textured = np.zeros(self.blocks, np.bool_)
+        self._texture = np.zeros(0, np.float32)
         self._usual_lights = np.zeros(self.blocks, np.float32)
         self._usual_relit = 0.0
         self._lights: Floats | None = None
         self._held = self._usual
-        self._held_power = self._usual_power
+        self._held_power = np.zeros(self.blocks, np.float32)
 
     def sense(self, means: Floats) -> None:
         """Take in a picture's cell means (lines, columns), for the questions below."""
         self._means = means
         halved = _halved(means, self._half)
         down, across = self._around
-        around = _between(down, halved, across.T)
+        around = _between(down, halved, across)
         self.light = float(np.add.reduce(halved, axis=None)) / halved.size
         self._halved = halved[1:-1, 1:-1]
         self._lights = None
@@ -109,15 +110,14 @@ class Scene:
 
     def showing(self) -> Showing:
         """Compare the picture with the remembered scene, which must be one that `can_judge`."""
-        usual, textured = self._usual_power, self._textured
-        count = np.count_nonzero(textured)
-        joint = self._blocks.means(self._now * self._usual)
-        known = textured & (joint * joint > ALIKE**2 * self._power * usual)
-        flat = self._power < self._flat
+        count = len(self._texture)
+        joint = self._blocks.means(self._now * self._usual)[self._textured]
+        power = self._power[self._textured]
+        known = joint * joint > power * self._alike
         return Showing(
             known=np.count_nonzero(known) / count,
-            empty=np.count_nonzero(textured & flat & ~known) / count,
-            gain=float(np.abs(joint) @ textured) / float(usual @ textured),
+            empty=np.count_nonzero((power < self._flat) & ~known) / count,
+            gain=float(np.add.reduce(np.abs(joint))) / self._strength,
         )
 
     def is_relit(self) -> bool:
@@ -140,9 +140,12 @@ class Scene:
         self.learned += 1
         rate = max(rate, 1.0 / self.learned)
         self._usual = self._usual + np.float32(rate) * (self._now - self._usual)
-        self._usual_power = power = self._blocks.means(np.square(self._usual))
-        self._flat = np.maximum(FLAT**2, FLAT_SHARE**2 * power)
+        power = self._blocks.means(np.square(self._usual))
         self._textured = power > TEXTURED**2
+        self._texture = texture = power[self._textured]
+        self._strength = float(np.add.reduce(texture))
+        self._alike = ALIKE**2 * texture
+        self._flat = np.maximum(FLAT**2, FLAT_SHARE**2 * texture)
         self.can_judge = bool(np.count_nonzero(self._textured) >= self._needed)
         if self.learned > 1:
             self._usual_relit += rate * (min(RELIT, self._relit()) - self._usual_relit)

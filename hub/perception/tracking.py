@@ -48,7 +48,8 @@ class TrackState:
 
     `age` counts the frames since it was first seen; `box` is x1, y1, x2, y2 in source pixels.
     `confirmed`: found when last looked for. `coasting`: missed then, and followed by prediction.
-    `born` and `first` are when and where it was first found; None where nobody knows.
+    `born` and `first` are when and where it was first found; None where nobody knows. `hits` counts
+    how often it was found.
     """
 
     id: int
@@ -59,6 +60,7 @@ class TrackState:
     box: Box
     born: float | None = None
     first: Box | None = None
+    hits: int = 0
 
 
 class Tracker:
@@ -129,6 +131,7 @@ class Tracker:
             box=self._clipped(track.at(time)),
             born=track.born,
             first=self._clipped(track.first),
+            hits=track.hits,
         )
 
     def _match(

@@ -40,7 +40,11 @@ class CameraCounters:
 
 @dataclass(slots=True)
 class Watched:
-    """One camera: what its worker is told, and what it has said."""
+    """One camera: what its worker is told, and what it has said.
+
+    `wrong` is what is wrong with its pictures by the latest health, in words; `told` is what of
+    that the journal has, and has not been told to be over.
+    """
 
     spec: CameraSpec
     since: float
@@ -48,6 +52,7 @@ class Watched:
     reason: str = ""
     gate: str = "warming"
     wrong: dict[str, str] = field(default_factory=dict)
+    told: set[str] = field(default_factory=set)
     picture_at: float | None = None
     before: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))
     now: dict[str, int] = field(default_factory=lambda: dict.fromkeys(COUNTED, 0))

@@ -20,8 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any, NoReturn
 
-import structlog
-
 from hub.clock import Clock, SystemClock, from_iso
 from hub.events import Event
 from hub.link import Link, Message
@@ -34,6 +32,7 @@ from hub.perception.live import LiveCamera, Question, Worked
 from hub.perception.pictures import Pictures, Wanted
 from hub.perception.pipeline import CameraPipeline
 from hub.perception.spec import CameraSpec, WorkerSpec
+from hub.perception.worker_log import LinkLog, log_through_logging, to_loop
 from hub.perception.zones import WHOLE, ZoneArea
 from hub.procfs import die_with_parent, name_threads
 
@@ -58,6 +57,7 @@ class Worker:
         self._pool = ThreadPoolExecutor(spec.threads, thread_name_prefix="look")
         self._cameras: dict[str, LiveCamera] = {}
         self._due: dict[str, float] = {}
+        self._replaced: list[LiveCamera] = []
         self._early = {camera.id: camera for camera in spec.cameras}
         self._detectors: Detectors | None = None
         self._wake = asyncio.Event()
@@ -129,6 +129,7 @@ class Worker:
             return
         if known is not None:
             known.feed.stop()
+            self._replaced.append(known)
         pictures = Pictures(
             self._spec.state / "run" / "snapshots" / f"{spec.id}.jpg", self._spec.state / "media"
         )
@@ -197,19 +198,24 @@ class Worker:
             Detectors,
             spec,
             self._clock,
-            lambda *said: _to_loop(loop, self._tell, *said),
+            lambda *said: to_loop(loop, self._tell, *said),
         )
         if self._spec is not spec:
             self._exchange.set()
         for camera in self._early.values():
             self._add(camera)
         while True:
+            while self._replaced:  # here nobody works on them any more
+                for event in self._replaced.pop().end("it is opened afresh"):
+                    self._outbox.put(event)
             began = self._tick_began = self._clock.monotonic()
             due = [each for name, each in self._cameras.items() if self._due[name] <= began]
             for each in due:
                 self._due[each.spec.id] = began + 1.0 / each.spec.fps
             for each, worked in await self._spread(due):
                 self._pass_on(each, worked)
+                if self._cameras.get(each.spec.id) is each:
+                    self._due[each.spec.id] = each.next_turn()
             now = self._clock.monotonic()
             self._tick_began, self._tick_took = None, now - began
             self._wake.clear()
@@ -252,10 +258,10 @@ class Worker:
 
         def answered(found: list[Any] | None) -> None:
             """On the loop, whatever came of it."""
+            camera.answer(question, found)
             camera.asking -= 1
             if not camera.asking:
                 self._activity.unmark(camera.spec.slot, ASKING)
-            camera.answer(question, found)
             if self._cameras.get(camera.spec.id) is camera:
                 self._due[camera.spec.id] = self._clock.monotonic()
                 self._wake.set()
@@ -263,7 +269,7 @@ class Worker:
         self._detectors.ask(
             camera.spec,
             question.crops,
-            lambda found: _to_loop(loop, answered, found),
+            lambda found: to_loop(loop, answered, found),
         )
 
     # --------------------------------------------------------------- to the hub
@@ -324,25 +330,6 @@ class Worker:
         }
 
 
-class LinkLog(logging.Handler):
-    """Sends log lines to the hub, from whichever thread they come."""
-
-    def __init__(self, link: Link, loop: asyncio.AbstractEventLoop) -> None:
-        super().__init__(logging.INFO)
-        self._link = link
-        self._loop = loop
-
-    def emit(self, record: logging.LogRecord) -> None:
-        text = self.format(record)[:4000]
-        message = {"t": "log", "level": record.levelno, "name": record.name, "text": text}
-        _to_loop(self._loop, self._link.offer, message)
-
-
-def _to_loop(loop: asyncio.AbstractEventLoop, call: Any, *given: Any) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended: nobody is left to tell
-        loop.call_soon_threadsafe(call, *given)
-
-
 async def serve(descriptor: int) -> None:
     """Take over the socket, wait for the start message, work."""
     link = await Link.over(socket.socket(fileno=descriptor))
@@ -357,16 +344,6 @@ async def serve(descriptor: int) -> None:
     worker = Worker(link, WorkerSpec.model_validate(message["spec"]), SystemClock())
     await worker.run()
     await link.close()
-
-
-def log_through_logging() -> None:
-    """Structured log lines of detectors go to the hub too, and never with values of variables."""
-    plain = structlog.dev.plain_traceback
-    structlog.configure(
-        processors=[structlog.dev.ConsoleRenderer(colors=False, exception_formatter=plain)],
-        wrapper_class=structlog.stdlib.BoundLogger,
-        logger_factory=structlog.stdlib.LoggerFactory(),
-    )
 
 
 def leave(code: int) -> NoReturn:

