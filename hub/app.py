@@ -16,6 +16,7 @@ from typing import Any
 import structlog
 from aiohttp import web
 
+from hub.backups import Backups
 from hub.broker import EmbeddedBroker
 from hub.bus import Bus
 from hub.campus import Campus
@@ -40,6 +41,7 @@ from hub.plugins import Registry
 from hub.safety.actions import Performer
 from hub.safety.doors import Doors
 from hub.safety.intake import Intake
+from hub.safety.restored import settle_restored
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
@@ -55,6 +57,7 @@ SETUP_LINK_LIVES = timedelta(hours=1)
 PICTURES_AROUND_S = (-4.0, -2.0, 2.0, 4.0)
 LONGEST_BLINDNESS_S = 10.0  # between two starts of a worker that keeps dying
 TIDY_EVERY_S = 600.0
+RULES_LAPSE_EVERY_S = 1.0
 LOOSE_PICTURES = 2000
 PAGES_CLOSE_WITHIN_S = 0.5
 FAREWELL_WITHIN_S = 0.5
@@ -112,6 +115,13 @@ class Hub:
         self.configuration = Configuration(
             self, config_path.absolute(), chosen, KeptConfigs(folder.configs)
         )
+        self.backups = Backups(
+            folder,
+            self.clock,
+            self.accept,
+            lambda: self.config.hub.backup,
+            lambda: not self.configuration.degraded,
+        )
         self.house: House
         self.intake: Intake
         self.performer: Performer
@@ -153,6 +163,7 @@ class Hub:
             secrets=self.secrets,
         )
         self.performer = Performer(self.intake, self.doors, self.notifiers)
+        await settle_restored(self.intake)
         for door, request in (await self.intake.requests()).items():
             self.doors.requested(door, request)
         self._exits.push_async_callback(self._stop_broker)
@@ -168,7 +179,10 @@ class Hub:
         self.supervisor.run("control", control.serve)
         self.supervisor.run("configuration", self.configuration.follow)
         self.supervisor.run("actions", self.performer.run)
+        self.supervisor.run("pictures of incidents", self.intake.follow)
+        self.supervisor.run("rules", self._lapse_rules)
         self.supervisor.run("tidy pictures", self._tidy_pictures)
+        self.supervisor.run("backups", self.backups.run)
 
     def _start_drivers(self) -> None:
         for id_ in self.config.notifiers:
@@ -292,6 +306,11 @@ class Hub:
                 PICTURES_AROUND_S,
             )
 
+    async def _lapse_rules(self) -> None:
+        while True:
+            await self.clock.sleep(RULES_LAPSE_EVERY_S)
+            await self.intake.lapse()
+
     async def _tidy_pictures(self) -> None:
         while True:
             await self.clock.sleep(TIDY_EVERY_S)
@@ -327,6 +346,7 @@ class Hub:
             perception=self.perception,
             hosts=self.hosts,
             conduct=self.conduct,
+            backups=self.backups,
             registry=lambda: self.registry,
             configuration=self.configuration,
         )

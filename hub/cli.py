@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.backup_cli import backup
 from hub.bench_cli import bench
 from hub.plugins_cli import plugins, schema
+from hub.replay_cli import replay
 from hub.scaffold_cli import new_plugin
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ app.add_typer(tokens, name="token")
 app.add_typer(config_verbs, name="config")
 app.add_typer(models, name="models")
 app.add_typer(bench, name="bench")
+app.add_typer(backup, name="backup")
 
 
 class Format(StrEnum):
@@ -276,6 +279,7 @@ def perceive(
 
 
 app.command()(plugins)
+app.command()(replay)
 app.command()(new_plugin)
 app.command()(schema)
 
@@ -351,10 +355,21 @@ def models_list(state: State = None) -> None:
 
 @models.command("show")
 def models_show(name: str, state: State = None) -> None:
-    """Show licence, source, input, labels and SHA-256 of a model."""
+    """Show licence, source, input, labels, SHA-256 and card of a model."""
     from hub.models_cli import show_model
 
     show_model(state_folder(state) / "models", name)
+
+
+@models.command("verify")
+def models_verify(
+    name: Annotated[str | None, typer.Argument()] = None, state: State = None
+) -> None:
+    """Look whether the files of the models are what they were."""
+    from hub.models_cli import verify_models
+
+    if not verify_models(state_folder(state) / "models", name):
+        raise typer.Exit(1)
 
 
 @models.command("add")

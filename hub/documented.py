@@ -59,6 +59,8 @@ def _ours(section: str, path: KeyPath) -> list[str]:
         return ["hub", *_headings(HubSettings, path[1:])]
     if section == "protocols" and path[2:3] == ("doors",):  # its model is explained with rules
         return ["rules", "verified", "door"] if len(path) > 3 else [section]
+    if section == "rules" and "if" in path[3:]:  # every condition is explained once
+        path = (*path[:2], *path[path.index("if") :])
     block = get_args(Config.model_fields[section].annotation)[1]
     return [section, *_headings(block, path[2:])]
 

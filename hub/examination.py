@@ -15,6 +15,7 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from hub.config import Config, DoorBlock, DriverBlock, HubSettings
+from hub.contradictions import contradictions
 from hub.document import Document, KeyPath
 from hub.documented import CONFIG, SAFETY, documented
 from hub.houserules import House, safety_findings
@@ -100,6 +101,8 @@ class Examination:
         }
         config = Config.model_construct(None, hub=settings or HubSettings(), **read)
         self._across()
+        for finding in contradictions(config):
+            self._add(finding)
         return config
 
     def _across(self) -> None:

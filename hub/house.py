@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -13,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 import hub
+from hub.backups import Backups
 from hub.bus import Bus, Subscription
 from hub.campus import Campus
 from hub.clock import Clock, iso
@@ -24,6 +26,7 @@ from hub.events import Event
 from hub.isolated import Hosts
 from hub.kinds.access_control import Verb
 from hub.kinds.visitors import Visit, VisitorSystem
+from hub.models_view import models_in_use
 from hub.perception.inference import overload
 from hub.perception.watched import CameraCounters
 from hub.perception.workers import Perception
@@ -41,6 +44,7 @@ from hub.views import (
     DoorView,
     HealthView,
     IncidentView,
+    ModelView,
     PluginView,
     Verdict,
     VisitView,
@@ -67,6 +71,7 @@ class Parts:
     perception: Perception
     hosts: Hosts
     conduct: Conduct
+    backups: Backups
     registry: Callable[[], Registry]
     configuration: ConfigurationFacade
 
@@ -246,6 +251,7 @@ class House:
             plugins=plugins,
             queues=self._queues(),
             work=self._parts.perception.work(),
+            backup=self._parts.backups.view(),
             events=counts["events"],
             alerts_open=counts["alerts_open"],
             actions=counts["actions"],
@@ -253,7 +259,8 @@ class House:
 
     def _problems(self, detectors: dict[str, dict[str, Any]]) -> list[str]:
         configuration = self.configuration
-        problems = [said for said in (configuration.trouble, configuration.waiting) if said]
+        backup = self._parts.backups.view()["trouble"]
+        problems = [said for said in (configuration.trouble, configuration.waiting, backup) if said]
         problems += [
             f"{view['kind']} {view['id']}: {view['reason'] or view['state']}"
             for view in self._parts.drivers.views()
@@ -304,6 +311,11 @@ class House:
             **self._parts.perception.queues(),
             **self._parts.hosts.dropped(),
         }
+
+    async def models(self) -> list[ModelView]:
+        """The models that look at pictures now, with their cards."""
+        reports = self._parts.perception.detectors()
+        return await asyncio.to_thread(models_in_use, self._parts.state.models, reports)
 
     # ----------------------------------------------------------------- events
 

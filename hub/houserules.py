@@ -21,9 +21,9 @@ from hub.kinds.access_control import LOCK_VERBS
 from hub.kinds.notifiers import Channel
 from hub.plainwords import Finding
 from hub.plugins import Registry
-from hub.references import is_off, matches
+from hub.references import event_types, is_off, matches
 
-DERIVED = ("alert.", "incident.", "picture.")
+DERIVED = ("alert.", "incident.", "picture.", "rule.")
 PATHS = get_args(get_type_hints(Channel)["path"])
 
 MOVES_DOORS = "- door: {verb: lock, doors: [NAME]}"
@@ -176,8 +176,8 @@ def detectors_propose_people_decide(house: House) -> Iterator[Finding]:
 
 def only_what_can_be_verified_acts(house: House) -> Iterator[Finding]:
     """A rule hears nothing that rules themselves cause, so nobody could ever verify it."""
-    for path, when in matches(house.values, "rules.*.when"):
-        if isinstance(when, str) and when.startswith(DERIVED):
+    for path, when in event_types(house.values):
+        if when.startswith(DERIVED):
             words = (
                 f"{when} comes from rules and is never shown to them, so this one raises nothing "
                 "that a person could verify; expected an event from outside such as door.forced"
@@ -198,7 +198,7 @@ def severe_alerts_take_two_paths(house: House) -> Iterator[Finding]:
     """One broken cable must not silence a severe alert."""
     notifiers = _blocks(house.values, "notifiers")
     for path, alert in matches(house.values, "rules.*.alert"):
-        if not isinstance(alert, dict) or alert.get("severity") != "severe":
+        if not isinstance(alert, dict) or not _ever_severe(alert):
             continue
         named = alert.get("through") or []
         if not isinstance(named, list) or not all(isinstance(each, str) for each in named):
@@ -218,6 +218,13 @@ def severe_alerts_take_two_paths(house: House) -> Iterator[Finding]:
                 "internet"
             )
             yield Finding((*path, "through") if named else path, words, "key")
+
+
+def _ever_severe(alert: Mapping[str, Any]) -> bool:
+    graver = alert.get("graver")
+    several = graver if isinstance(graver, list) else [graver]
+    said = [alert, *(each for each in several if isinstance(each, dict))]
+    return any(each.get("severity") == "severe" for each in said)
 
 
 HOUSE_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (

@@ -17,6 +17,7 @@ from hub.views import (
     DoorView,
     HealthView,
     IncidentView,
+    ModelView,
     PlanView,
     Verdict,
     VisitView,
@@ -49,7 +50,8 @@ class DoorActuator(Protocol):
 class EventStream(Protocol):
     """A subscription to committed events; iterate it, close it."""
 
-    dropped: int
+    @property
+    def dropped(self) -> int: ...
 
     def __aiter__(self) -> EventStream: ...
 
@@ -144,6 +146,10 @@ class HouseFacade(Protocol):
 
     async def health(self) -> HealthView:
         """How the house is."""
+        ...
+
+    async def models(self) -> list[ModelView]:
+        """The models that look at pictures now, with their cards."""
         ...
 
     def events(self) -> AbstractContextManager[EventStream]:

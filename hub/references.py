@@ -86,6 +86,16 @@ TELLABLE = Target("a person under `people:` or a role that one of them has", _te
 PERMISSION = Target("a permission", lambda values: list(PERMISSIONS))
 PROTOCOL = Target("a protocol", _protocols)
 
+# Where a rule says what has to hold; some may be written as one block instead of a list.
+CONDITIONS = (
+    "rules.*.if",
+    *(
+        f"rules.*.{key}{one}.if"
+        for key in ("followed_by", "unless", "alert.graver")
+        for one in ("", ".[]")
+    ),
+)
+
 REFERENCES: tuple[Reference, ...] = tuple(
     Reference(pattern, target)
     for pattern, target in (
@@ -100,11 +110,19 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("people.*.role", ROLE),
         ("people.*.contact.@", CHANNEL),
         ("roles.*.may.[]", PERMISSION),
-        ("rules.*.if.place", PLACE),
-        ("rules.*.if.camera", CAMERA),
-        ("rules.*.if.door", DOOR),
-        ("rules.*.if.during", SCHEDULE),
-        ("rules.*.if.outside", SCHEDULE),
+        ("schedules.*.between", SCHEDULE),
+        ("schedules.*.holidays_of", SCHEDULE),
+        *(
+            (f"{condition}.{key}", target)
+            for condition in CONDITIONS
+            for key, target in (
+                ("place", PLACE),
+                ("camera", CAMERA),
+                ("door", DOOR),
+                ("during", SCHEDULE),
+                ("outside", SCHEDULE),
+            )
+        ),
         ("rules.*.alert.tell.[]", TELLABLE),
         ("rules.*.alert.through.[]", CHANNEL),
         ("rules.*.verified.[].door.doors.[]", DOOR),
@@ -218,7 +236,7 @@ def _model(folder: Path | None) -> Target:
     from hub.models import ModelStore
 
     store = ModelStore(folder or Path())
-    names = ["auto", *(each.name for each in store.catalogue())]
+    names = ["auto", *store.shipped_names(), *(each.name for each in store.catalogue())]
     names += [each.name for each in store.installed()] if folder is not None else []
     return Target(
         "`auto`, a model or a file", lambda _: list(dict.fromkeys(names)), (), _with_hyphens
@@ -289,9 +307,19 @@ def _place_cycles(values: Values) -> Iterator[Finding]:
             yield Finding(("places", place, "in"), words)
 
 
+def event_types(values: Values) -> Iterator[tuple[KeyPath, str]]:
+    """Every event type that a rule names, and where."""
+    for holder in ("rules.*", "rules.*.followed_by", "rules.*.unless"):
+        for one in ("", ".[]") if holder != "rules.*" else ("",):
+            for key in ("when", "when.[]", *(("until", "until.[]") if not one else ())):
+                for path, value in matches(values, f"{holder}{one}.{key}"):
+                    if isinstance(value, str):
+                        yield path, value
+
+
 def _event_types(values: Values) -> Iterator[Finding]:
-    for path, value in matches(values, "rules.*.when"):
-        if not isinstance(value, str) or value in EVENT_TYPES:
+    for path, value in event_types(values):
+        if value in EVENT_TYPES:
             continue
         if value.startswith("plugin.") and len(value) > len("plugin."):
             continue
@@ -310,7 +338,8 @@ def label_notes(values: Values) -> Iterator[Finding]:
     known = dict.fromkeys(
         label for entry in ModelStore(Path()).catalogue() for label in entry.labels
     )
-    for pattern in ("rules.*.if.label", "rules.*.if.label.[]", "detectors.*.labels.[]"):
+    named = (f"{condition}.label{one}" for condition in CONDITIONS for one in ("", ".[]"))
+    for pattern in (*named, "detectors.*.labels.[]"):
         for path, label in matches(values, pattern):
             if isinstance(label, str) and label not in known:
                 for near in get_close_matches(label.lower(), list(known), n=1, cutoff=0.7):

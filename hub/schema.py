@@ -89,8 +89,13 @@ class _Book:
         if section == "doors":
             properties["device"] = self._devices(properties["device"])
         if section == "rules":
-            properties["when"] |= _one_of(EVENT_TYPES, beyond=r"^plugin\..+")
-            labels = self._labels()
+            labels, types = self._labels(), _one_of(EVENT_TYPES, beyond=r"^plugin\..+")
+            inside = [self.parts[f"rules.{part}"]["properties"] for part in ("Step", "Unless")]
+            named = [properties["until"], *(each["when"] for each in (properties, *inside))]
+            for each in (branch for key in named for branch in key["anyOf"]):
+                each.get("items", each).update(types)
+                if "items" in each:  # a misspelt type with its dot must not pass for a file
+                    each["doNotSuggest"] = True
             for each in self.parts["rules.Condition"]["properties"]["label"]["anyOf"]:
                 each.get("items", each)["examples"] = labels
         if section == "roles":

@@ -206,6 +206,16 @@ class PluginView(TypedDict):
     last_at: str | None
 
 
+class BackupView(TypedDict):
+    """Backups: how often, the time of the newest, and why none can be made; empty where all is
+    well.
+    """
+
+    every: str
+    last: str | None
+    trouble: str
+
+
 class HealthView(TypedDict):
     """How the house is. `state` is `degraded` whenever `problems` is not empty.
 
@@ -226,9 +236,25 @@ class HealthView(TypedDict):
     plugins: list[PluginView]
     queues: dict[str, dict[str, int]]
     work: dict[str, dict[str, float]]
+    backup: BackupView
     events: int
     alerts_open: int
     actions: dict[str, int]
+
+
+class ModelView(TypedDict):
+    """A model that looks at pictures now. `card` is its model card, empty where it has none.
+
+    `detectors` are the blocks that use it; `shipped` says that it came with the hub.
+    """
+
+    name: str
+    title: str
+    licence: str
+    sha256: str
+    shipped: bool
+    detectors: list[str]
+    card: str
 
 
 class VisitView(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -9,6 +10,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
+from tests.run_order import rank
 
 RTSP_PACKAGES = (
     "apt-get install gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
@@ -45,12 +48,30 @@ def missing(part: str) -> str:
     return "set VESTIBULE_MATERIAL to a folder with clips/, truth/ and models/"
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Processes that share a run take the files in our order, not by their number of tests."""
+    config.option.loadscopereorder = False
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what this machine cannot run, or leave out material tests where no material is named."""
+    """Skip what this machine cannot run, or leave out material tests where no material is named.
+
+    Where several processes share the run they begin with the files that take longest, so that
+    none is still busy with one when the others have ended.
+    """
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        items.sort(key=lambda item: rank(item.path.name))
     for item in items:
         for part in ("browser", "ffmpeg", "language_server", "mosquitto", "rtsp", "material"):
             if item.get_closest_marker(part) and (cure := missing(part)):
                 item.add_marker(pytest.mark.skip(reason=f"needs {part}: {cure}"))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what the modules hold to itself: else each collection walks through all of it, which
+    takes long, and stops a loop for longer than the contracts allow a driver."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -73,9 +94,14 @@ def material() -> Path:
 
 @pytest.fixture(scope="session")
 def drawn_cameras(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache folder that all hubs of the run share, so that cameras are drawn once."""
+    """A cache folder that all hubs of the run share, with the example's cameras drawn in it."""
+    from tests.example_cameras import prepare
+
     if kept := os.environ.get("VESTIBULE_TEST_CACHE"):
-        return Path(kept)
-    if os.environ.get("PYTEST_XDIST_WORKER"):  # below the folder that the processes share
-        return tmp_path_factory.getbasetemp().parent / "cache"
-    return tmp_path_factory.mktemp("cache")
+        folder = Path(kept)
+    elif os.environ.get("PYTEST_XDIST_WORKER"):  # below the folder that the processes share
+        folder = tmp_path_factory.getbasetemp().parent / "cache"
+    else:
+        folder = tmp_path_factory.mktemp("cache")
+    prepare(folder)
+    return folder

@@ -102,12 +102,12 @@ def test_an_unknown_role_is_refused_with_those_there_are(tmp_path: Path) -> None
 
 
 def test_models_are_listed_shown_and_added(tmp_path: Path) -> None:
-    """Without a model the list says how to get one; a file that is no model is refused."""
+    """The list says how to get another one; a file that is no model is refused."""
     state = ("--state", str(tmp_path / "state"))
     listed = vestibule("models", "list", *state)
     assert listed.returncode == 0
     assert "yolox-nano" in listed.stdout
-    assert "guesses from motion" in listed.stdout
+    assert "vestibule models fetch yolox-nano" in listed.stdout
     shown = vestibule("models", "show", "yolox-nano", *state)
     assert "sha256: " in shown.stdout
     nonsense = tmp_path / "nonsense.onnx"

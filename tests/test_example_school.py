@@ -49,7 +49,7 @@ def test_the_walk_from_a_pixel_to_a_locked_door(house: RunningHub) -> None:
         asked = [door for door in doors if door["requested"]]
         return len(asked) >= 2 and all(d["requested"]["state"] != "pending" for d in asked)
 
-    doors = house.until("doors", told, within_s=20)
+    doors = house.until("doors", told, within_s=60)
     asked = {door["id"]: door for door in doors if door["requested"]}
     confirmed = [door for door in asked.values() if door["requested"]["state"] == "confirmed"]
     refused = [door for door in asked.values() if door["requested"]["state"] == "failed"]
@@ -62,7 +62,7 @@ def test_the_walk_from_a_pixel_to_a_locked_door(house: RunningHub) -> None:
     incident = house.until(
         f"incidents/{alert['incident']}",
         lambda found: sum(1 for entry in found["entries"] if entry["picture"]) >= 3,
-        within_s=20,
+        within_s=60,
     )
     types = [entry["type"] for entry in incident["entries"]]
     assert types.index("alert.raised") < types.index("alert.verified")
@@ -91,20 +91,25 @@ def test_forty_sightings_are_one_alert(house: RunningHub) -> None:
 def test_every_camera_moves(house: RunningHub) -> None:
     """Each camera decodes, and shows a picture no older than a second or so."""
     cameras = house.until(
-        "cameras", lambda all_: all(camera["state"] == "online" for camera in all_), within_s=20
+        "cameras", lambda all_: all(camera["state"] == "online" for camera in all_), within_s=60
     )
     assert len(cameras) >= 4
     assert all(camera["decoded"] > 0 for camera in cameras)
-    ages = [camera["picture_age_s"] for camera in house.get("cameras")]
-    assert max(ages) < 2.0
+    house.until("cameras", lambda all_: max(c["picture_age_s"] for c in all_) < 2.0, within_s=20)
 
 
-def test_it_says_plainly_that_it_only_guesses(house: RunningHub) -> None:
-    """Without a model installed, health and alerts say that labels are guessed from motion."""
+def test_its_alerts_are_about_people_whom_a_model_has_seen(house: RunningHub) -> None:
+    """With nothing installed and nothing fetched a real model looks, and nothing is guessed."""
     health = house.get("health")
-    assert health["guessing"]
-    assert "motion" in health["detecting"]
-    assert all(alert["guessing"] for alert in wing_alerts(house.get("alerts")))
+    assert (health["guessing"], health["detecting"]) == (False, "people")
+    (model,) = house.get("models")
+    assert (model["name"], model["shipped"]) == ("people", True)
+    assert model["sha256"] in model["card"]
+    (alert,) = wing_alerts(house.get("alerts"))
+    assert (alert["guessing"], alert["label"]) == (False, "person")
+    assert alert["score"] >= 0.45
+    cameras = house.get("cameras")
+    assert all(camera["detector"] == "people" and camera["inferred"] for camera in cameras)
 
 
 def test_a_second_hub_is_refused(house: RunningHub) -> None:

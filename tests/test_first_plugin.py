@@ -27,7 +27,10 @@ class Reader:
         self.cache = cache
         self.hub: RunningHub | None = None
         self.printed: dict[str, str] = {}
-        shutil.copy(ROOT / "config.example.yaml", folder)
+        example = (ROOT / "config.example.yaml").read_text(encoding="utf-8")
+        assert example.count("forced_after: 25s") == 1
+        soon = example.replace("forced_after: 25s", "forced_after: 3s")
+        (folder / "config.example.yaml").write_text(soon, encoding="utf-8")
         shutil.copytree(ROOT / "examples", folder / "examples")
 
     def follow(self) -> Iterator[str]:

@@ -11,7 +11,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "units"}
-DESCRIPTION = FOUNDATION | {"config", "rulebook", "campus", "views", "ports"}
+DESCRIPTION = FOUNDATION | {"config", "rulebook", "conditions", "expression"}
+DESCRIPTION |= {"campus", "views", "ports"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from hub.clock import SystemClock
 from hub.doctor import (
+    backups,
     broker,
     cameras,
     capacity,
@@ -37,6 +38,7 @@ SECTIONS = (
     plugins.probes,
     permissions.probes,
     state.probes,
+    backups.probes,
     pages.probes,
     timekeeping.probes,
     broker.probes,

@@ -14,7 +14,7 @@ from hub.doctor.apart import in_process, in_thread
 from hub.doctor.drivers import REMEDIES
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
-from hub.models import ModelStore
+from hub.models import ANEW, ModelStore
 
 TRIAL = "hub.doctor.trial"
 BUILD_PATIENCE_S = 30.0
@@ -84,25 +84,20 @@ async def _runtime() -> AsyncIterator[Finding]:
 
 async def _models(given: Given) -> AsyncIterator[Finding]:
     store = ModelStore(given.folder.models)
-    known = {entry.sha256: entry for entry in store.catalogue()}
-    names = {entry.name for entry in known.values()}
+    for name in await in_thread(store.shipped_names):
+        if fault := await in_thread(partial(store.fault, name)):
+            yield warn(fault, ANEW, f"model {name}")
+        else:
+            yield ok(f"{name}: comes with Vestibule, and is whole", f"model {name}")
+    names = {entry.name for entry in store.catalogue()}
     for model in await in_thread(store.installed):
-        digest = await in_thread(partial(_digest, model.path))
-        if digest in known:
-            yield ok(f"{model.name}: its SHA-256 is the catalogue's", f"model {model.name}")
-        elif model.name in names or digest != model.sha256:
-            told = f"{model.path} is not what was installed: its SHA-256 is {digest[:16]}…"
+        if fault := await in_thread(partial(store.verify, model)):
             remedy = f"remove it and fetch it anew: vestibule models fetch {model.name}"
-            yield bad(told, remedy, f"model {model.name}")
+            yield bad(fault, remedy, f"model {model.name}")
+        elif model.name in names:
+            yield ok(f"{model.name}: its SHA-256 is the catalogue's", f"model {model.name}")
         else:
             yield ok(f"{model.name}: a model of your own", f"model {model.name}")
-
-
-def _digest(path: Any) -> str:
-    import hashlib
-
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 async def _nobody(given: Given) -> AsyncIterator[Finding]:

@@ -157,8 +157,8 @@ async def _journal(given: Given) -> AsyncIterator[Finding]:
         yield warn(f"{size:.1f} MB; checking it took too long", "give doctor more time: --timeout")
     else:
         remedy = (
-            "stop the hub, move the journal and its -wal and -shm to a safe place, "
-            "and start with your newest copy"
+            "stop the hub and go back to a backup with `vestibule backup restore`; without one, "
+            "move the journal and its -wal and -shm to a safe place and start anew"
         )
         yield bad(f"the journal {file} is not sound ({said.splitlines()[0]})", remedy)
 

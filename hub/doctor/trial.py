@@ -7,9 +7,12 @@ output: compiling holds the interpreter for tens of seconds, and a detector may 
 from __future__ import annotations
 
 import asyncio
+import atexit
 import json
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -54,10 +57,19 @@ def built(question: dict[str, Any]) -> Any:
         name=question["id"],
         clock=SystemClock(),
         state=state,
-        cache=state / "cache",
+        cache=_cache(state),
         config_folder=Path(question["config_folder"]),
     )
     return driver.factory(driver.config.model_validate(question["settings"]), context)
+
+
+def _cache(state: Path) -> Path:
+    """Where to keep what was found: with the hub's, or for now where the hub has no folder yet."""
+    if state.is_dir():
+        return state / "cache"
+    folder = Path(tempfile.mkdtemp(prefix="vestibule-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def detector(question: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +110,7 @@ def _time(instance: Any, side: int) -> float:
 
     side = side or 416
     crop = Crop(
-        image=np.full((side, side, 3), GREY, np.uint8),
+        image=np.full(instance.info.shape(side, side), GREY, np.uint8),
         box=(0, 0, side, side),
         frame_size=(side, side),
         regions=np.array([[0, 0, side // 4, side // 2]], np.int32),

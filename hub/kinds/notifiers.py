@@ -26,7 +26,8 @@ class Notice:
 
     `key` is stable over attempts, so that a channel that deduplicates shows exactly one.
     `about` says why it is sent: a new alert, a verdict on one, or the outcome of actions.
-    `repeat` is true when an earlier attempt may already have arrived.
+    `repeat` is true when an earlier attempt may already have arrived. A digest of notices that came
+    late has no `alert`; `data["digest"]` says how many it stands for.
     """
 
     key: str

@@ -35,10 +35,11 @@ class DetectorContract(DescribedContract):
     damaged: ClassVar[dict[str, Any]] = {}
     infers: ClassVar[float] = 5.0
 
-    def crop(self, height: int, width: int, side: int = 0) -> Crop:
+    def crop(self, height: int, width: int, side: int = 0, luma: bool = False) -> Crop:
         """A crop of noise at (100, 50) of a large frame, with one region in it."""
         noise = np.random.default_rng(height * 10_000 + width)
-        image = noise.integers(0, 256, (height, width, 3), np.uint8)
+        shape = (height, width) if luma else (height, width, 3)
+        image = noise.integers(0, 256, shape, np.uint8)
         box = (100, 50, 100 + width, 50 + height)
         region = np.array([[100, 50, 100 + width // 2, 50 + height]], np.int32)
         return Crop(image, box, (1920, 1080), region, side)
@@ -76,7 +77,7 @@ class DetectorContract(DescribedContract):
         async def scenario(trial: Trial) -> None:
             detector = trial.build()
             for count in (0, 1, 3):
-                found = detector.infer([self.crop(64, 96)] * count)
+                found = detector.infer([self.crop(64, 96, luma=detector.info.luma)] * count)
                 promise(
                     isinstance(found, list) and len(found) == count,
                     f"expected {count} lists for {count} crops, found {found!r}",
@@ -93,7 +94,7 @@ class DetectorContract(DescribedContract):
             detector = trial.build()
             for side in (0, *detector.info.input_sizes[:1]):
                 for height, width in SIZES:
-                    crop = self.crop(height, width, side)
+                    crop = self.crop(height, width, side, luma=detector.info.luma)
                     for found in _infer(detector, crop):
                         self._lies_in(found, crop, detector.info)
             detector.close()
@@ -105,7 +106,7 @@ class DetectorContract(DescribedContract):
 
         async def scenario(trial: Trial) -> None:
             detector = trial.build()
-            crop = self.crop(120, 160)
+            crop = self.crop(120, 160, luma=detector.info.luma)
             strided = Crop(
                 np.repeat(crop.image, 2, 1)[:, ::2], crop.box, crop.frame_size, crop.regions
             )
@@ -130,9 +131,10 @@ class DetectorContract(DescribedContract):
 
         async def scenario(trial: Trial) -> None:
             detector = trial.build()
-            _infer(detector, self.crop(720, 1280))
+            large = self.crop(720, 1280, luma=detector.info.luma)
+            _infer(detector, large)
             began = time.perf_counter()
-            _infer(detector, self.crop(720, 1280))
+            _infer(detector, large)
             took = time.perf_counter() - began
             promise(
                 took <= self.infers,
@@ -142,7 +144,7 @@ class DetectorContract(DescribedContract):
             tracemalloc.start()
             try:
                 for number in range(FLOOD):
-                    _infer(detector, self.crop(240, 320 + number))
+                    _infer(detector, self.crop(240, 320 + number, luma=detector.info.luma))
                 held, _ = tracemalloc.get_traced_memory()
             finally:
                 tracemalloc.stop()
@@ -161,7 +163,7 @@ class DetectorContract(DescribedContract):
         async def scenario(trial: Trial) -> None:
             before = set(threading.enumerate())
             detector = trial.build()
-            _infer(detector, self.crop(64, 64))
+            _infer(detector, self.crop(64, 64, luma=detector.info.luma))
             for _ in range(2):
                 try:
                     detector.close()
@@ -203,7 +205,10 @@ class DetectorContract(DescribedContract):
             with overhear() as heard:
                 try:
                     detector = trial.build(**dict.fromkeys(self.secret_keys(), CANARY))
-                    heard.add("an answer", repr(detector.infer([self.crop(64, 64)])))
+                    heard.add(
+                        "an answer",
+                        repr(detector.infer([self.crop(64, 64, luma=detector.info.luma)])),
+                    )
                     heard.add("what it says of itself", repr(detector.info))
                     detector.close()
                 except Exception as error:

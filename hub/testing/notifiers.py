@@ -109,6 +109,7 @@ class NotifierContract(DrivenContract):
             kinds = [self.notice(severity=severity) for severity in SEVERITIES]
             kinds += [self.notice(drill=True), self.notice(repeat=True), self.notice(to=())]
             kinds += [self.notice(about="verdict"), self.notice(about="outcome", data={})]
+            kinds += [self.notice(alert="", incident="", place="", data={"digest": 3})]
             async with self.started(trial) as instance:
                 for notice in kinds:
                     self.is_receipt(await self._sent(instance, notice))

@@ -68,6 +68,11 @@ async def health(request: web.Request) -> web.Response:
     return web.json_response(await request.app[HOUSE].health())
 
 
+async def models(request: web.Request) -> web.Response:
+    """The models that look at pictures now, with their cards."""
+    return web.json_response(await request.app[HOUSE].models())
+
+
 async def healthz(request: web.Request) -> web.Response:
     """Whether the hub answers, for a watchdog: `ok` or `degraded` and nothing more."""
     view = await request.app[HOUSE].health()

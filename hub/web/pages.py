@@ -321,6 +321,7 @@ async def health(request: web.Request) -> web.Response:
         request,
         "health.html",
         health=view,
+        models=await house.models(),
         cameras=cameras,
         watching=sum(_watches(each) for each in cameras),
         able=sum(not each["private"] for each in cameras),
@@ -328,3 +329,12 @@ async def health(request: web.Request) -> web.Response:
         drivers=sorted(view["drivers"], key=lambda each: _CALM.get(each["state"], 0)),
         streams=request.app[STREAMS],
     )
+
+
+async def model(request: web.Request) -> web.Response:
+    """One model in use, with its card."""
+    wanted = request.match_info["sha256"]
+    for each in await request.app[HOUSE].models():
+        if each["sha256"] == wanted:
+            return await page(request, "model.html", model=each)
+    raise web.HTTPNotFound

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from hub.bench.decode import measure, table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -30,9 +32,12 @@ def test_the_script_prints_one_object_with_every_figure() -> None:
     assert figures["mjpeg_due_us"] < 0.7 * figures["mjpeg_us"]
 
 
-def test_a_larger_picture_costs_more_and_a_crop_the_same() -> None:
-    """Decoding grows with the picture; colour is made for what was asked for alone."""
+def test_a_larger_picture_costs_more_and_a_crop_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Decoding grows with the picture; colour is made for what was asked for alone. It needs no
+    `ffmpeg` command."""
+    monkeypatch.setenv("PATH", "")
     small, large = (measure(size, rounds=2) for size in ("640x360", "1280x720"))
+    assert large["ffmpeg_pipe_us"] is large["by_command_us"] is None
     growth = {name: (large[name] or 0) / (small[name] or 1) for name in ("decode_us", "colour_us")}
     assert growth["decode_us"] > 2
     assert growth["colour_us"] < 2

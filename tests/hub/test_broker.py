@@ -38,11 +38,11 @@ async def test_broker_carries_messages_and_marks_the_retained(address):
     async with client(address) as sender, client(address) as reader:
         await reader.subscribe("doors/#", qos=1)
         await sender.publish("doors/main/state", "LOCKED", qos=1, retain=True)
-        live = await asyncio.wait_for(anext(reader.messages), 3)
+        live = await asyncio.wait_for(anext(reader.messages), 20)
         assert (live.payload, live.retain) == (b"LOCKED", False)
         async with client(address) as late:
             await late.subscribe("doors/#", qos=1)
-            kept = await asyncio.wait_for(anext(late.messages), 3)
+            kept = await asyncio.wait_for(anext(late.messages), 20)
             assert (kept.payload, kept.retain) == (b"LOCKED", True)
 
 
@@ -53,7 +53,7 @@ async def test_broker_speaks_the_will_of_a_client_that_dies(address):
         dying = client(address, will=aiomqtt.Will("doors/main/available", "offline", qos=1))
         await dying.__aenter__()
         dying._client.socket().shutdown(2)
-        will = await asyncio.wait_for(anext(reader.messages), 3)
+        will = await asyncio.wait_for(anext(reader.messages), 20)
         assert will.payload == b"offline"
         with pytest.raises(aiomqtt.MqttError):
             await anext(dying.messages)

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from hub import ModelError, models, models_cli
+from hub.model_download import alone
 from hub.models import CatalogueEntry, ModelStore
 
 
@@ -122,6 +123,15 @@ def known(monkeypatch: pytest.MonkeyPatch) -> CatalogueEntry:
     return mine
 
 
+@pytest.fixture(autouse=True)
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what comes with the hub: here, nothing."""
+    folder = tmp_path / "shipped"
+    folder.mkdir()
+    monkeypatch.setattr(models, "SHIPPED", folder)
+    return folder
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> ModelStore:
     """An empty store in a folder that does not exist yet."""
@@ -208,7 +218,7 @@ def test_two_models_cannot_share_a_name(store: ModelStore, tmp_path: Path) -> No
         (CONTENT[:1000], "this is not an ONNX file, or it is cut short"),
         (onnx_model(columns=7), "nobody says what its classes are called"),
         (onnx_model(columns=5), "of no family that is known"),
-        (onnx_model(channels=1), "its input is no picture"),
+        (onnx_model(channels=2), "its input is no picture"),
     ],
 )
 def test_what_is_no_model_is_refused(
@@ -380,7 +390,7 @@ def test_two_fetches_at_once_do_not_mix(store: ModelStore, known: CatalogueEntry
     """While one fetch writes, a second is told so."""
     store.folder.mkdir(parents=True)
     with (
-        models._alone(store.folder / "test-model.part"),
+        alone(store.folder / "test-model.part"),
         pytest.raises(ModelError, match="already being fetched"),
     ):
         store.fetch("test-model", url="http://127.0.0.1:9/x")
@@ -394,7 +404,9 @@ def test_the_command_shows_what_there_is(
 ) -> None:
     """`models list` marks what `auto` takes; `show` prints licence, source, labels and SHA-256."""
     models_cli.list_models(store.folder)
-    assert "only guesses from motion" in capsys.readouterr().out
+    empty = capsys.readouterr().out
+    assert "only guesses from motion" in empty
+    assert "the built-in model people is missing" in empty
     (tmp_path / "a.onnx").write_bytes(CONTENT)
     models_cli.add_model(store.folder, tmp_path / "a.onnx")
     assert "test-model is installed (Apache-2.0" in capsys.readouterr().out

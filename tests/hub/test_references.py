@@ -75,7 +75,7 @@ def lines(found: Examined) -> list[str]:
         ("watch: {a: loby}", 16, "watch.a", "'loby' names nothing; expected a camera"),
         ("racks: [{doors: [front, frnt]}]", 29, "racks[0].doors[1]", "expected a door under"),
         ("drill: lock_down", 12, "drill", "expected a protocol (hold, secure, lockdown"),
-        ("net: yolox-nanno", 10, "net", "expected `auto`, a model or a file (auto, yolox-nano"),
+        ("net: yolox-nanno", 10, "net", "expected `auto`, a model or a file (auto, people, yolox"),
     ],
 )
 def test_a_vendors_keys_are_followed(
@@ -114,7 +114,8 @@ def test_a_file_that_is_not_here_is_only_noted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["auto", "yolox-nano", "yolox_nano", "light-person", "own_net", "nets/own.onnx"]
+    "model",
+    ["auto", "people", "yolox-nano", "yolox_nano", "light-person", "own_net", "nets/own.onnx"],
 )
 def test_models_that_lead_somewhere(tmp_path: Path, model: str) -> None:
     """`auto`, the catalogue (installed or not), what is installed, and a file beside the file."""
@@ -132,7 +133,7 @@ def test_a_model_that_nobody_knows(tmp_path: Path) -> None:
     (line,) = lines(examined(tmp_path, text))
     assert line == (
         "2:28: detectors.d.model: 'school-v2' names nothing; expected `auto`, a model or a file "
-        "(auto, yolox-nano, light-person) (`vestibule models list` shows what there is)"
+        "(auto, people, yolox-nano, light-person) (`vestibule models list` shows what there is)"
     )
     blind = examine(str(tmp_path / "school.yaml"), BUILT_IN)
     assert blind.problems == []

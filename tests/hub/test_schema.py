@@ -107,7 +107,7 @@ def test_a_drivers_block_has_the_hubs_keys_and_its_own(kind: Any, name: str) -> 
 
 def test_words_are_offered_with_their_meaning() -> None:
     """Event types, permissions, verbs, severities and labels complete."""
-    when = named("rules")["when"]["anyOf"][0]["anyOf"][0]
+    when = named("rules")["when"]["anyOf"][0]["anyOf"][0]["anyOf"][0]
     assert when["enum"] == list(EVENT_TYPES)
     assert when["enumDescriptions"] == list(EVENT_TYPES.values())
     may = named("roles")["may"]["items"]["anyOf"][0]

@@ -140,7 +140,7 @@ async def test_a_clash_stops_no_start(house: House) -> None:
         assert "two plugins offer the driver 'lamp'" in lamp.reason
         states = {each["name"]: each["state"] for each in hub.house.plugins()}
         assert states["grabbing"] == states["other"] == "invalid"
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             failed = await events(hub, "plugin.failed")
         assert [each.subject for each in failed] == ["lamp"]
 

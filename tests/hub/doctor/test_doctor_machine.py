@@ -150,7 +150,7 @@ async def test_a_damaged_journal_is_bad(school: School) -> None:
         file.write(b"\xff" * 4096 * 3)
     finding = by_subject(await school.look(state.probes))["journal"]
     assert finding.state == "bad"
-    assert "newest copy" in finding.remedy
+    assert "vestibule backup restore" in finding.remedy
     folder.journal.write_bytes(b"this is no database at all" * 400)
     assert by_subject(await school.look(state.probes))["journal"].state == "bad"
 
@@ -334,7 +334,7 @@ async def test_a_forged_answer_and_silence_are_not_measured(school: School, free
     async with time_server(0.0, forget_who_asked) as server:
         began = time.monotonic()
         findings = by_subject(await school.look(timekeeping.probes, ntp=server, limit=0.5))
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert findings["offset"].state == "warn"
     assert "not measured" in findings["offset"].found
     closed = await school.look(timekeeping.probes, ntp=f"127.0.0.1:{free_port}", limit=1.0)

@@ -129,6 +129,7 @@ class ScriptedHouse:
         self._past: list[tuple[int, Event]] = []
         self.commands: list[tuple[str, str, str, str]] = []
         self.health_view: dict[str, Any] = {}
+        self.model_views: list[dict[str, Any]] = []
         self.camera_views: list[dict[str, Any]] = []
         self.door_views: list[dict[str, Any]] = []
         self.alert_views: dict[str, dict[str, Any]] = {}
@@ -250,6 +251,9 @@ class ScriptedHouse:
     async def health(self) -> Any:
         return {**self.health_view, "alerts_open": len(await self.alerts(open_only=True))}
 
+    async def models(self) -> Any:
+        return self.model_views
+
     @contextmanager
     def events(self) -> Iterator[_Stream]:
         stream = _Stream(self._stream_size)
@@ -358,6 +362,17 @@ class ScriptedHouse:
             self._visitor("v4", "Speech therapist", "left", 600),
         ]
         self.health_view = self._health()
+        self.model_views = [
+            {
+                "name": "people",
+                "title": "People, seen by a fixed camera",
+                "licence": "Apache-2.0",
+                "sha256": "ab" * 32,
+                "shipped": True,
+                "detectors": ["people"],
+                "card": "# People\n\nFails on <crowds> & at night.",
+            }
+        ]
 
     def _furnish_story(self) -> None:
         at = (410, 250)
@@ -567,6 +582,7 @@ class ScriptedHouse:
                 "inference": {"waiting": 30, "limit": 48, "dropped": 4},
             },
             "events": 1520,
+            "backup": {"every": "1h", "last": self.ago(1200), "trouble": ""},
             "alerts_open": 0,
             "actions": {"confirmed": 8, "failed": 1, "timed_out": 0, "pending": 1},
         }

@@ -35,6 +35,8 @@ async def test_single_things_and_what_is_not_there(client: TestClient, token: ob
     assert story["entries"][0]["type"] == "picture.saved"
     health = await (await get("/api/v1/health", headers=headers)).json()
     assert (health["state"], health["alerts_open"]) == ("degraded", 2)
+    (model,) = await (await get("/api/v1/models", headers=headers)).json()
+    assert (model["name"], model["shipped"], model["detectors"]) == ("people", True, ["people"])
     for path in ("alerts/none", "incidents/none", "nothing"):
         answer = await get(f"/api/v1/{path}", headers=headers)
         assert answer.status == 404

@@ -14,7 +14,9 @@ from hub.web.security import CSRF_HEADER, PUBLIC, SIGNED_IN
 from hub.web.server import create_app
 
 API_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
-NAMES = {"id": "a1", "name": "console.css", "link": "made-up", "desk": "front"}
+NAMES = {
+    "id": "a1", "name": "console.css", "link": "made-up", "desk": "front", "sha256": "ab" * 32,
+}  # fmt: skip
 STREAMS = ("/live", "/api/v1/events")
 
 

@@ -46,7 +46,7 @@ async def test_streams_are_cleaned(
     answer = await careful.get("/api/v1/events?after=0", headers=headers)
     text = ""
     while "door.opened" not in text or not text.endswith("}\n"):
-        text = (await asyncio.wait_for(answer.content.readline(), 5)).decode()
+        text = (await asyncio.wait_for(answer.content.readline(), 20)).decode()
     assert f'"why":"{HIDDEN}"' in text
     answer.close()
 

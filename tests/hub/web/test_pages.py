@@ -23,6 +23,7 @@ PAGES = (
     "/incidents/i1?show=doors",
     "/visitors",
     "/health",
+    "/models/" + "ab" * 32,
     "/me",
 )
 
@@ -340,3 +341,29 @@ async def test_why_an_alert_was_raised_reads_as_a_sentence(
     sentence = 'Person seen, in Science wing, outside "Science wing open" (it was Sun 10:36).'
     assert sentence in page
     assert "A door opened while it was reported locked and nobody was let through." in page
+
+
+async def test_health_names_the_models_and_leads_to_their_cards(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Title, licence and hash stand on the page; the card is one link away, as plain text."""
+    await sign_in("it")  # type: ignore[operator]
+    health = await see(client, "/health")
+    assert "people People, seen by a fixed camera, for people" in health
+    assert f"Comes with Vestibule. Licence Apache-2.0. SHA-256 {'ab' * 32}" in health
+    page = await (await client.get("/models/" + "ab" * 32)).text()
+    assert "Fails on &lt;crowds&gt; &amp; at night." in page
+    assert (await client.get("/models/" + "cd" * 32)).status == 404
+    house.model_views[0].update(card="", licence="unknown", shipped=False)
+    assert "Nobody says under which licence." in await see(client, "/health")
+    assert "has no card" in await see(client, "/models/" + "ab" * 32)
+
+
+async def test_health_says_how_old_the_last_backup_is(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Its time and how often one is made; and that there is none, or that they are off."""
+    await sign_in("it")  # type: ignore[operator]
+    assert re.search(r"Last backup\s+.*every 1h", await see(client, "/health"))
+    house.health_view["backup"] = {"every": "off", "last": None, "trouble": ""}
+    assert "Last backup none yet switched off" in await see(client, "/health")

@@ -17,7 +17,7 @@ async def frames(answer: ClientResponse, count: int) -> list[dict[str, str]]:
     found: list[dict[str, str]] = []
     one: dict[str, str] = {}
     while len(found) < count:
-        line = (await asyncio.wait_for(answer.content.readline(), 5)).decode()
+        line = (await asyncio.wait_for(answer.content.readline(), 20)).decode()
         assert line, "the stream ended"
         name, _, value = line.rstrip("\n").partition(": ")
         if line == "\n":
@@ -34,7 +34,7 @@ async def opened(client: TestClient, path: str, headers: dict[str, str]) -> Clie
     answer = await client.get(path, headers=headers)
     assert answer.status == 200
     assert answer.content_type == "text/event-stream"
-    await asyncio.wait_for(answer.content.readline(), 5)
+    await asyncio.wait_for(answer.content.readline(), 20)
     return answer
 
 
@@ -80,7 +80,7 @@ async def test_silence_is_filled(client: TestClient, token: object) -> None:
     """A comment comes when nothing else does, so that a lost link shows."""
     answer = await opened(client, "/api/v1/events", await token("it"))  # type: ignore[operator]
     for _ in range(2):
-        line = await asyncio.wait_for(answer.content.readline(), 5)
+        line = await asyncio.wait_for(answer.content.readline(), 20)
     assert line == b": still here\n"
     answer.close()
 
@@ -96,7 +96,7 @@ async def test_a_slow_client_is_cut_counted_and_can_catch_up(
         answer = await opened(client, "/api/v1/events", headers)
         for _ in range(50):
             house.publish("zone.entered", "camera/lobby", "lobby")
-        rest = await asyncio.wait_for(answer.content.read(), 5)
+        rest = await asyncio.wait_for(answer.content.read(), 20)
         assert rest.count(b"data:") < 50
         assert streams.cut == 1
         assert streams.open == 0
@@ -166,7 +166,7 @@ async def test_a_stream_ends_with_its_session(
     answer = await opened(client, "/live", {})
     now = house.clock.now()
     await house.journal_write(lambda c: accounts.end_session(c, session.identity.digest, now))
-    await asyncio.wait_for(answer.content.read(), 5)
+    await asyncio.wait_for(answer.content.read(), 20)
     assert client.server.app[STREAMS].open == 0
 
 
@@ -180,7 +180,7 @@ async def test_the_end_of_the_hub_ends_every_stream(house: ScriptedHouse, token:
     loop = asyncio.get_running_loop()
     began = loop.time()
     await server.close()
-    assert loop.time() - began < 2
+    assert loop.time() - began < 15
     answer.close()
     await client.close()
 

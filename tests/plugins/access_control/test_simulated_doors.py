@@ -61,7 +61,7 @@ async def running(address, **devices):
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
-        async with asyncio.timeout(1.5):
+        async with asyncio.timeout(10):
             await house.locks.close()
 
 
