@@ -192,10 +192,14 @@ def inference(
     model: Annotated[list[str] | None, typer.Option(help="A model by name or file.")] = None,
     fps: Annotated[float, typer.Option(help="Looks a second; 0 is every frame.", min=0)] = 5.0,
     scenes: Annotated[bool, typer.Option(help="Draw the simulated cameras' scenes too.")] = True,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw recall kept against time spent, by clip (PNG).")
+    ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Measure recall and time of inference against running the whole frame every time."""
     from hub.bench import inference as measured
+    from hub.bench.inference_plot import draw
     from hub.errors import VestibuleError
 
     cache = Path(".vestibule/cache")
@@ -209,6 +213,8 @@ def inference(
                 detector = measured.detector(name)
                 found[detector.info.name] = measured.table(paths, detector, fps or None, step)
                 detector.close()
+        if plot is not None:
+            draw(found, plot)
     except (VestibuleError, OSError) as error:
         sys.stderr.write(f"vestibule: {error}\n")
         raise typer.Exit(2) from None

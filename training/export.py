@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import io
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -45,10 +46,13 @@ def exported(network: Network, metadata: dict[str, str]) -> bytes:
     told = _Told(folded(network)).eval()
     file = io.BytesIO()
     axes = {"luma": {2: "height", 3: "width"}, "people": {1: "cells"}}
-    torch.onnx.export(
-        told, (torch.zeros(1, 1, 192, 192),), file, input_names=["luma"], output_names=["people"],
-        dynamic_axes=axes, opset_version=OPSET, dynamo=False,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # the newer exporter needs another library and names tensors anew at every release
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        torch.onnx.export(
+            told, (torch.zeros(1, 1, 192, 192),), file, input_names=["luma"],
+            output_names=["people"], dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+        )  # fmt: skip
     model = halved(onnx.load_from_string(file.getvalue()))
     helper.set_model_props(model, metadata)
     model.producer_name, model.producer_version = "vestibule training", ""
