@@ -34,7 +34,7 @@ def test_the_example_has_a_rule_for_a_covered_camera() -> None:
     """It tells people at once; the other four are waited for in the same way."""
     registry = load_registry()
     config = load_config(ROOT / "config.example.yaml", registry)
-    assert config.rules["camera_covered"].when == "camera.covered"
+    assert config.rules["camera_covered"].when == ("camera.covered",)
     assert config.rules["camera_covered"].alert is not None
     guide = (ROOT / "docs/guide/configure.md").read_text(encoding="utf-8")
     for kind in TAMPERINGS:
