@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -247,7 +248,9 @@ def test_nothing_outlives_the_look(tmp_path: Path) -> None:
     look(found_in(tmp_path), within_s=0.5)
     started = [int(line) for line in (tmp_path / "_pids").read_text().split()]
     assert len(started) == 2
-    assert [pid for pid in started if alive(pid)] == []
+    until = time.monotonic() + 20  # who was killed ends a moment later on a busy machine
+    while any(alive(pid) for pid in started):
+        assert time.monotonic() < until, [pid for pid in started if alive(pid)]
 
 
 def alive(pid: int) -> bool:
