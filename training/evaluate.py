@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hub.perception.boxes import overlap, share_inside
 from training.compose import Sample, crop
 from training.pictures import Known
 
@@ -54,12 +55,12 @@ def _judged(
     """For each box its score and whether it is right; those in doubt are left out."""
     out, taken = [], np.zeros(len(wanted), bool)
     for i in np.argsort(-scores):
-        shares = overlaps(boxes[i], wanted)
-        shares[taken] = 0
+        shares = np.array([0.0 if took else overlap(boxes[i], one)
+                           for one, took in zip(wanted, taken, strict=True)])  # fmt: skip
         if len(shares) and shares.max() >= ENOUGH:
             taken[int(shares.argmax())] = True
             out.append((float(scores[i]), True))
-        elif not len(doubt) or max(covered(boxes[i], doubt).max(), 0) < ENOUGH:
+        elif share_inside(boxes[i], doubt) < ENOUGH:
             out.append((float(scores[i]), False))
     return out
 
@@ -79,24 +80,3 @@ def _summed(rows: list[tuple[float, bool]], people: int) -> Found:
         rows[last][0] if last >= 0 else 1.0,
         people,
     )
-
-
-def overlaps(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Intersection over union of a box (4,) with others (n, 4)."""
-    shared = _shared(box, others)
-    out: NDArray[np.float32] = shared / (
-        np.prod(box[2:] - box[:2]) + np.prod(others[:, 2:] - others[:, :2], axis=1) - shared + 1e-6
-    )
-    return out
-
-
-def covered(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Share of a box (4,) that lies in each of the others (n, 4)."""
-    out: NDArray[np.float32] = _shared(box, others) / max(1e-6, float(np.prod(box[2:] - box[:2])))
-    return out
-
-
-def _shared(box: NDArray[np.float32], others: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = np.maximum(box[:2], others[:, :2]), np.minimum(box[2:], others[:, 2:])
-    out: NDArray[np.float32] = np.prod(np.clip(high - low, 0, None), axis=1)
-    return out

@@ -6,6 +6,7 @@ is on the disk.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -66,7 +67,7 @@ class Decision:
     key: str = ""
 
 
-class Transaction:
+class Transaction(ABC):
     """What every decision needs: to append events, to write intentions, to tell incidents."""
 
     def __init__(self, connection: Connection, charter: Charter, now: datetime) -> None:
@@ -76,9 +77,9 @@ class Transaction:
         self._now = now
         self._in_step = not charter.rules.remembers
 
+    @abstractmethod
     def accept(self, event: Event, data: str | None = None) -> None:
         """Append an event and act on it."""
-        raise NotImplementedError
 
     def _memory(self) -> Memory:
         """What rules remember, as of the journal as it is: a transaction that was taken back left

@@ -9,7 +9,7 @@ import pytest
 
 from training import pictures, sprites
 from training.compose import LOWEST, Composer, Sample, crop, paste
-from training.evaluate import evaluate, overlaps
+from training.evaluate import evaluate
 from training.pictures import Known
 from training.prepare import Material
 from training.sprites import Sprite
@@ -181,4 +181,3 @@ def test_finds_are_judged_by_overlap_and_doubt_counts_neither_way() -> None:
     told = evaluate([worse], [sample])
     assert told.average == pytest.approx(0.5)
     assert told.recall == 0.0
-    assert overlaps(np.array(right, np.float32), np.array([right], np.float32))[0] > 0.99
