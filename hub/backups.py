@@ -130,9 +130,14 @@ class Backups:
             await self._tell("backup.recovered", {"backup": made.name})
 
     def _make(self, shelf: Shelf, keep: timedelta, thin: bool) -> Backup:
+        made = create(self._state, shelf, self._clock, BY, told=self._go_on)
         if thin:
-            shelf.thin(self._clock.now(), keep)
-        return create(self._state, shelf, self._clock, BY, told=self._go_on)
+            try:
+                with shelf.alone():
+                    shelf.thin(self._clock.now(), keep)
+            except StateError as error:  # the new one is made and counts
+                log.warning("an old backup stays", reason=str(error))
+        return made
 
     def _go_on(self, what: str, done: int, total: int) -> None:
         if self._stopping.is_set():

@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
 
 import hub
 from hub.clock import Clock
@@ -27,6 +28,7 @@ from hub.kinds import KINDS
 from hub.storage.backup_copy import (
     LOOK_EACH_STEPS,
     Told,
+    Unreadable,
     copy_database,
     copy_file,
     open_unchanging,
@@ -96,8 +98,8 @@ def create(
         raise StateError(f"there is no journal in {state.path} yet, so there is nothing to keep")
     now = clock.now()
     with shelf.alone():
-        _refuse_without_room(state, shelf)
         try:
+            _refuse_without_room(state, shelf)
             part, whole = shelf.room_for(now)
         except OSError as error:
             raise _failed(shelf, error) from error
@@ -105,10 +107,11 @@ def create(
             filling = _Filling(part, _paced(told, pause))
             manifest = _fill(state, shelf, filling, clock, now, by)
             with suppress(OSError):  # a disk without owners, such as a USB stick
-                own_like(shelf.folder, state.path)
+                own_like(part, state.path)
+                shelf.belong_to(state.path)
             part.rename(whole)
             sync_folder(shelf.folder)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, sqlite3.Error, DBAPIError) as error:
             shutil.rmtree(part, ignore_errors=True)
             raise _failed(shelf, error) from error
         except BaseException:
@@ -136,14 +139,14 @@ def _refuse_without_room(state: StateFolder, shelf: Shelf) -> None:
         )
 
 
-def _failed(shelf: Shelf, error: OSError | sqlite3.Error) -> StateError:
+def _failed(shelf: Shelf, error: OSError | sqlite3.Error | DBAPIError) -> StateError:
     full = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if full or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:
         reason = "the disk is full; make room, or name a folder on another disk"
     elif isinstance(error, OSError):
         reason = f"{error.strerror} ({error.filename})" if error.filename else str(error.strerror)
     else:
-        reason = str(error)
+        reason = str(error.orig if isinstance(error, DBAPIError) else error)
     return StateError(f"no backup could be made in {shelf.folder}: {reason}")
 
 
@@ -262,12 +265,12 @@ def _pictures(journal: Path) -> set[str]:
 
 
 def _share(newest: Backup, name: str, filling: _Filling) -> bool:
-    """Link to the file in the newest backup: a kept picture never changes."""
+    """Link to the file in the newest backup, where it still is what it was when it was kept."""
     stored = newest.manifest.files.get(name) if newest.manifest else None
     if stored is None:
         return False
     try:
-        if (newest.path / name).stat().st_size != stored.bytes:
+        if sha256_of(newest.path / name) != stored.sha256:
             return False
         os.link(newest.path / name, filling.part / name)
     except OSError:  # no hard links here, or too many
@@ -286,12 +289,17 @@ def _keep_file(source: Path, name: str, filling: _Filling) -> None:
         if source.is_symlink():
             filling.left_out[name] = "it is a link"
             return
+        if shutil.disk_usage(filling.part).free < size + SPARE_BYTES:
+            raise OSError(errno.ENOSPC, "the last room is the journal's")
         sha256 = copy_file(source, target, filling.step("files", size))
     except FileNotFoundError:
         filling.left_out[name] = "it is not there"
         return
     except PermissionError:
         filling.left_out[name] = "it may not be read"
+        return
+    except Unreadable as error:
+        filling.left_out[name] = f"it cannot be read: {error}"
         return
     filling.files[name] = Stored(bytes=target.stat().st_size, sha256=sha256)
 

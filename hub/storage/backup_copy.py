@@ -9,10 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import TypeAlias, TypeVar
+from typing import BinaryIO, TypeAlias, TypeVar
 
 T = TypeVar("T")
 Told: TypeAlias = Callable[[str, int, int], None]
@@ -116,19 +116,40 @@ def open_unchanging(file: Path) -> sqlite3.Connection:
 def copy_file(source: Path, target: Path, told: Callable[[int], None] = lambda n: None) -> str:
     """Copy a plain file, synced and mode 600; returns the SHA-256 of what was copied, in hex.
 
-    `told` hears how many bytes each step copied. Raises `OSError`.
+    `told` hears how many bytes each step copied. Raises `OSError`, and `Unreadable` where it is the
+    source that fails; then there is no target.
     """
     digest = hashlib.sha256()
-    _make_folder(target.parent)
-    descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with source.open("rb") as stream, os.fdopen(descriptor, "wb") as out:
-        while chunk := stream.read(CHUNK_BYTES):
-            digest.update(chunk)
-            out.write(chunk)
-            told(len(chunk))
-        out.flush()
-        os.fsync(out.fileno())
+    with source.open("rb") as stream:
+        _make_folder(target.parent)
+        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(descriptor, "wb") as out:
+                for chunk in _chunks(stream):
+                    digest.update(chunk)
+                    out.write(chunk)
+                    told(len(chunk))
+                out.flush()
+                os.fsync(out.fileno())
+        except Unreadable:
+            target.unlink()
+            raise
     return digest.hexdigest()
+
+
+class Unreadable(Exception):
+    """A file whose bytes cannot be read; says why."""
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    while True:
+        try:
+            chunk = stream.read(CHUNK_BYTES)
+        except OSError as error:
+            raise Unreadable(error.strerror) from error
+        if not chunk:
+            return
+        yield chunk
 
 
 def _make_folder(folder: Path) -> None:

@@ -18,6 +18,7 @@ from hub.storage.backup_copy import sync_folder
 from hub.storage.backup_manifest import Manifest, read_manifest
 
 PREFIX, PART, GONE = "backup-", ".part-", ".gone-"
+LOCK = "backups.lock"
 ALWAYS_KEPT = 24
 
 
@@ -97,17 +98,21 @@ class Shelf:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(
-                self.folder / "backups.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(self.folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise StateError(
                 f"no backup can be made in {self.folder}: {error.strerror}; check its owner, or "
                 "name another folder as `hub.backup.folder`"
             ) from error
         try:
-            self._hold(descriptor)
-            self._sweep()
+            try:
+                self._hold(descriptor)
+                self._sweep()
+            except OSError as error:
+                raise StateError(
+                    f"no backup can be made in {self.folder}: {error.strerror}; name another "
+                    "folder as `hub.backup.folder`"
+                ) from error
             yield
         finally:
             os.close(descriptor)
@@ -119,6 +124,19 @@ class Shelf:
             raise BackupUnderWay(
                 f"another backup is being made in {self.folder}; wait until it is done"
             ) from None
+
+    def belong_to(self, model: Path) -> None:
+        """Give the folder and its lock, but nothing else in it, to the owner of `model`.
+
+        Only root can. A folder that holds other things keeps its owner. Raises `OSError`.
+        """
+        owner = model.stat()
+        if os.geteuid() != 0 or owner.st_uid == 0:
+            return
+        os.chown(self.folder / LOCK, owner.st_uid, owner.st_gid, follow_symlinks=False)
+        if all(each.name == LOCK or each.name.startswith((PREFIX, PART, GONE))
+               for each in self.folder.iterdir()):  # fmt: skip
+            os.chown(self.folder, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
     def room_for(self, time: datetime) -> tuple[Path, Path]:
         """A new folder to fill, and the name that it gets once it is whole. Raises `OSError`."""

@@ -136,7 +136,7 @@ async def test_old_ones_go_but_not_while_the_hub_is_degraded(tmp_path: Path) -> 
     async with running(kept):
         await kept.pass_time(HOUR + 100, kept.count(ALWAYS_KEPT + 7))
         kept.degraded = False
-        await kept.pass_time(HOUR + 100, kept.count(ALWAYS_KEPT + 2))
+        await kept.pass_time(HOUR + 100, kept.count(ALWAYS_KEPT + 1))
 
 
 async def test_another_backup_under_way_is_no_failure(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import sys
+import traceback
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -64,13 +65,19 @@ def main() -> None:
         shutil.copytree(state, copy)
         child = os.fork()
         if child == 0:
-            if verb == "create":
-                make(change, StateFolder(copy))
-            else:
-                bring_back(change, StateFolder(copy), Shelf(backups))
+            try:
+                if verb == "create":
+                    make(change, StateFolder(copy))
+                else:
+                    bring_back(change, StateFolder(copy), Shelf(backups))
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
             os._exit(0)
-        if os.waitpid(child, 0)[1] == 0:
+        ended = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if ended == 0:
             return
+        assert ended == -signal.SIGKILL, f"not killed at change {change}, but ended with {ended}"
 
 
 main()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import fcntl
 import json
 import os
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from sqlalchemy import Connection, insert
@@ -22,7 +24,7 @@ from sqlalchemy import Connection, insert
 from hub.clock import iso
 from hub.errors import StateError
 from hub.events import new_id
-from hub.storage import backup
+from hub.storage import backup, backup_copy
 from hub.storage.backup import create
 from hub.storage.backup_copy import copy_database
 from hub.storage.backup_manifest import JOURNAL, MANIFEST, SUMS, read_manifest
@@ -117,6 +119,61 @@ def test_a_backup_is_for_its_owner_alone(state: StateFolder, shelf: Shelf) -> No
     create(state, shelf, FakeClock(), "tests")
     for path in (shelf.folder, *shelf.folder.rglob("*")):
         assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_a_picture_that_cannot_be_read_does_not_stop_the_journal(
+    state: StateFolder, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A failing disk is when a backup is needed: the bad file is named, the rest is kept."""
+
+    def failing(stream: BinaryIO) -> Iterator[bytes]:
+        if str(stream.name).endswith(".jpg"):
+            raise backup_copy.Unreadable("Input/output error")
+        yield stream.read()
+
+    monkeypatch.setattr(backup_copy, "_chunks", failing)
+    open_files = len(list(Path("/proc/self/fd").iterdir()))
+    made = create(state, shelf, FakeClock(), "tests")
+    assert made.manifest is not None
+    assert made.manifest.left_out == {f"media/{PICTURE}": "it cannot be read: Input/output error"}
+    assert not (made.path / "media" / PICTURE).exists()
+    assert problems(made.path, made.manifest) == {}
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_files
+
+
+def test_a_picture_that_spoilt_in_a_backup_is_copied_anew(state: StateFolder, shelf: Shelf) -> None:
+    """A bit that turned over in one backup does not go into every later one."""
+    first = create(state, shelf, FakeClock(), "tests")
+    (first.path / "media" / PICTURE).write_bytes(b"PICTURE" * 1000)
+    second = create(state, shelf, FakeClock(), "tests")
+    assert second.manifest is not None
+    assert (second.path / "media" / PICTURE).read_bytes() == b"picture" * 1000
+    assert problems(second.path, second.manifest) == {}
+
+
+def test_a_folder_that_cannot_be_locked_is_told(
+    state: StateFolder, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network share without locks gives a sentence, not a traceback."""
+
+    def no_locks(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", no_locks)
+    with pytest.raises(StateError, match=r"no backup can be made in .*: No locks available"):
+        create(state, shelf, FakeClock(), "tests")
+
+
+def test_files_leave_the_last_room_to_the_journal(
+    state: StateFolder, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures are not copied into the room that events need, and nothing half made stays."""
+    usage = shutil.disk_usage(state.path)
+    found = iter([usage] + [usage._replace(free=1 << 20)] * 20)
+    monkeypatch.setattr(backup.shutil, "disk_usage", lambda path: next(found))
+    with pytest.raises(StateError, match="the disk is full"):
+        create(state, shelf, FakeClock(), "tests")
+    assert shelf.every() == []
 
 
 def test_the_check_sums_are_those_of_every_machine(state: StateFolder, shelf: Shelf) -> None:

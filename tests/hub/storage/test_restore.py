@@ -306,6 +306,12 @@ def test_what_root_restores_belongs_to_the_hub(state: StateFolder, made: Backup)
     kept = bring_back(state, made)
     for path in (state.path, kept, *state.path.rglob("*")):
         assert path.stat().st_uid == 1234, path
+    state.backups.mkdir(exist_ok=True)
+    foreign = state.backups / "others.txt"
+    foreign.write_text("not the hub's")
+    create(state, Shelf(state.backups), FakeClock(), "root")
+    assert foreign.stat().st_uid == 0, "what else lies there keeps its owner"
+    foreign.unlink()
     again = create(state, Shelf(state.backups), FakeClock(), "root")
     for path in (state.backups, *state.backups.rglob("*")):
         assert path.stat().st_uid == 1234, path
