@@ -117,8 +117,8 @@ class ModelStore:
 
     def best(self) -> InstalledModel | None:
         """The model that `model: auto` takes: the best installed, else the built-in one."""
-        built_in = (model for model in self.shipped() if model.name == BUILT_IN)
-        return next(iter(self.installed()), None) or next(built_in, None)
+        best = next(iter(self.installed()), None)
+        return best or next((model for model in self.shipped() if model.name == BUILT_IN), None)
 
     def of_hash(self, sha256: str) -> InstalledModel | None:
         """The model whose file has this SHA-256."""
@@ -288,7 +288,12 @@ def _shipped(name: str) -> InstalledModel:
     except OSError:
         raise ModelError(f"the built-in model {name} is missing ({path})") from None
     said = described(path)
-    digest = _digest_of(path, about.st_mtime_ns, about.st_size)
+    try:
+        digest = _digest_of(path, about.st_mtime_ns, about.st_size)
+    except OSError as error:
+        raise ModelError(
+            f"the built-in model {name} cannot be read ({path}: {error.strerror})"
+        ) from None
     if digest != said.sha256:
         found = f"its SHA-256 is {digest[:16]}…, its card says {said.sha256[:16]}…"
         raise ModelError(f"the built-in model {name} is damaged ({path}): {found}")

@@ -65,6 +65,22 @@ def test_auto_takes_the_built_in_model_where_none_is_installed(
     assert store.installed() == []
 
 
+def test_a_built_in_model_that_cannot_be_read_is_told_and_no_harm_to_others(
+    folder: Path, store: ModelStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A bad sector gives a reason; an installed model is not even asked about it."""
+
+    def failing(path: Path) -> tuple[str, int]:
+        raise OSError(5, "Input/output error")
+
+    ship(folder)
+    models._digest_of.cache_clear()
+    monkeypatch.setattr(models, "_digest", failing)
+    assert "Input/output error" in store.fault()
+    assert store.shipped() == []
+    assert store.best() is None
+
+
 def test_whatever_is_installed_goes_before_it(
     tmp_path: Path, folder: Path, store: ModelStore
 ) -> None:
