@@ -113,7 +113,8 @@ class Inference:
                 lane.weight = IMPORTANT if important else 1.0
                 displaced = lane.answer
                 lane.share.dropped += displaced is not None
-                self._behind += ((displaced is not None) - self._behind) / LATEST
+                faded = self.behind
+                self._behind = faded + ((displaced is not None) - faded) / LATEST
                 self._asked_at = monotonic()
                 if displaced is None:
                     # A camera asks again only once it has its answer, when the next call is

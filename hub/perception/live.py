@@ -40,6 +40,7 @@ BEHIND_S = 0.6  # between two calls of `work`, beyond which only the newest is l
 TOGETHER_S = 0.04  # cameras whose pictures come within this are worked on together
 ARRIVES_S = 0.005  # after its time, and what such packets are late as a rule, a picture is there
 HURRY_S = 0.02
+FRESH_S = 0.5  # how late the next picture of somebody new is waited for in a hurry
 NEVER = -1e18
 
 
@@ -207,7 +208,8 @@ class LiveCamera:
         now, period = self._clock.monotonic(), self._looks.period
         if self._answers:
             return now
-        if self._hurries(self._shown_at):
+        fresh = now - self._shown_at - self.feed.lag < FRESH_S  # else the stream has stopped
+        if fresh and self._hurries(self._shown_at):
             return now + min(HURRY_S, period)
         expected = self._looks.expected + self.feed.lag + ARRIVES_S
         if expected < now - period:  # none comes, or none is decoded while it sleeps

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.kinds.detectors import Crop, Detection, Detector, DetectorInfo
+from hub.perception import inference as inference_module
 from hub.perception.allowance import Allowance
 from hub.perception.boxes import share_inside
 from hub.perception.crops import CropPlan, Want, cost_of, plan, tiles, whole_frame
@@ -288,6 +289,25 @@ async def test_a_budget_slows_all_cameras_alike_and_shows() -> None:
     assert said.startswith("detector eye leaves out ")
     assert said.endswith("its budget is 200ms in every second")
     assert overload("eye", {"behind": 0.0, "budget": 0.2}) == ""
+    inference.close()
+
+
+async def test_what_was_forgotten_while_idle_does_not_come_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """After ten minutes of rest a question that is answered is no sign of overload."""
+    now = [1000.0]
+    monkeypatch.setattr(inference_module, "monotonic", lambda: now[0])
+    detector = GatedDetector()
+    inference = Inference([detector])
+    for _ in range(60):  # the first is under way, later ones displace each other
+        inference.ask("a", [crop()], lambda found: None)
+    assert inference.behind > 0.3
+    now[0] += 600
+    assert inference.behind < 0.01
+    detector.gate.release(100)
+    inference.ask("b", [crop()], lambda found: None)
+    assert inference.behind < 0.01
     inference.close()
 
 

@@ -225,9 +225,10 @@ def packets() -> list[av.Packet]:
 
 
 async def _live(
-    folder: Path, packets: list[av.Packet], answers_after: int
+    folder: Path, packets: list[av.Packet], answers_after: int, silent: float = 0.0
 ) -> tuple[LiveCamera, list[float], list[float], int]:
-    """A live camera that is called when it asks to be; answers take so many pictures' time."""
+    """A live camera that is called when it asks to be; answers take so many pictures' time. At
+    the end nothing comes for `silent` seconds."""
     clock, early = FakeClock(), []
     source = VideoSource("rtsp://192.0.2.1/x")
     spec = CameraSpec(id="a", slot=0, place="a", fps=RATE, source=source)
@@ -243,7 +244,8 @@ async def _live(
     waiting, entered, turns = [], [], 0
     begin = due = clock.monotonic()
     sent = 0
-    while sent < len(packets):
+    until = begin + len(packets) / PICTURES + silent
+    while sent < len(packets) or (silent and clock.monotonic() < until):
         now = clock.monotonic()
         while sent < len(packets) and begin + sent / PICTURES <= now:
             data = packets[sent]
@@ -284,6 +286,17 @@ async def test_a_live_camera_looks_early_while_somebody_is_new_and_asks_one_thin
     assert camera.dropped == 0
     assert camera.counters.decoded >= 5 * PICTURES - 3
     assert turns < 5 * RATE * 2.5
+
+
+async def test_a_stream_that_stops_while_somebody_is_new_does_not_make_its_camera_spin(
+    tmp_path: Path, packets: list[av.Packet]
+) -> None:
+    """Nothing is in a hurry that cannot come: the camera is called at its rate again."""
+    comes = round((COMES + 0.25) * PICTURES)
+    _, early, _, before = await _live(tmp_path / "a", packets[:comes], answers_after=0)
+    assert early
+    _, _, _, after = await _live(tmp_path / "b", packets[:comes], answers_after=0, silent=10.0)
+    assert after - before < 10 * RATE + 40
 
 
 async def test_answers_that_take_long_cost_early_looks_and_no_entry(
