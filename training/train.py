@@ -191,7 +191,7 @@ def main(
     start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
     name: str = "people",
 ) -> None:
-    """Train, telling the quality on the validation scenes each minute."""
+    """Train, telling the quality on the validation scenes every two minutes."""
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     out.mkdir(parents=True, exist_ok=True)

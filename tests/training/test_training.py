@@ -83,7 +83,7 @@ def test_the_file_says_what_the_network_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.material
-def test_ten_minutes_of_training_find_most_people_of_the_validation_scenes(
+def test_ten_minutes_of_training_lead_from_pictures_to_a_model_that_finds_people(
     material: Path, tmp_path: Path
 ) -> None:
     """The whole way from pictures to a model file that finds people; far from what hours give."""
