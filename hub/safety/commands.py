@@ -82,6 +82,8 @@ class Commands(Transaction):
         """
         ahead = eventlog.last_received(self._connection) - self._now
         if ahead > CLOCK_SLACK:
+            for row in outbox.waiting_doors(self._connection):  # how old they are nobody knows
+                self.settle(row.id, "timed_out", "the clock was set back while the hub was away")
             self.clock_moved(-ahead)
         outbox.clock_set_back(self._connection, self._now)
         for row in outbox.left_running(self._connection):

@@ -15,7 +15,7 @@ from hub.events import Event
 from hub.safety import alerts, incidents, notices, outbox, plan
 from hub.safety.alerts import AlertRow
 from hub.safety.commands import Commands
-from hub.safety.memory import TOLD_EVERY, Cooldown
+from hub.safety.memory import Cooldown
 from hub.safety.recall import note_protocol
 from hub.safety.rules import PROTOCOLS, Listed, Match, camera_for
 from hub.safety.transaction import Charter, Decision
@@ -80,13 +80,15 @@ class Decider(Commands):
         What a cooldown keeps back is listed instead, at once and then every half minute.
         """
         memory, key = self._memory(), (match.rule, match.about.scope)
+        cooldown = memory.cooldowns.get(key)
         if match.kept_back:
-            cooldown = memory.cooldowns[key]
-            if self._now - cooldown.told >= TOLD_EVERY:
+            if cooldown is not None and cooldown.owes_a_list(self._now):
                 self._list(*key, cooldown)
             return ""
         row = self._alert(match, match.event)
         if match.spec.cooldown is not None:
+            if cooldown is not None and cooldown.untold:  # this one takes its place
+                self._list(*key, cooldown)
             until = self._now + timedelta(seconds=match.spec.cooldown)
             memory.cool(key, Cooldown(self._now, until, match.severity, row.id))
         facts: dict[str, Any] = {"rule": match.rule, "scope": match.about.scope, "alert": row.id}

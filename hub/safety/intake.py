@@ -18,6 +18,7 @@ from hub.bus import Bus
 from hub.campus import Campus
 from hub.clock import Clock, from_iso
 from hub.config import Config
+from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.safety import alerts, incidents, outbox
@@ -148,11 +149,17 @@ class Intake:
         """Run `work` with a decider in one transaction, then tell of what it did; `urgent` goes
         before all that is not.
         """
-        now = self.clock.now()
 
         def transaction(connection: Connection) -> Decision:
-            decider = Decider(connection, self._charter, now)
-            work(decider)
+            # The time of its turn: what is urgent may overtake what has waited long.
+            decider = Decider(connection, self._charter, self.clock.now())
+            try:
+                work(decider)
+            except (KeyError, Refused):
+                raise  # asked for what cannot be: nothing was begun
+            except Exception:
+                self._charter.memory.stale = True
+                raise
             return decider.decision
 
         return await self.journal.write(transaction, after=self._tell, urgent=urgent)

@@ -73,6 +73,10 @@ class Cooldown:
         graver = SEVERITIES.index(severity) < SEVERITIES.index(self.severity)
         return now < self.until and not graver
 
+    def owes_a_list(self, now: datetime) -> bool:
+        """Whether what was kept back is to be written down by now: in time, or for its number."""
+        return now - self.told >= TOLD_EVERY or len(self.untold) >= MOST_LISTED
+
 
 @dataclass(slots=True)
 class Alarm:
@@ -87,10 +91,13 @@ class Alarm:
 
 
 class Memory:
-    """The state that rules decide by. `seq` is the newest event of the journal that is in it."""
+    """The state that rules decide by. `seq` is the newest event of the journal that is in it; it is
+    `stale` once a transaction that changed it was taken back.
+    """
 
     def __init__(self) -> None:
         self.seq = -1
+        self.stale = False
         self.now = NEVER
         self.settled = NEVER
         self.forgotten = 0

@@ -167,6 +167,12 @@ def merge(connection: Connection, waiting: ActionRow, digest: str, now: datetime
     return row(connection, waiting.id)
 
 
+def waiting_doors(connection: Connection) -> list[ActionRow]:
+    """Commands to doors that have not ended, oldest first."""
+    waiting = select(actions).where(actions.c.kind == "door", actions.c.state == "pending")
+    return list(connection.execute(waiting.order_by(actions.c.id)))
+
+
 def clock_set_back(connection: Connection, now: datetime) -> None:
     """Let nothing wait, or live, longer from now than it may: its times may be of a clock that was
     ahead. Harmless where it was not.

@@ -70,7 +70,8 @@ def late(
 def _digest(words: Words, rows: list[ActionRow], now: datetime) -> Intention:
     payloads = [json.loads(row.payload) for row in rows]
     gravest = min((one["severity"] for one in payloads), key=SEVERITIES.index)
-    lines = [f"{words.moment(from_iso(one['time']))}: {_line(one)}" for one in payloads]
+    lines = [line for one in payloads for line in _lines(words, one)]
+    count = sum(one["data"].get("digest", 1) for one in payloads)
     if len(lines) > LINES:
         lines = [
             *lines[:LINES],
@@ -79,20 +80,20 @@ def _digest(words: Words, rows: list[ActionRow], now: datetime) -> Intention:
     payload = {
         "about": "alert",
         "severity": gravest,
-        "title": f"{len(rows)} notices that could not be sent before",
+        "title": f"{count} notices that could not be sent before",
         "text": "\n".join(lines),
         "time": iso(now),
         "place": "",
         "basis": "detector",
-        "data": {"digest": len(rows)},
-        "to": payloads[0]["to"],
+        "data": {"digest": count},
+        "to": payloads[-1]["to"],
         "path": "/",
     }
     last = rows[-1]
     return Intention(
         kind="notice",
         target=last.target,
-        what=f"{last.what}: {len(rows)} late notices as one",
+        what=f"{last.what}: {count} late notices as one",
         payload=payload,
         lane=last.lane,
         deadline_s=last.deadline_s,
@@ -100,5 +101,9 @@ def _digest(words: Words, rows: list[ActionRow], now: datetime) -> Intention:
     )
 
 
-def _line(payload: dict[str, Any]) -> str:
-    return f"{payload['title']} ({payload['place']})" if payload["place"] else payload["title"]
+def _lines(words: Words, payload: dict[str, Any]) -> list[str]:
+    """A notice as a line; those of an earlier digest that did not get out either as they were."""
+    if payload["data"].get("digest"):
+        return str(payload["text"]).splitlines()
+    what = f"{payload['title']} ({payload['place']})" if payload["place"] else payload["title"]
+    return [f"{words.moment(from_iso(payload['time']))}: {what}"]

@@ -279,15 +279,15 @@ def compiled(index: int, name: str, spec: Rule, compiler: Compiler) -> CompiledR
         ),
         zone=compiler.zone,
     )
-    meets: list[tuple[Pattern, Meet]] = [
-        (pattern, rule.note(number)) for number, pattern, _ in rule.before
-    ]
+    meets: list[tuple[Pattern, Meet]] = []
     if spec.lasting is not None:
         rule.ending = _ending(compiler, spec)
         meets.append((rule.ending, rule.end))
     for step in reversed(range(len(rule.steps))):  # so that no event is two steps at once
         meets.append((rule.steps[step][0], rule.follow(step)))
     meets.append((rule.start, rule.begin))
+    # Last, so that an event that is its own exception finds the one before and not itself.
+    meets += [(pattern, rule.note(number)) for number, pattern, _ in rule.before]
     rule.parts = tuple(
         Part(rule, pattern, (index, place), meet) for place, (pattern, meet) in enumerate(meets)
     )

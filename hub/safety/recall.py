@@ -137,10 +137,11 @@ def _recorded(memory: Memory, rules: RuleBook, event: Event, received: datetime)
             told = set(data.get("events") or ())
             cooldown.untold = [each for each in cooldown.untold if each not in told]
             cooldown.told = received
-        return
     for (other, _), waiting in memory.waiting.items():
-        if other == name and waiting.event.id == data.get("cause"):
-            waiting.fired = True
+        if other == name and waiting.event.id in (causes or ()):
+            waiting.fired = True  # kept back or not: it has had its turn
+    if event.type == "rule.suppressed":
+        return
     if rule.spec.cooldown is not None:
         until = received + timedelta(seconds=rule.spec.cooldown)
         cooldown = Cooldown(received, until, data["severity"], str(data.get("alert")))

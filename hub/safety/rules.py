@@ -30,6 +30,7 @@ __all__ = ["About", "Match", "RuleBook", "about_event", "camera_for", "number"]
 DERIVED = ("alert.", "incident.", "picture.", "rule.")
 OLDEST = timedelta(hours=24)
 AHEAD = timedelta(minutes=1)
+AFTER_TROUBLE = timedelta(minutes=1)
 FACTS = ("zone.entered", "zone.left", "camera.offline", "hub.started")
 PROTOCOLS = ("protocol.started", "protocol.ended")
 
@@ -138,9 +139,17 @@ class RuleBook:
             at = max(alarm.due, memory.settled)
             about = about_event(waiting.event, self._config)
             seen = Seen(waiting.event, about, at, memory.facts)
-            fulfilled = rule.lasted(memory, alarm.key, waiting, seen)
-            if fulfilled is not None:
-                yield from self._fired(rule, fulfilled, memory, seen, at)
+            try:
+                fulfilled = rule.lasted(memory, alarm.key, waiting, seen)
+                matches = (
+                    [] if fulfilled is None else [*self._fired(rule, fulfilled, memory, seen, at)]
+                )
+            except Exception:
+                # Nor may it cost the event that only happened to come now, or be tried at each.
+                log.exception("a rule failed", rule=rule.name, seen=waiting.event.id)
+                memory.put_off(alarm.key, now + AFTER_TROUBLE)
+                continue
+            yield from matches
 
     def _fired(
         self, rule: CompiledRule, fulfilled: Fulfilled, memory: Memory, seen: Seen, now: datetime

@@ -50,7 +50,7 @@ class Charter:
         """Whether rules have something to do although nothing happened."""
         due = self.memory.due()
         new = self.memory.seq < 0 and self.rules.remembers
-        return new or (due is not None and due <= now)
+        return new or self.memory.stale or (due is not None and due <= now)
 
 
 @dataclass(slots=True)
@@ -88,7 +88,7 @@ class Transaction(ABC):
         memory = self._charter.memory
         if not self._in_step:
             self._in_step = True
-            if memory.seq != eventlog.last_seq(self._connection):
+            if memory.stale or memory.seq != eventlog.last_seq(self._connection):
                 recall(self._connection, self._charter.rules, memory, self._now)
         return memory
 

@@ -10,6 +10,7 @@ from safety_school import EVENING, SCHOOL, School, school, until
 
 from hub.errors import NotReady
 from hub.kinds.notifiers import Notice, Receipt
+from hub.safety.decide import Decider
 from hub.storage import eventlog
 from hub.testing import FakeClock
 
@@ -185,7 +186,9 @@ async def test_a_clock_set_back_stalls_nothing(tmp_path: Path) -> None:
 
 
 async def test_a_clock_set_back_while_the_hub_was_down_stalls_nothing(tmp_path: Path) -> None:
-    """The next start notices by the journal, once, and carries out what waits."""
+    """The next start notices by the journal, once, and sends what waits; but no door moves by a
+    command of which nobody knows how old it is, and it says so.
+    """
     async with school(tmp_path) as house:
         await forced(house, "store")
         await house.intake.command_door("store", "lock", "desk", "")
@@ -195,7 +198,7 @@ async def test_a_clock_set_back_while_the_hub_was_down_stalls_nothing(tmp_path: 
             house.perform()
             await house.settled()
             assert (await ends(house))[0] == ("confirmed", "accepted")
-            assert (await house.intake.requests())["store"]["state"] == "confirmed"
+            assert (await house.intake.requests())["store"]["state"] == "timed_out"
             assert await moved(house) == [-2 * 86400.0]
 
 
@@ -233,3 +236,23 @@ async def test_a_clock_that_drifts_is_not_told(tmp_path: Path) -> None:
         house.clock.set(EVENING + timedelta(seconds=1.5))
         await house.pass_time(35)
         assert await moved(house) == []
+
+
+async def test_a_digest_that_did_not_get_out_is_told_whole_by_the_next(tmp_path: Path) -> None:
+    """Two long absences one after the other: no alert of the first is lost from the text."""
+    async with school(tmp_path) as house:
+        await forced(house, *DOORS)
+    await house.clock.advance(11 * 60)
+    async with school(tmp_path, house.clock) as house:
+        await house.intake.decide(Decider.recover)
+    await house.clock.advance(11 * 60)
+    async with school(tmp_path, house.clock) as house:
+        await forced(house, "lab")
+    await house.clock.advance(11 * 60)
+    async with school(tmp_path, house.clock) as house:
+        house.perform()
+        await house.settled()
+        (notice,) = house.channels["console"].sent
+        assert notice.title == "4 notices that could not be sent before"
+        assert len(notice.text.splitlines()) == 4
+        assert notice.text.count("Door forced open") == 4

@@ -12,6 +12,7 @@ from safety_school import SCHOOL
 from hub.config import Config
 from hub.events import Event
 from hub.safety.memory import MOST_KEYS
+from hub.safety.patterns import CompiledRule
 
 NOTE = {"severity": "note"}
 OPEN = {"weekly": [{"days": ["mon", "tue"], "from": "08:00", "to": "16:00"}]}
@@ -386,3 +387,33 @@ def test_the_same_events_at_the_same_times_fire_the_same(
     often.wait(moment + timedelta(hours=1))
     told = [[(m.rule, m.event.id, m.matched) for m in each.fired] for each in (once, often)]
     assert told[0] == told[1]
+
+
+def test_an_event_of_the_rules_own_type_keeps_the_next_one_back() -> None:
+    """`unless` may name what the rule waits for: the first fires, a second soon after not."""
+    one = day(r={"when": "door.opened", "unless": {"when": "door.opened", "within": "30s"}})
+    opened = [door(at(time), "opened", "store") for time in ("08:00", "08:00:05", "08:01:00")]
+    one.see(*opened[:1])
+    assert one.names() == ["r"]
+    one.see(*opened[1:])
+    assert one.names() == ["r", "r"]
+
+
+def test_a_lasting_rule_in_trouble_costs_no_other_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is tried again a minute later, not at each event."""
+    one = day(r={"when": "door.opened", "lasting": "5m"}, other={"when": "door.forced"})
+    one.see(door(at("08:00"), "opened", "store"))
+    real = CompiledRule.lasted
+    tried = []
+
+    def broken(*given: Any) -> None:
+        tried.append(given)
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(CompiledRule, "lasted", broken)
+    one.see(door(at("08:05:30"), "forced", "store"), door(at("08:05:40"), "forced", "store"))
+    assert one.names() == ["other", "other"]
+    assert len(tried) == 1
+    monkeypatch.setattr(CompiledRule, "lasted", real)
+    one.see(door(at("08:07"), "forced", "store"))
+    assert one.names().count("r") == 1

@@ -19,6 +19,7 @@ from test_patterns import RULES, happenings
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
+from hub.safety import alerts
 from hub.safety.decide import Charter, Decider
 from hub.safety.recall import first_since, protocols_in_force
 from hub.storage.journal import open_engine
@@ -289,3 +290,66 @@ async def test_the_first_event_since_a_moment_is_found(tmp_path: Path) -> None:
                 return len(connection.execute(select(events).where(events.c.seq > first)).all())
 
             assert await house.journal.read(after) == len(left), minutes
+
+
+async def test_what_lasted_fires_although_its_first_write_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A transaction that is taken back takes its memory back too."""
+    rules = named(r={"when": "door.opened", "lasting": "5m"})
+    async with school(tmp_path, FakeClock(EVENING), rules=rules) as house:
+        await start(house)
+        await house.clock.advance(60)
+        await house.intake.accept(house.door_event("door.opened", "store"))
+        await house.clock.advance(400)
+
+        def full(*given: object, **named_too: object) -> None:
+            raise OSError("disk full")
+
+        with monkeypatch.context() as broken:
+            broken.setattr(alerts, "raise_alert", full)
+            with pytest.raises(OSError, match="disk full"):
+                await house.intake.lapse()
+        await house.intake.lapse()
+        assert await fired(house) == ["r"]
+
+
+async def test_what_a_cooldown_kept_back_does_not_fire_after_a_restart(tmp_path: Path) -> None:
+    """It has had its turn: a door that stands open for the second time within the hour."""
+    clock = FakeClock(EVENING)
+    rules = named(r={"when": "door.opened", "lasting": "5m", "cooldown": "1h"})
+    async with school(tmp_path, clock, rules=rules) as house:
+        await start(house)
+        await clock.advance(60)
+        await house.intake.accept(house.door_event("door.opened", "store"))
+        await clock.advance(310)
+        await house.intake.lapse()
+        await house.intake.accept(house.door_event("door.closed", "store"))
+        await house.intake.accept(house.door_event("door.opened", "store"))
+        await clock.advance(310)
+        await house.intake.lapse()
+        await clock.advance(2 * 3600)
+        await house.intake.lapse()
+        assert await fired(house) == ["r"]
+    async with school(tmp_path, clock, rules=rules) as house:
+        await start(house)
+        await clock.advance(60)
+        await house.intake.lapse()
+        assert await fired(house) == ["r"]
+
+
+async def test_a_graver_firing_leaves_nothing_unlisted(tmp_path: Path) -> None:
+    """Each forced door stands in the journal, as fired or as kept back."""
+    clock = FakeClock(EVENING)
+    graver = {"severity": "high", "if": {"where": "minute >= 30"}}
+    alert = {"severity": "note", "through": ["console"], "graver": graver}
+    rules = {"r": {"name": "r", "when": "door.forced", "cooldown": "1h", "alert": alert}}
+    async with school(tmp_path, clock, rules=rules) as house:
+        for seconds in (14 * 60 + 40, 5, 5, 5, 10):
+            await clock.advance(seconds)
+            await house.intake.accept(house.door_event("door.forced", "store"))
+        past = [event for _, event in await house.intake.past_events(0)]
+        listed: set[str] = set()
+        for event in past:
+            listed |= set(event.data["events"]) if event.type.startswith("rule.") else set()
+        assert {event.id for event in past if event.type == "door.forced"} == listed
