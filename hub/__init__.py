@@ -29,6 +29,7 @@ from hub.kinds.cameras import Camera, Purpose, VideoSource
 from hub.kinds.detectors import Crop, Detection, Detector, DetectorInfo
 from hub.kinds.notifiers import (
     SEVERITIES,
+    Ack,
     Channel,
     Notice,
     Notifier,
@@ -45,7 +46,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS", "AccessController",
-    "BadConfig", "Block", "BrokerAddress", "Camera", "Capabilities", "Channel", "Clock",
+    "Ack", "BadConfig", "Block", "BrokerAddress", "Camera", "Capabilities", "Channel", "Clock",
     "CommandFailed", "Context", "Crop", "Detection", "Detector", "DetectorInfo", "DoorReport",
     "Driver", "Duration", "Event", "Kind", "Lock", "ModelError", "ModelStore", "Names", "NotReady",
     "Notice", "Notifier", "PictureSize", "PluginError", "Position", "Probed", "Problem", "Purpose",

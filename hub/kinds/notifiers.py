@@ -56,6 +56,23 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Ack:
+    """What became of a notice after `send`: it reached a device, somebody opened it, somebody
+    answered for it, or it never arrived after all.
+
+    `key` is the notice's, or `id` what its receipt gave; one of them is enough. `person` is the
+    recipient's id where the channel can tell one from another.
+    """
+
+    state: Literal["delivered", "seen", "acknowledged", "failed"]
+    key: str = ""
+    id: str = ""
+    person: str = ""
+    time: datetime | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Channel:
     """What kind of channel a notifier is.
 
@@ -74,7 +91,8 @@ class Notifier(Protocol):
     """One channel.
 
     It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether the channel is
-    reached and lets us in, without a notice being sent.
+    reached and lets us in, without a notice being sent; and `def acks(self) -> AsyncIterator[Ack]`,
+    which tells what becomes of notices until it is closed.
     """
 
     @property
