@@ -1,0 +1,219 @@
+"""Messages over HTTP, to a hub's real gate, desk, rules and journal."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+
+from hub.bus import Bus
+from hub.campus import Campus
+from hub.config import Config
+from hub.inbound.desk import InboundDesk
+from hub.safety.intake import Intake
+from hub.storage.journal import Journal
+from hub.testing import FakeClock
+from hub.web.server import create_app
+
+NOW = datetime(2026, 3, 2, 16, 4, 5, tzinfo=UTC)
+SECRET = "correct horse battery staple"
+SCHOOL: dict[str, Any] = {
+    "places": {"lobby": {"name": "Lobby", "kind": "room"}},
+    "notifiers": {"console": {"driver": "x"}},
+    "people": {"officer": {"name": "Officer", "role": "sro"}},
+    "inbound": {
+        "guard": {
+            "name": "Weapon guard",
+            "signature": {"secret": SECRET},
+            "only": {"kind": "gun"},
+            "ends": {"state": "over"},
+            "fields": {
+                "id": ["id", "state"],
+                "about": "id",
+                "label": "kind",
+                "place": {"at": "room", "as": {"Hall": "lobby"}},
+                "score": "sure",
+                "text": "said",
+            },
+            "per_minute": 5,
+        }
+    },
+    "rules": {
+        "weapon": {
+            "name": "Weapon reported",
+            "when": "report.received",
+            "if": {"label": "gun", "place": "lobby"},
+            "alert": {"severity": "high", "tell": ["officer"], "through": ["console"]},
+        }
+    },
+}
+
+
+class House:
+    """What the web needs of a house for messages: the desk over a real intake and journal."""
+
+    def __init__(self, folder: Path) -> None:
+        self.clock = FakeClock(NOW)
+        self.config = Config.model_validate(SCHOOL)
+        self.campus = Campus(self.config.places)
+        self.journal = Journal(folder / "journal.db")
+        self.intake = Intake(
+            self.config, self.campus, self.journal, Bus(), self.clock, public=lambda channel: False
+        )
+        self.desk = InboundDesk(lambda: self.config, self.intake.take, self.clock)
+        self.receive = self.desk.receive
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[tuple[House, TestClient]]:
+    """A house and somebody on its network."""
+    house = House(folder)
+    await house.journal.open()
+    try:
+        async with TestClient(TestServer(create_app(house))) as client:
+            yield house, client
+    finally:
+        await house.journal.close()
+
+
+def gun(**changed: Any) -> bytes:
+    """A message of the guard."""
+    said = {"id": 1, "state": "open", "kind": "gun", "room": "Hall", "sure": 0.9, **changed}
+    return json.dumps(said).encode()
+
+
+def signed(body: bytes, secret: str = SECRET) -> dict[str, str]:
+    """The header that proves it."""
+    return {"X-Signature": hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}
+
+
+async def post(
+    client: TestClient, body: bytes, headers: dict[str, str] | None = None, to: str = "guard"
+) -> tuple[int, Any]:
+    """Post it as its sender would; status and answer."""
+    answer = await client.post(
+        f"/inbound/{to}", data=body, headers=signed(body) if headers is None else headers
+    )
+    return answer.status, await answer.json()
+
+
+async def test_a_report_raises_the_alert_of_its_rule(tmp_path: Path) -> None:
+    """Signed, read, journaled, decided, answered; the alert says who reported what where."""
+    async with opened(tmp_path) as (house, client):
+        status, said = await post(client, gun(said="Long gun"))
+        assert (status, said["taken"], said["repeated"]) == (202, True, False)
+        (alert,) = await house.intake.alerts()
+        assert (alert["rule"], alert["place"], alert["score"]) == ("weapon", "lobby", 0.9)
+        incident = await house.intake.incident(alert["incident"])
+        told = [entry["text"] for entry in incident["entries"]]
+        assert "Weapon guard reports: gun: Long gun" in told
+
+
+async def test_a_message_that_comes_again_is_one(tmp_path: Path) -> None:
+    """A sender that had no answer sends again, and so does who overheard it: one event, one alert
+    that counts once.
+    """
+    async with opened(tmp_path) as (house, client):
+        first = await post(client, gun())
+        again = await post(client, gun())
+        assert (first[0], again[0]) == (202, 200)
+        assert again[1] == {**first[1], "repeated": True}
+        (alert,) = await house.intake.alerts()
+        assert alert["count"] == 1
+
+
+async def test_a_report_never_asks_anything_of_a_door(tmp_path: Path) -> None:
+    """Whoever it comes from, it is a proposal: nothing but notices to reviewers follows."""
+    async with opened(tmp_path) as (house, client):
+        await post(client, gun())
+        counts = await house.intake.counts()
+        (alert,) = await house.intake.alerts()
+        incident = await house.intake.incident(alert["incident"])
+        assert counts["actions"]["pending"] == 1
+        assert [action["kind"] for action in incident["actions"]] == ["notice"]
+
+
+async def test_what_is_not_proven_changes_nothing(tmp_path: Path) -> None:
+    """Wrong, missing, of another message; and a name that is not there answers alike."""
+    async with opened(tmp_path) as (house, client):
+        wrong = [{}, signed(gun(), "another secret of 16"), signed(b"other")]
+        for headers in wrong:
+            status, said = await post(client, gun(), headers)
+            assert status == 401
+            assert said["error"] == "The message does not prove who sent it."
+            assert SECRET not in json.dumps(said)
+        status, said = await post(client, gun(), to="nobody")
+        assert (status, said["error"]) == (401, "The message does not prove who sent it.")
+        assert await house.intake.alerts() == []
+        assert (await house.intake.counts())["events"] == 0
+        assert house.desk.counts()["inbound guard"]["unproven"] == 3
+
+
+async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
+    """After thirty wrong ones an address has to wait, and a right one is heard after the wait."""
+    async with opened(tmp_path) as (house, client):
+        for _ in range(31):
+            await post(client, gun(), {})
+        answer = await client.post("/inbound/guard", data=gun(), headers=signed(gun()))
+        assert answer.status == 429
+        assert int(answer.headers["Retry-After"]) >= 1
+        await house.clock.advance(400)
+        assert (await post(client, gun()))[0] == 202
+
+
+async def test_a_flood_of_proven_messages_is_bounded(tmp_path: Path) -> None:
+    """What is beyond `per_minute` is refused with when to come again, and counted."""
+    async with opened(tmp_path) as (house, client):
+        found = [(await post(client, gun(id=number)))[0] for number in range(8)]
+        assert found == [202] * 5 + [429] * 3
+        assert house.desk.counts()["inbound guard"]["dropped"] == 3
+        await house.clock.advance(61)
+        assert (await post(client, gun(id=99)))[0] == 202
+
+
+async def test_what_is_of_no_interest_is_forgotten(tmp_path: Path) -> None:
+    """Answered with why, so that who sets it up sees it."""
+    async with opened(tmp_path) as (house, client):
+        status, said = await post(client, gun(kind="dog"))
+        assert (status, said["taken"]) == (200, False)
+        assert said["why"] == "kind is 'dog', and only gun counts"
+        assert (await house.intake.counts())["events"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 422), (b'{"kind": "gun"}', 422), (b"x" * 70_000, 413)]
+)
+async def test_bad_messages_are_answered_in_words(tmp_path: Path, body: bytes, status: int) -> None:
+    """Proven but not to be read, or too long: what is wrong, and no traceback."""
+    async with opened(tmp_path) as (_, client):
+        found, said = await post(client, body)
+        assert found == status
+        assert set(said) == {"error", "hint"}
+        assert "Traceback" not in said["error"]
+
+
+async def test_a_journal_that_fails_asks_for_it_again(tmp_path: Path) -> None:
+    """Nothing is answered as taken that is not on the disk."""
+    async with opened(tmp_path) as (house, client):
+        await house.journal.close()
+        status, said = await post(client, gun())
+        assert status == 503
+        assert "again" in said["hint"]
+        await house.journal.open()
+        assert (await post(client, gun()))[0] == 202
+
+
+async def test_another_site_cannot_post_through_a_browser(tmp_path: Path) -> None:
+    """A page elsewhere that makes a browser post is refused before anything is read."""
+    async with opened(tmp_path) as (house, client):
+        headers = {**signed(gun()), "Origin": "https://elsewhere.example"}
+        assert (await post(client, gun(), headers))[0] == 403
+        assert (await house.intake.counts())["events"] == 0
