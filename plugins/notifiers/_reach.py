@@ -69,6 +69,8 @@ def causes(error: BaseException | None) -> list[BaseException]:
 def refused_certificate(where: str, error: BaseException) -> Probed | None:
     """What is wrong with a server's certificate; None where TLS is not what failed."""
     for each in causes(error):
+        if isinstance(each, ssl.SSLError) and getattr(each, "reason", None) is None:
+            continue  # made by an HTTP library; the error that it wraps comes next
         if isinstance(each, ssl.SSLCertVerificationError):
             return _bad_certificate(where, each)
         if isinstance(each, ssl.SSLError):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Callable
+from dataclasses import replace
 
 from hub import Notice
 
@@ -27,6 +29,19 @@ def body(notice: Notice) -> str:
     return "\n".join(part for part in parts if part)
 
 
+def brief(notice: Notice, longest: int) -> str:
+    """`body` without the link, in so many characters: the text gives way, place and time stay."""
+    text = clean(notice.text)
+    whole = clean(body(replace(notice, text=text, link="")))
+    if len(whole) <= longest:
+        return whole
+    drill = "This is a drill." if notice.drill else ""
+    rest = clean(body(replace(notice, text="", link="", drill=False)))
+    room = longest - sum(len(part) + 1 for part in (drill, rest) if part)
+    parts = (drill, cut(text, max(room, 0)), rest)
+    return cut("\n".join(part for part in parts if part), longest)
+
+
 def where(notice: Notice) -> str:
     """The place in one line, unless title or text name it already."""
     place = one_line(notice.place)
@@ -36,4 +51,27 @@ def where(notice: Notice) -> str:
 def one_line(text: str) -> str:
     """Without line breaks or control characters, so that a name cannot forge a line or colours."""
     spaced = " ".join(text.split())
-    return "".join(c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Zl", "Zp"))
+    if spaced.isprintable():
+        return spaced
+    return "".join(
+        c for c in spaced if unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
+    )
+
+
+def clean(text: str) -> str:
+    """Line by line as `one_line`, without empty lines at the ends."""
+    return "\n".join(one_line(line) for line in text.splitlines()).strip()
+
+
+def cut(text: str, longest: int, mark: str = "…") -> str:
+    """At most so many characters; what is left out at the end is marked."""
+    return text if len(text) <= longest else text[: max(0, longest - len(mark))].rstrip() + mark
+
+
+def largest(most: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to `most` that fits, where all below one that fits do so; or 0."""
+    low, high = 0, most
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if fits(middle) else (low, middle - 1)
+    return low

@@ -60,10 +60,10 @@ class Email:
     Its Message-ID comes from the notice's key, but mail programs do not reliably merge by it.
     """
 
-    channel = Channel(path="wan")
+    channel = Channel(path="wan", otherwise="to")
 
     def __init__(self, config: EmailConfig, context: Context) -> None:
-        self.channel = Channel(path=config.path)
+        self.channel = Channel(path=config.path, otherwise="to")
         self._config = config
         self._context = context
         self._tls: ssl.SSLContext | None = None

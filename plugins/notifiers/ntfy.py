@@ -63,10 +63,10 @@ class NtfyConfig(Block):
 class Ntfy:
     """Publishes to each topic; ntfy shows a repeat twice, so a repeat says that it may be one."""
 
-    channel = Channel(path="wan")
+    channel = Channel(path="wan", otherwise="topic")
 
     def __init__(self, config: NtfyConfig, context: Context) -> None:
-        self.channel = Channel(path=config.path)
+        self.channel = Channel(path=config.path, otherwise="topic")
         self._config = config
         self._clock = context.clock
         self._session: ClientSession | None = None
