@@ -187,6 +187,7 @@
       if (document.activeElement && form.contains(document.activeElement)) document.activeElement.blur();
       pressed = false;
       if (answer.ok) {
+        form.reset();
         show(page);
         const mine = card && at(card.id);
         if (mine) mine.focus({ preventScroll: true });
