@@ -13,34 +13,52 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Row, exists, insert, or_, select, update
 
 from hub.campus import Campus
-from hub.clock import iso
+from hub.casework import KIND_NAMES, IncidentKind
+from hub.clock import from_iso, iso
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES, Severity
 from hub.safety.words import Words
-from hub.storage.schema import actions, alerts, incident_entries, incidents
+from hub.storage.schema import actions, alerts, events, incident_entries, incidents
+from hub.units import duration_words
 from hub.views import ActionView, AlertView, EntryView, IncidentView
 
 IncidentRow: TypeAlias = Row[Any]
+EntryRow: TypeAlias = Row[Any]
 
 OPENS: frozenset[Severity] = frozenset({"severe", "high"})
 QUIET = timedelta(minutes=30)
 SHOWN = 200
+CLOCK_AHEAD_S = 2.0
+LATE_S = 60.0
 
 
 def ongoing(
-    connection: Connection, campus: Campus, places: Sequence[str], now: datetime
+    connection: Connection,
+    campus: Campus,
+    places: Sequence[str],
+    now: datetime,
+    drill: bool = False,
 ) -> str | None:
     """The open incident that a new alert at these places belongs to: it is about one of them, or
-    about what they are part of, and something new happened in it not long ago.
+    about what they are part of, and something new happened in it not long ago. What is real never
+    becomes part of a drill, nor the other way round.
     """
     for row in _lively(connection, now):
-        if any(campus.within(place, row.place) for place in places):
+        if row.drill == drill and any(campus.within(place, row.place) for place in places):
             return str(row.id)
     return None
 
 
 def open_incident(
-    connection: Connection, title: str, severity: Severity, place: str, now: datetime
+    connection: Connection,
+    title: str,
+    severity: Severity,
+    place: str,
+    now: datetime,
+    *,
+    kind: IncidentKind = "other",
+    drill: bool = False,
+    split_from: str = "",
 ) -> str:
     """Write a new incident and return its id."""
     stamp = iso(now)
@@ -55,9 +73,25 @@ def open_incident(
             "place": place,
             "opened": stamp,
             "updated": stamp,
+            "kind": kind,
+            "drill": drill,
+            "split_from": split_from,
         },
     )
     return name
+
+
+def change(connection: Connection, incident: str, now: datetime, **values: Any) -> None:
+    """Write other values of an incident's row, and that something new happened."""
+    connection.execute(
+        update(incidents).where(incidents.c.id == incident).values(updated=iso(now), **values)
+    )
+
+
+def expect_update(connection: Connection, incident: str, due: str) -> None:
+    """Write when people expect the next situation update; waiting for it is nothing new."""
+    changed = update(incidents).where(incidents.c.id == incident)
+    connection.execute(changed.values(update_due=due))
 
 
 def touch(connection: Connection, incident: str, severity: Severity, now: datetime) -> None:
@@ -77,7 +111,7 @@ def close_if_false(connection: Connection, incident: str, now: datetime) -> bool
     changed = connection.execute(
         update(incidents)
         .where(incidents.c.id == incident, incidents.c.state == "open", ~standing)
-        .values(state="closed", updated=iso(now))
+        .values(state="closed", updated=iso(now), update_due="")
     )
     return bool(changed.rowcount)
 
@@ -109,8 +143,11 @@ def known(connection: Connection, incident: str) -> bool:
 def tell(
     connection: Connection, incident: str, event: Event, words: Words, received: datetime
 ) -> None:
-    """Add an event to an incident's story, in plain words."""
+    """Add an event to an incident's story, in plain words. One that is told later than it came
+    keeps the time at which it came.
+    """
     text, tone = words.sentence(event)
+    came = connection.scalar(select(events.c.received).where(events.c.id == event.id))
     picture = event.data.get("picture")
     connection.execute(
         insert(incident_entries),
@@ -118,7 +155,7 @@ def tell(
             "incident": incident,
             "event": event.id,
             "time": iso(event.time),
-            "received": iso(received),
+            "received": came or iso(received),
             "source": event.source,
             "type": event.type,
             "text": text,
@@ -146,26 +183,71 @@ def newest(connection: Connection) -> list[IncidentRow]:
     )
 
 
-def entries(connection: Connection, incident: str) -> list[EntryView]:
-    """The story: by the source's time, then in the order it was received."""
+def due_updates(connection: Connection, now: datetime) -> list[IncidentRow]:
+    """Open incidents in which people have waited too long for a situation update."""
+    return list(
+        connection.execute(
+            select(incidents).where(
+                incidents.c.update_due != "",
+                incidents.c.update_due <= iso(now),
+                incidents.c.state == "open",
+            )
+        )
+    )
+
+
+def entry(connection: Connection, group: Sequence[str], event: str) -> EntryRow | None:
+    """The entry that an event is in the story of incidents that are one; None where it is none."""
+    wanted = select(incident_entries).where(
+        incident_entries.c.incident.in_(group), incident_entries.c.event == event
+    )
+    return connection.execute(wanted.order_by(incident_entries.c.id).limit(1)).first()
+
+
+def copy_entry(connection: Connection, row: EntryRow, incident: str) -> None:
+    """Tell what one incident's story says in another's, too."""
+    values = dict(row._mapping) | {"incident": incident}
+    del values["id"]
+    connection.execute(insert(incident_entries), values)
+
+
+def entries(connection: Connection, *group: str) -> list[EntryView]:
+    """The story of an incident, or of several that are one: by the source's time, then in the order
+    it was received; what claims to come from the future stands where it was received.
+    """
     rows = connection.execute(
         select(incident_entries)
-        .where(incident_entries.c.incident == incident)
-        .order_by(incident_entries.c.time, incident_entries.c.id)
+        .where(incident_entries.c.incident.in_(group))
+        .order_by(incident_entries.c.id)
     )
-    return [
-        EntryView(
-            time=row.time,
-            received=row.received,
-            source=row.source,
-            type=row.type,
-            text=row.text,
-            tone=row.tone,
-            picture=row.picture,
-            data=json.loads(row.data),
-        )
-        for row in rows
-    ]
+    return [_entry(row) for row in sorted(rows, key=lambda row: min(row.time, row.received))]
+
+
+def _entry(row: EntryRow) -> EntryView:
+    late = (from_iso(row.received) - from_iso(row.time)).total_seconds()
+    return EntryView(
+        event=row.event,
+        incident=row.incident,
+        time=row.time,
+        received=row.received,
+        late_s=round(late, 3),
+        clock=clock_words(late),
+        source=row.source,
+        type=row.type,
+        text=row.text,
+        tone=row.tone,
+        picture=row.picture,
+        data=json.loads(row.data),
+    )
+
+
+def clock_words(late_s: float) -> str:
+    """What is wrong with the clock of a source whose event came so much later than it says."""
+    if late_s < -CLOCK_AHEAD_S:
+        return f"its clock is {duration_words(round(-late_s))} ahead of the hub's"
+    if late_s > LATE_S:
+        return f"came {duration_words(round(late_s))} late, or its clock is behind by as much"
+    return ""
 
 
 def view(
@@ -173,9 +255,8 @@ def view(
     campus: Campus,
     alert_views: list[AlertView],
     action_views: list[ActionView],
-    story: list[EntryView],
 ) -> IncidentView:
-    """An incident as pages and the API show it."""
+    """An incident as pages and the API show it, without its people, tasks, links and story."""
     return IncidentView(
         id=row.id,
         title=row.title,
@@ -185,9 +266,17 @@ def view(
         place_words=campus.words(row.place),
         opened=row.opened,
         updated=row.updated,
+        kind=row.kind,
+        kind_name=KIND_NAMES.get(row.kind, row.kind),
+        drill=row.drill,
+        merged_into=row.merged_into,
+        update_due=row.update_due or None,
+        people=[],
+        tasks=[],
+        links=[],
         alerts=alert_views,
         actions=action_views,
-        entries=story,
+        entries=[],
     )
 
 

@@ -1,0 +1,119 @@
+"""The incident room: what people do in cases, what is near them, and the report of one."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+from sqlalchemy import Connection
+
+from hub.case_views import CallCardView, NearView, ReportView
+from hub.errors import Refused
+from hub.ports import HouseFacade
+from hub.safety.call_card import call_card
+from hub.safety.case_desk import CaseDesk
+from hub.safety.intake import Intake
+from hub.safety.near import near
+from hub.safety.report import report
+from hub.views import VisitView
+
+PDF_WITHIN_S = 90.0
+VISITS_WITHIN_S = 2.0
+
+log = structlog.get_logger(__name__)
+
+Allowed = Callable[[str], bool]
+
+
+class IncidentRoom(CaseDesk):
+    """Satisfies `hub.ports.CasesFacade`. `house` answers what cameras, doors and visitors there
+    are; kept pictures are in the folder `media`.
+    """
+
+    def __init__(self, intake: Intake, house: HouseFacade, media: Path) -> None:
+        super().__init__(intake)
+        self._house = house
+        self._media = media
+        self._one_pdf = asyncio.Lock()
+
+    async def near(self, incident: str, allowed: Allowed) -> NearView:
+        """What is around an incident, as far as the reader may see it. Raises `KeyError`."""
+        view, house = await self._intake.incident(incident), self._house
+        return near(
+            house.config,
+            house.campus,
+            view["place"],
+            house.cameras() if allowed("see.cameras") else None,
+            house.doors() if allowed("see.doors") else None,
+            await self._visits() if allowed("see.visitors") else None,
+            await house.alerts(open_only=True) if allowed("see.alerts") else None,
+            but=[each["id"] for each in view["alerts"]],
+        )
+
+    async def call_card(self, incident: str) -> CallCardView:
+        """What to say to emergency services. Raises `KeyError`."""
+        view, house = await self._intake.incident(incident), self._house
+        now = self._intake.clock.now()
+        return call_card(house.config, house.campus, view, house.doors(), now)
+
+    async def _visits(self) -> list[VisitView] | None:
+        """Who is on site; None where no visitor system answers in time. The page does not wait."""
+        try:
+            async with asyncio.timeout(VISITS_WITHIN_S):
+                return await self._house.visits()
+        except Exception as error:
+            log.warning("who is on site is not known", reason=str(error) or type(error).__name__)
+            return None
+
+    async def report(self, incident: str, by: str, form: str) -> ReportView:
+        """The after-action report, and a line in the story that it was taken away as `form`. Raises
+        `KeyError`.
+        """
+        view = await self._intake.incident(incident)
+        now, words = self._intake.clock.now(), self._intake.words
+
+        def work(connection: Connection) -> ReportView:
+            return report(connection, words, view, self._kept, by, now)
+
+        made = await self._intake.journal.read(work)
+        await self.exported(incident, by, form)
+        return made
+
+    async def pdf(self, incident: str, by: str) -> bytes:
+        """The report as a PDF, made by a process of its own. Raises `KeyError`, and `Refused` where
+        it could not be made.
+        """
+        made = await self.report(incident, by, "pdf")
+        asked = json.dumps({"report": made, "media": str(self._media)}).encode()
+        async with self._one_pdf:
+            return await _in_a_process(asked)
+
+    def _kept(self, picture: str) -> bool:
+        return self._house.media(picture) is not None
+
+
+async def _in_a_process(asked: bytes) -> bytes:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-P", "-m", "hub.report_pdf",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(PDF_WITHIN_S):
+            out, errors = await child.communicate(asked)
+    except TimeoutError:
+        raise Refused(f"the PDF was not ready within {PDF_WITHIN_S:g} s; take the JSON") from None
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    if child.returncode != 0 or not out.startswith(b"%PDF"):
+        lines = errors.decode(errors="replace").strip().splitlines()
+        last = lines[-1][:200] if lines else f"status {child.returncode}"
+        raise Refused(f"the PDF could not be made ({last}); take the JSON")
+    return out

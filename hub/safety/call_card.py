@@ -1,0 +1,127 @@
+"""What to say to emergency services: a card to read from, made of what is known.
+
+The hub never calls anybody. The card leads to the telephone of whoever holds it, and a person
+speaks. What a dispatcher asks first stands first: where exactly, then what, then who calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from hub.campus import Campus
+from hub.case_views import CallCardView, CallLine
+from hub.casework import CASE_ROLES
+from hub.clock import from_iso
+from hub.config import Config
+from hub.safety.near import around
+from hub.views import AlertView, DoorView, IncidentView
+
+WAYS_IN = 3
+DOOR_IS: dict[str, str] = {
+    "secured": "locked",
+    "unlocked": "unlocked",
+    "open": "open",
+}
+
+
+def call_card(
+    config: Config,
+    campus: Campus,
+    incident: IncidentView,
+    doors: Sequence[DoorView],
+    now: datetime,
+) -> CallCardView:
+    """The card of a complete incident view. `missing` names, in words, what the configuration ought
+    to say and does not.
+    """
+    place = incident["place"]
+    address = next((one for step in campus.ancestry(place) if (one := _address(config, step))), "")
+    point = next((one for step in campus.ancestry(place) if (one := _point(config, step))), "")
+    emergency = config.hub.emergency
+    lines = [
+        CallLine(ask="Where", say=", ".join(part for part in (config.hub.name, address) if part)),
+        CallLine(ask="Exactly", say=campus.words(place) or "Not known yet"),
+        *([CallLine(ask="Coordinates", say=point)] if point else []),
+        CallLine(ask="Way in", say=_ways_in(config, campus, place, doors)),
+        CallLine(ask="What", say=_what(incident)),
+        CallLine(ask="How sure", say=_how_sure(incident["alerts"])),
+        CallLine(ask="Since", say=_since(config, incident, now)),
+        CallLine(ask="At the scene", say=_people(incident)),
+        CallLine(ask="Call back", say=emergency.call_back or "Say your own number"),
+    ]
+    missing = []
+    if not address:
+        missing.append("no place here has an `address`")
+    if not emergency.call_back:
+        missing.append("`hub.emergency.call_back` has no number")
+    return CallCardView(
+        number=emergency.number, drill=incident["drill"], lines=lines, missing=missing
+    )
+
+
+def _address(config: Config, place: str) -> str:
+    return config.places[place].address
+
+
+def _point(config: Config, place: str) -> str:
+    point = config.places[place].coordinates
+    return "" if point is None else f"{point[0]:.5f}, {point[1]:.5f}"
+
+
+def _ways_in(config: Config, campus: Campus, place: str, doors: Sequence[DoorView]) -> str:
+    """Doors to the outside of the same building, the fewest steps away first."""
+    steps = around(config, campus, place, steps=len(config.places))
+    views = {door["id"]: door for door in doors}
+    building = next(
+        (one for one in campus.ancestry(place) if config.places[one].kind == "building"), ""
+    )
+    found: list[tuple[int, int, str]] = []
+    for order, (name, block) in enumerate(config.doors.items()):
+        sides = [side for side in (block.place, block.leads_to) if side]
+        inside = not building or any(campus.within(side, building) for side in sides)
+        away = [steps[side] for side in sides if side in steps]
+        if block.exterior and inside:
+            found.append((min(away, default=len(steps)), order, _door(name, config, views)))
+    return "; ".join(said for _, _, said in sorted(found)[:WAYS_IN]) or "Not known"
+
+
+def _door(name: str, config: Config, views: dict[str, DoorView]) -> str:
+    block, view = config.doors[name], views.get(name)
+    number = f" (door {block.number})" if block.number else ""
+    state = DOOR_IS.get(view["conclusion"], "") if view is not None else ""
+    return f"{block.name}{number}, {state or 'not known whether it is locked'}"
+
+
+def _what(incident: IncidentView) -> str:
+    kind = "" if incident["kind"] == "other" else incident["kind_name"]
+    titles = dict.fromkeys(each["title"] for each in incident["alerts"])
+    said = [part for part in (kind, incident["title"], *titles) if part]
+    return "; ".join(dict.fromkeys(said))
+
+
+def _how_sure(alerts: Sequence[AlertView]) -> str:
+    verdicts = [each["verdict"] for each in alerts if each["verdict"] is not None]
+    real = next((one for one in verdicts if one["verdict"] == "verified"), None)
+    if real is not None:
+        return f"Verified by {real['by']}"
+    if alerts and all(one["state"] == "dismissed" for one in alerts):
+        return "Every alert was marked as a false alarm"
+    return "Nobody has verified it yet: say so" if alerts else "Opened by a person"
+
+
+def _since(config: Config, incident: IncidentView, now: datetime) -> str:
+    opened = from_iso(incident["opened"])
+    minutes = int((now - opened).total_seconds() // 60)
+    ago = "just now" if minutes < 1 else f"{minutes} minute{'s' if minutes > 1 else ''} ago"
+    return f"{opened.astimezone(ZoneInfo(config.hub.timezone)):%H:%M} ({ago})"
+
+
+def _people(incident: IncidentView) -> str:
+    said = [
+        f"{CASE_ROLES[one['role']]}: {one['name']}"
+        for one in incident["people"]
+        if one["role"] in ("on_scene", "commander", "liaison")
+    ]
+    return "; ".join(said) or "Nobody that the hub knows of"

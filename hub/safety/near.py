@@ -1,0 +1,102 @@
+"""What else is near: the places around an incident, and what stands, happens or looks there.
+
+Places are joined by doors, and a room is joined to the floor or area that it is part of. Nobody
+walks through a whole building or site in one step: those join nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from hub.campus import Campus
+from hub.case_views import NearView
+from hub.config import Config
+from hub.views import AlertView, CameraView, DoorView, VisitView
+
+STEPS = 2
+HALLS = ("floor", "area")
+
+
+def around(config: Config, campus: Campus, place: str, steps: int = STEPS) -> dict[str, int]:
+    """Places by how many doors or halls they are away, nearest first; the place itself and all
+    that is part of it are 0 away. Empty for an unknown place.
+    """
+    reached = {each: 0 for each in config.places if campus.within(each, place)}
+    joined = _joined(config, campus)
+    edge = list(reached)
+    for step in range(1, steps + 1):
+        beyond = {other: None for each in edge for other in joined.get(each, ())}
+        edge = [other for other in beyond if reached.setdefault(other, step) == step]
+    return dict(sorted(reached.items(), key=lambda item: item[1]))
+
+
+def _joined(config: Config, campus: Campus) -> Mapping[str, Sequence[str]]:
+    ways: dict[str, dict[str, None]] = {}
+
+    def join(one: str | None, other: str | None) -> None:
+        if one in config.places and other in config.places and one != other:
+            ways.setdefault(str(one), {})[str(other)] = None
+            ways.setdefault(str(other), {})[str(one)] = None
+
+    for block in config.doors.values():
+        join(block.place, block.leads_to)
+    for name, place in config.places.items():
+        if place.parent in config.places and config.places[place.parent].kind in HALLS:
+            join(name, place.parent)
+    return {name: tuple(others) for name, others in ways.items()}
+
+
+def near(
+    config: Config,
+    campus: Campus,
+    place: str,
+    cameras: Sequence[CameraView] | None,
+    doors: Sequence[DoorView] | None,
+    visits: Sequence[VisitView] | None,
+    alerts: Sequence[AlertView] | None,
+    but: Iterable[str] = (),
+) -> NearView:
+    """What is around a place, each list nearest first; None stays None. `but` are the alerts that
+    the incident has itself.
+    """
+    reached = around(config, campus, place)
+    steps: dict[str, int] = {}
+
+    def away(name: str, places: Iterable[str | None]) -> bool:
+        known = [reached[each] for each in places if each in reached]
+        if known:
+            steps[name] = min(known)
+        return bool(known)
+
+    own = set(but)
+    open_alerts = [
+        each
+        for each in alerts or ()
+        if each["id"] not in own and each["state"] in ("raised", "unsure")
+    ]
+    close = [each for each in open_alerts if away(each["id"], [each["place"]])]
+    seen = [each for each in cameras or () if away(each["id"], _seen_by(config, each["id"]))]
+    closed_off = [each for each in doors or () if away(each["id"], _sides(config, each["id"]))]
+    here = [each for each in visits or () if each["state"] == "here"]
+    here.sort(key=lambda each: (not each["overstayed"], each["until"]))
+    return NearView(
+        places=[
+            {"id": each, "name": campus.name(each), "steps": step} for each, step in reached.items()
+        ],
+        cameras=None if cameras is None else sorted(seen, key=lambda one: steps[one["id"]]),
+        doors=None if doors is None else sorted(closed_off, key=lambda one: steps[one["id"]]),
+        visitors=None if visits is None else here,
+        alerts=None if alerts is None else sorted(close, key=lambda one: steps[one["id"]]),
+        alerts_elsewhere=len(open_alerts) - len(close),
+        steps=steps,
+    )
+
+
+def _seen_by(config: Config, camera: str) -> list[str]:
+    block = config.cameras.get(camera)
+    return [] if block is None else [block.place, *(zone.place for zone in block.zones)]
+
+
+def _sides(config: Config, door: str) -> list[str | None]:
+    block = config.doors.get(door)
+    return [] if block is None else [block.place, block.leads_to]

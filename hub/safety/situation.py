@@ -1,0 +1,101 @@
+"""How an incident stands, in words to those who were told of it; and who is reminded to say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection
+
+from hub.clock import from_iso
+from hub.kinds.notifiers import Recipient
+from hub.safety import cases, notices
+from hub.safety.incidents import IncidentRow
+from hub.safety.notices import Message
+from hub.safety.outbox import ActionRow, Intention
+from hub.safety.transaction import Charter
+
+ASKED = "Whoever leads: tell those who were told how it stands. If nobody leads, take the role."
+
+
+def update_notices(
+    connection: Connection, charter: Charter, row: IncidentRow, text: str, by: str, now: datetime
+) -> Iterator[Intention]:
+    """An update to everyone who was told of the incident, each through the channels they were told
+    through. Channels that everyone hears keep silent: a siren has no way to say that all is well.
+    """
+    words = charter.words
+    message = Message(
+        title=f"How it stands: {row.title}",
+        text=f"{text}\n{words.person(by)}, {words.moment(now)}.",
+        data={"by": by},
+        facts={"title": row.title, "opened": row.opened, "note": text},
+        **_about(row, now, charter),
+    )
+    for notice in _quiet(connection, charter, row.id):
+        yield _leading_to(notices.again(charter.config, words, message, notice), row)
+
+
+def reminder_notices(
+    connection: Connection, charter: Charter, row: IncidentRow, since: str, now: datetime
+) -> Iterator[Intention]:
+    """A reminder to the commander through each channel of their own that the incident was told
+    through, else through all of their own, else through those that the incident was told through;
+    where nobody leads, or it is nobody of the configuration, to everyone who was told.
+    """
+    words = charter.words
+    begun = words.clock(from_iso(since or row.opened))
+    message = Message(
+        title=f"Give a situation update: {row.title}",
+        text=f"No situation update since {begun}. {ASKED}",
+        data={"reminder": True},
+        facts={"title": row.title, "opened": row.opened, "line": begun},
+        **_about(row, now, charter),
+    )
+    told = _quiet(connection, charter, row.id)
+    leader = _commander(connection, charter, row)
+    if leader is None:
+        for notice in told:
+            yield _leading_to(notices.again(charter.config, words, message, notice), row)
+        return
+    own = charter.config.people[leader.person].contact
+    heard = [notice.target for notice in told]
+    # Their own addresses first: what others share would ask everyone there.
+    channels = [each for each in heard if each in own] or list(own) or heard
+    for intention in notices.intentions(
+        charter.config, words, message, [leader.person], list(dict.fromkeys(channels))
+    ):
+        yield _leading_to(intention, row)
+
+
+def _commander(connection: Connection, charter: Charter, row: IncidentRow) -> Recipient | None:
+    people = cases.people(connection, cases.family(connection, row.id), charter.words)
+    for one in people:
+        if one["role"] == "commander":
+            return cases.reach(charter.words, one["person"])
+    return None
+
+
+def _quiet(connection: Connection, charter: Charter, incident: str) -> Sequence[ActionRow]:
+    return [one for one in cases.told(connection, incident) if not charter.public(one.target)]
+
+
+def _leading_to(intention: Intention, row: IncidentRow) -> Intention:
+    """The same, leading to the incident's page: it is about no single alert."""
+    payload = dict(intention.payload) | {"path": f"/incidents/{row.id}"}
+    return replace(intention, payload=payload)
+
+
+def _about(row: IncidentRow, now: datetime, charter: Charter) -> dict[str, Any]:
+    """What every message about an incident has in common."""
+    return {
+        "about": "update",
+        "severity": row.severity,
+        "time": now,
+        "place": charter.words.campus.words(row.place),
+        "alert": "",
+        "incident": row.id,
+        "basis": "person",
+    }

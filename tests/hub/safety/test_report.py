@@ -1,0 +1,311 @@
+"""The after-action report: real times, their intervals, and what is not known."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+import sys
+import zlib
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from safety_school import EVENING, SCHOOL, School, school, until
+
+from hub.clock import iso
+from hub.errors import Refused
+from hub.events import Event
+from hub.incident_room import IncidentRoom
+from hub.ports import Outcome
+from hub.safety.case_desk import CaseDesk
+from hub.testing import FakeClock
+from hub.views import IncidentView
+
+RULES = dict(SCHOOL["rules"])
+RULES["closed_wing"] = RULES["closed_wing"] | {
+    "alert": RULES["closed_wing"]["alert"] | {"incident": "intrusion"}
+}
+TASKS = {"intrusion": {"tasks": ["Look through the camera", "Meet them"]}}
+SAW = f"{'a' * 32}.jpg"
+KEPT = f"{'b' * 32}.jpg"
+
+
+class Rooms:
+    """What the incident room asks of the house here: which pictures are kept."""
+
+    def __init__(self, media: Path) -> None:
+        self._media = media
+
+    def media(self, name: str) -> Path | None:
+        path = self._media / name
+        return path if path.is_file() else None
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[School]:
+    """A school whose intrusions come with tasks, and where one bolt sticks."""
+    async with school(tmp_path, FakeClock(EVENING), incidents=TASKS, rules=RULES) as made:
+        made.doors.answers["store"] = lambda: Outcome("failed", "the bolt is stuck")
+        made.perform()
+        yield made
+
+
+@pytest.fixture
+def room(house: School, tmp_path: Path) -> IncidentRoom:
+    """Where its reports are made; one of two pictures is still kept."""
+    (tmp_path / "media").mkdir()
+    Image.new("RGB", (64, 36), "#46515d").save(tmp_path / "media" / KEPT)
+    return IncidentRoom(house.intake, Rooms(tmp_path / "media"), tmp_path / "media")  # type: ignore[arg-type]
+
+
+async def lived_through(house: School, room: CaseDesk, drill: bool = False) -> IncidentView:
+    """An intrusion from its detection to its end, each step at a time of its own."""
+    seen = house.seen(data={"drill": True} if drill else {})
+    at = seen.time - timedelta(seconds=1.5)
+    await house.intake.accept(Event(seen.type, seen.source, at, seen.subject, seen.data))
+    await house.settled()
+    alert = (await house.intake.alerts())[0]
+    case = alert["incident"]
+    house.clock.set(EVENING + timedelta(seconds=20))
+    await house.intake.acknowledge(alert["id"], "officer")
+    await house.settled()
+    house.clock.set(EVENING + timedelta(seconds=80))
+    await house.intake.verdict(alert["id"], "verified", "officer", "seen through the window")
+    await house.settled()
+    await room.role(case, "commander", "head", "head")
+    house.clock.set(EVENING + timedelta(seconds=200))
+    await room.role(case, "on_scene", "officer", "officer")
+    data = {"camera": "wing", "incident": case, "picture": KEPT, "offset_s": 4.0}
+    await house.intake.accept(
+        Event("picture.saved", "camera/wing", house.clock.now(), "wing", data)
+    )
+    view = await house.intake.incident(case)
+    await room.task(case, view["tasks"][0]["id"], "done", "officer", note="one person")
+    await room.update(case, "A cleaner <b>&</b> her key\n李", "head")
+    await house.settled()
+    house.clock.set(EVENING + timedelta(minutes=30))
+    return await room.close(case, "head", why="a cleaner")
+
+
+async def test_the_moments_are_the_times_at_which_things_happened(
+    house: School, room: IncidentRoom
+) -> None:
+    """Detected by the camera's clock, then told, taken on, on scene and over, with intervals."""
+    case = await lived_through(house, room)
+    made = await room.report(case["id"], "head", "json")
+    moments = {one["name"]: one for one in made["moments"]}
+    assert list(moments) == ["detected", "notified", "acknowledged", "on_scene", "resolved"]
+    assert [one["time"] for one in made["moments"]] == [
+        iso(EVENING + timedelta(seconds=each)) for each in (-1.5, 0, 20, 200, 1800)
+    ]
+    assert [one["after_s"] for one in made["moments"]] == [None, 1.5, 21.5, 201.5, 1801.5]
+    assert [one["since_last_s"] for one in made["moments"]] == [None, 1.5, 20.0, 180.0, 1600.0]
+    assert moments["detected"]["by"] == "Wing camera"
+    assert moments["on_scene"]["by"] == "School resource officer"
+    assert moments["resolved"]["by"] == "Principal"
+    assert all(one["why"] == "" for one in made["moments"])
+
+
+async def test_it_holds_everything_that_was_done_and_what_was_not(
+    house: School, room: IncidentRoom
+) -> None:
+    """People, tasks, doors, notices with how they ended, failures, pictures, the whole story."""
+    case = await lived_through(house, room)
+    made = await room.report(case["id"], "head", "json")
+    assert (made["generated_by"], made["incident"]["kind"]) == ("Principal", "intrusion")
+    assert [one["role"] for one in made["people"]] == ["commander", "on_scene"]
+    assert [(one["state"], one["by"]) for one in made["tasks"]] == [
+        ("done", "School resource officer"), ("open", ""),
+    ]  # fmt: skip
+    assert {one["state"] for one in made["doors"]} == {"confirmed", "failed"}
+    assert [one["detail"] for one in made["failed"]] == ["the bolt is stuck"]
+    assert {one["about"] for one in made["notices"]} >= {"alert", "verdict", "update", "outcome"}
+    assert all(one["receipts"] for one in made["notices"] if one["to"])
+    assert {one["name"]: one["kept"] for one in made["pictures"]} == {SAW: False, KEPT: True}
+    kinds = [each["type"] for each in made["timeline"]]
+    assert kinds[0] == "zone.entered"
+    assert kinds[-1] == "incident.closed"
+    assert made["alerts"][0]["verdict"]["by"] == "School resource officer"
+    assert json.loads(json.dumps(made)) == made
+
+
+async def test_what_is_not_known_is_said(house: School, room: IncidentRoom) -> None:
+    """No time is made up: each that is missing stands there with the reason."""
+    await house.intake.accept(house.seen())
+    case = (await house.intake.incidents())[0]["id"]
+    await house.settled()
+    made = await room.report(case, "head", "json")
+    unknown = {one["name"]: one["why"] for one in made["moments"] if one["time"] is None}
+    assert unknown == {
+        "acknowledged": "nobody has taken it on, and nobody has decided",
+        "on_scene": "nobody said that they were on scene",
+        "resolved": "the incident is still open",
+    }
+    assert "On scene: nobody said that they were on scene." in made["missing"]
+    assert "Alerts without a verdict: 1." in made["missing"]
+    assert "Pictures that are no longer kept: 1." in made["missing"]
+    assert "Tasks that nobody has ended: 2." in made["missing"]
+    assert any("whether they were read" in line for line in made["missing"])
+
+
+async def test_an_incident_that_nobody_was_told_of_says_so(
+    house: School, room: IncidentRoom
+) -> None:
+    """Opened by hand: detected by whoever opened it, and nobody was to be told."""
+    case = await room.open("Fall in the gym", "medical", "high", "gym", "desk")
+    made = await room.report(case["id"], "desk", "json")
+    detected, notified = made["moments"][:2]
+    assert (detected["by"], detected["time"]) == ("Front office", iso(EVENING))
+    assert detected["why"] == "a person opened the incident; no alert led to it"
+    assert notified["why"] == "nobody was to be told"
+
+
+async def test_a_clock_that_is_off_is_named_and_not_believed(
+    house: School, room: IncidentRoom
+) -> None:
+    """A camera ten minutes ahead has not seen it after the hub had heard of it."""
+    seen = house.seen()
+    ahead = seen.time + timedelta(minutes=10)
+    await house.intake.accept(Event(seen.type, seen.source, ahead, seen.subject, seen.data))
+    case = (await house.intake.incidents())[0]["id"]
+    await house.settled()
+    made = await room.report(case, "head", "json")
+    assert made["moments"][0]["time"] == iso(EVENING)
+    assert "Sources whose times may be wrong: camera/wing." in made["missing"]
+
+
+async def test_a_report_that_is_taken_away_leaves_a_line(house: School, room: IncidentRoom) -> None:
+    """Who took it, in which form, is told in the story, and is in the journal."""
+    case = await room.open("Fall", "medical", "high", "gym", "desk")
+    await room.report(case["id"], "head", "json")
+    await room.report(case["id"], "desk", "pdf")
+    story = (await house.intake.incident(case["id"]))["entries"]
+    assert [each["text"] for each in story if each["type"] == "incident.exported"] == [
+        "Principal took the report away as JSON", "Front office took the report away as PDF",
+    ]  # fmt: skip
+    with pytest.raises(KeyError):
+        await room.report("nowhere", "head", "json")
+
+
+def streams(pdf: bytes) -> str:
+    """What stands in the content streams of a PDF, without their compression."""
+    found = []
+    for body in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            found.append(zlib.decompress(base64.a85decode(body.strip(), adobe=False)))
+        except (ValueError, zlib.error):
+            try:
+                found.append(zlib.decompress(base64.a85decode(b"<~" + body.strip(), adobe=True)))
+            except (ValueError, zlib.error):
+                continue
+    return "\n".join(each.decode("latin-1") for each in found)
+
+
+def pages(pdf: bytes) -> int:
+    return len(re.findall(rb"/Type /Page\b", pdf))
+
+
+async def test_the_pdf_has_pages_bookmarks_a_title_and_real_text(
+    house: School, room: IncidentRoom
+) -> None:
+    """It can be read aloud and searched; each page has its number and the school's name."""
+    case = await lived_through(house, room)
+    pdf = await room.pdf(case["id"], "head")
+    assert pages(pdf) >= 2
+    assert b"/Lang (en-GB)" in pdf
+    assert b"/Outlines" in pdf
+    assert b"/Title (After-action report: Person in the closed science wing)" in pdf
+    text = streams(pdf)
+    assert f"(Page 1 of {pages(pdf)})" in text
+    assert text.count("(Vestibule)") == pages(pdf)
+    assert "DRILL" not in text
+    for said in ("Wing camera", "20:14:58.5", "the bolt is stuck", "Times", "What is not known"):
+        assert said in text or said.replace(" ", ") (") in text, said
+    assert b"/Subtype /Image" in pdf
+
+
+async def test_a_drill_is_marked_on_every_page(house: School, room: IncidentRoom) -> None:
+    """No page of a drill's report can be taken for real."""
+    case = await lived_through(house, room, drill=True)
+    for number in range(60):
+        await room.note(case["id"], f"Radio {number}: " + "all quiet " * 20, "desk")
+    pdf = await room.pdf(case["id"], "head")
+    assert pages(pdf) >= 3
+    assert streams(pdf).count("(DRILL  ") == pages(pdf)
+    assert b"/Title (DRILL: After-action report" in pdf
+
+
+async def test_no_note_stops_the_pdf(house: School, room: IncidentRoom) -> None:
+    """Enormous words, hundreds of lines, what looks like markup, other scripts: all are drawn."""
+    case = await room.open("Fall", "medical", "high", "gym", "desk")
+    for text in ("x" * 4000, "\n".join(["line"] * 799), "<para>&amp;</b>" * 200, "李" * 4000):
+        await room.note(case["id"], text, "desk")
+    pdf = await room.pdf(case["id"], "head")
+    assert pages(pdf) > 10
+    assert "Some letters could not be drawn" in streams(pdf)
+
+
+async def test_a_picture_that_is_broken_is_left_out(
+    house: School, room: IncidentRoom, tmp_path: Path
+) -> None:
+    """A file that is no picture costs the picture, not the report."""
+    case = await lived_through(house, room)
+    (tmp_path / "media" / KEPT).write_bytes(b"not a picture")
+    pdf = await room.pdf(case["id"], "head")
+    assert b"/Subtype /Image" not in pdf
+    assert "None of them" in streams(pdf)
+
+
+async def test_a_pdf_that_cannot_be_made_is_refused_in_words(
+    house: School, room: IncidentRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process that makes it dies, or takes too long: the hub says so and points at the JSON."""
+    case = await room.open("Fall", "medical", "high", "gym", "desk")
+    broken = tmp_path / "broken.sh"
+    broken.write_text("#!/bin/sh\nexit 3\n")
+    broken.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(broken))
+    with pytest.raises(Refused, match="could not be made"):
+        await room.pdf(case["id"], "head")
+    broken.write_text("#!/bin/sh\nexec sleep 60\n")
+    monkeypatch.setattr("hub.incident_room.PDF_WITHIN_S", 0.2)
+    with pytest.raises(Refused, match="not ready within"):
+        await room.pdf(case["id"], "head")
+
+
+async def test_the_hub_goes_on_while_a_pdf_is_made(
+    house: School, room: IncidentRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The process is another one: a note is taken before the PDF is ready."""
+    case = await lived_through(house, room)
+    held = tmp_path / "held.sh"
+    held.write_text(
+        f"#!/bin/sh\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec {sys.executable} $@\n"
+    )
+    held.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(held))
+    making = asyncio.create_task(room.pdf(case["id"], "head"))
+
+    async def exported() -> bool:
+        story = (await house.intake.incident(case["id"]))["entries"]
+        return any(each["type"] == "incident.exported" for each in story)
+
+    await until(exported)
+    await room.note(case["id"], "Meanwhile", "desk")
+    assert not making.done()
+    (tmp_path / "go").touch()
+    assert (await making).startswith(b"%PDF")
+
+
+def test_what_draws_the_pdf_is_not_loaded_by_the_hub() -> None:
+    """ReportLab is loaded by the process that draws, and by nothing else."""
+    drawing = re.compile(r"^\s*(?:from|import) (?:reportlab|hub\.report_\w+)", re.MULTILINE)
+    hub = Path(__file__).parents[3] / "hub"
+    found = {
+        file.name for file in hub.rglob("*.py") if drawing.search(file.read_text(encoding="utf-8"))
+    }
+    assert found == {"report_pdf.py", "report_type.py"}
