@@ -20,7 +20,7 @@ from hub.safety.plan import Step, will
 from hub.safety.rules import Match, number
 from hub.safety.words import Words
 from hub.storage.schema import alerts
-from hub.views import AlertView, Verdict, VerdictView
+from hub.views import AlertView, AnswerView, LadderStepView, LadderView, Verdict, VerdictView
 
 AlertRow: TypeAlias = Row[Any]
 
@@ -33,12 +33,16 @@ KEPT_BACK = "the cooldown of "
 
 def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
     """The alert that a further match belongs to: same rule, same place, door or camera, and open or
-    verified a short while ago. A dismissed alert is over: the next match is news. So is one that is
-    graver than the alert, for people have not been told that.
+    verified a short while ago. A dismissed or resolved alert is over: the next match is news. So is
+    one that is graver than the alert, for people have not been told that.
     """
     going_on = or_(
         alerts.c.state.in_(OPEN),
-        and_(alerts.c.state == "verified", alerts.c.updated >= iso(now - STILL_SAME)),
+        and_(
+            alerts.c.state == "verified",
+            alerts.c.updated >= iso(now - STILL_SAME),
+            alerts.c.resolved_time == "",
+        ),
     )
     no_less_grave = SEVERITIES[: SEVERITIES.index(match.severity) + 1]
     return connection.execute(
@@ -141,6 +145,64 @@ def judge(
     return True
 
 
+def answered(row: AlertRow) -> bool:
+    """Whether somebody has answered for an alert, so that nobody else need be called."""
+    return bool(row.acknowledged_time or row.resolved_time or row.state == "dismissed")
+
+
+def acknowledge(
+    connection: Connection, alert: AlertRow, by: str, now: datetime, words: Words
+) -> bool:
+    """Write who has taken an alert on; false when they already have.
+
+    Raises `Refused` when somebody else has, or when the alert is over.
+    """
+    if alert.resolved_time or alert.state == "dismissed":
+        raise Refused(f"{_ending(alert, words)}; there is nothing left to take on")
+    if alert.acknowledged_time:
+        if alert.acknowledged_by == by:
+            return False
+        when = words.moment(from_iso(alert.acknowledged_time))
+        who = words.person(alert.acknowledged_by)
+        raise Refused(f"{who} already took this alert on at {when}")
+    connection.execute(
+        update(alerts)
+        .where(alerts.c.id == alert.id)
+        .values(acknowledged_by=by, acknowledged_time=iso(now))
+    )
+    return True
+
+
+def resolve(
+    connection: Connection, alert: AlertRow, by: str, note: str, now: datetime, words: Words
+) -> bool:
+    """Write that a verified alert is over; false when the same person has said so.
+
+    Raises `Refused` when it was never verified, was dismissed, or somebody else has resolved it.
+    """
+    if alert.resolved_time and alert.resolved_by == by:
+        return False
+    if alert.resolved_time or alert.state == "dismissed":
+        raise Refused(f"{_ending(alert, words)}; it is over")
+    if alert.state != "verified":
+        raise Refused("nobody has said yet whether this is real; verify or dismiss it first")
+    stamp = iso(now)
+    connection.execute(
+        update(alerts)
+        .where(alerts.c.id == alert.id)
+        .values(resolved_by=by, resolved_time=stamp, resolved_note=note, updated=stamp)
+    )
+    return True
+
+
+def _ending(alert: AlertRow, words: Words) -> str:
+    if alert.resolved_time:
+        who, moment, what = alert.resolved_by, alert.resolved_time, "resolved this alert"
+    else:
+        who, moment, what = alert.verdict_by, alert.verdict_time, "dismissed this alert"
+    return f"{words.person(who)} {what} at {words.moment(from_iso(moment))}"
+
+
 def get(connection: Connection, alert: str) -> AlertRow:
     """One alert. Raises `KeyError`."""
     found = connection.execute(select(alerts).where(alerts.c.id == alert)).first()
@@ -152,6 +214,12 @@ def get(connection: Connection, alert: str) -> AlertRow:
 def set_incident(connection: Connection, alert: str, incident: str) -> None:
     """Make an alert part of an incident."""
     connection.execute(update(alerts).where(alerts.c.id == alert).values(incident=incident))
+
+
+def picture(connection: Connection, alert: str) -> str:
+    """The name of the picture that an alert shows; empty where there is none."""
+    found = connection.scalar(select(alerts.c.picture).where(alerts.c.id == alert))
+    return str(found or "")
 
 
 def give_picture(connection: Connection, incident: str, camera: str, picture: str) -> None:
@@ -240,6 +308,34 @@ def view(row: AlertRow, words: Words, public: Callable[[str], bool], now: dateti
         could_be=row.could_be,
         will=will(words, json.loads(row.plan), public),
         verdict=verdict,
+        told=[],
+        acknowledged=_answer(row.acknowledged_by, row.acknowledged_time),
+        resolved=_answer(row.resolved_by, row.resolved_time, row.resolved_note),
+        ladder=_ladder(row),
+        unheard=row.unheard or None,
+    )
+
+
+def _answer(by: str, time: str, note: str = "") -> AnswerView | None:
+    return AnswerView(by=by, time=time, note=note) if time else None
+
+
+def _ladder(row: AlertRow) -> LadderView | None:
+    if not row.ladder:
+        return None
+    ladder = json.loads(row.ladder)
+    over = answered(row)
+    return LadderView(
+        name=ladder["name"],
+        steps=[
+            LadderStepView(
+                step=each["step"],
+                due=each["due"],
+                who=each["who"],
+                state="told" if each["step"] <= row.step else "called_off" if over else "waiting",
+            )
+            for each in ladder["steps"]
+        ],
     )
 
 

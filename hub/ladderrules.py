@@ -1,0 +1,186 @@
+"""What `check` asks of ladders and rotations, beside their models: names that lead somewhere, two
+paths for what is severe, and nothing that everyone hears.
+
+Everything here looks at plain values, as the rules of `hub.houserules` do, which run these too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from hub.document import KeyPath
+from hub.plainwords import Finding, describe, meant
+from hub.references import (
+    CHANNEL,
+    PERSON,
+    PLACE,
+    SCHEDULE,
+    TELLABLE,
+    Target,
+    is_off,
+    matches,
+)
+
+if TYPE_CHECKING:
+    from hub.houserules import House
+
+
+def _section(values: Mapping[str, Any], name: str) -> list[str]:
+    block = values.get(name)
+    return [str(key) for key in block] if isinstance(block, dict) else []
+
+
+LADDER = Target("a ladder under `ladders:`", lambda values: _section(values, "ladders"))
+ON_CALL = Target(
+    "a person under `people:`, a role that one of them has, or a rotation",
+    lambda values: [*TELLABLE.known(values), *_section(values, "rotations")],
+    ("people", "rotations"),
+)
+NAMES: tuple[tuple[str, Target], ...] = (
+    ("rotations.*.people.[]", PERSON),
+    ("rotations.*.overrides.[].person", PERSON),
+    ("ladders.*.place", PLACE),
+    ("ladders.*.during", SCHEDULE),
+    ("ladders.*.outside", SCHEDULE),
+    ("ladders.*.next", LADDER),
+    ("ladders.*.steps.[].tell.[]", ON_CALL),
+    ("ladders.*.steps.[].through.[]", CHANNEL),
+    ("rules.*.false_alarms.tell.[]", TELLABLE),
+)
+
+
+def ladders_name_what_is_there(house: House) -> Iterator[Finding]:
+    """Every name in a ladder, a rotation or a budget of false alarms leads somewhere."""
+    for pattern, target in NAMES:
+        known = list(dict.fromkeys(target.known(house.values)))
+        if all(house.known(section) for section in target.sections):
+            for path, value in matches(house.values, pattern):
+                if isinstance(value, str) and value not in known:
+                    yield _nothing(path, value, target, known)
+
+
+def _nothing(path: KeyPath, value: str, target: Target, known: Collection[str]) -> Finding:
+    some = f" ({', '.join(known)})" if 0 < len(known) <= 8 else ""
+    choices = some or ("" if known else " (there is none)")
+    words = f"{describe(value)} names nothing; expected {target.what}{choices}"
+    return Finding(path, words, hint=meant(value, known))
+
+
+def rotations_are_called_like_nobody(house: House) -> Iterator[Finding]:
+    """A rotation with the name of a person or a role would hide them."""
+    taken = set(TELLABLE.known(house.values))
+    for path, name in matches(house.values, "rotations.@"):
+        if name in taken:
+            words = f"{name} is a person or a role already; expected another name for the rotation"
+            yield Finding(path, words, "key")
+
+
+def ladders_speak_to_reviewers_alone(house: House) -> Iterator[Finding]:
+    """What everyone hears waits until a person has verified, also in a ladder."""
+    for path, channel in matches(house.values, "ladders.*.steps.[].through.[]"):
+        known = house.channels.get(channel) if isinstance(channel, str) else None
+        if known is not None and known.public:
+            words = f"{channel} is heard by everyone and is never part of a ladder, which runs "
+            words += "before a person has verified; expected it under `verified:` of a rule"
+            yield Finding(path, words)
+
+
+def severe_ladders_take_two_paths(house: House) -> Iterator[Finding]:
+    """One broken cable must not silence a step of a ladder for severe alerts."""
+    notifiers = house.values.get("notifiers")
+    blocks = notifiers if isinstance(notifiers, dict) else {}
+    severe = _for_severe(house.values)
+    for path, step in matches(house.values, "ladders.*.steps.[]"):
+        if path[1] not in severe:
+            continue
+        named = step.get("through") if isinstance(step, dict) else None
+        if not isinstance(named, list) or not all(each in house.channels for each in named):
+            continue  # each is told of elsewhere
+        on = [each for each in named if not is_off(blocks.get(each))]
+        paths = {house.channels[each].path for each in on}
+        if len(paths) < 2:
+            wrong = "every channel of this step is switched off"
+            if paths:
+                wrong = f"the channels of this step share one path ({min(paths)}), so that one "
+                wrong += "fault silences it"
+            words = f"{wrong}; expected channels over two paths, such as the school's network and "
+            yield Finding((*path, "through"), f"{words}the internet", "key")
+
+
+def severe_alerts_reach_somebody(house: House) -> Iterator[Finding]:
+    """A channel that needs an address is no second path where nobody who is told has one."""
+    notifiers = house.values.get("notifiers")
+    blocks = notifiers if isinstance(notifiers, dict) else {}
+    if not (house.known("people") and house.known("notifiers")):
+        return
+    for path, telling in _severe(house.values):
+        through = telling.get("through")
+        for index, name in enumerate(through if isinstance(through, list) else ()):
+            channel = house.channels.get(name) if isinstance(name, str) else None
+            if channel is None or not channel.otherwise or is_off(blocks.get(name)):
+                continue
+            people = _told(house.values, telling.get("tell"))
+            if blocks[name].get(channel.otherwise) or any(
+                isinstance(each.get("contact"), dict) and each["contact"].get(name)
+                for each in people
+            ):
+                continue
+            words = f"{name} reaches nobody here: none of those who are told has a contact on it"
+            words += f"; expected `contact: {{{name}: ...}}` of one of them, or "
+            words += f"`{channel.otherwise}` in its block"
+            yield Finding((*path, "through", index), words)
+
+
+def _severe(values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
+    """Whatever tells people of something severe: alerts of rules, and steps of ladders."""
+    for path, alert in matches(values, "rules.*.alert"):
+        if isinstance(alert, dict):
+            graver = alert.get("graver")
+            each = [alert, *(graver if isinstance(graver, list) else [graver])]
+            if any(isinstance(one, dict) and one.get("severity") == "severe" for one in each):
+                yield path, alert
+    severe = _for_severe(values)
+    for path, step in matches(values, "ladders.*.steps.[]"):
+        if isinstance(step, dict) and path[1] in severe:
+            yield path, step
+
+
+def _for_severe(values: Mapping[str, Any]) -> set[object]:
+    """The ladders that severe alerts may come to: theirs, and those that follow them."""
+    follows = {path[1]: name for path, name in matches(values, "ladders.*.next")}
+    found: set[object] = set()
+    for path, said in matches(values, "ladders.*.severity"):
+        if "severe" in (said if isinstance(said, list) else [said]):
+            name: object = path[1]
+            while isinstance(name, str) and name not in found:
+                found.add(name)
+                name = follows.get(name)
+    return found
+
+
+def _told(values: Mapping[str, Any], tell: object) -> list[Mapping[str, Any]]:
+    """The blocks of the people whom names mean: people, roles and rotations."""
+    blocks = values.get("people")
+    people = blocks if isinstance(blocks, dict) else {}
+    wanted = {each for each in tell if isinstance(each, str)} if isinstance(tell, list) else set()
+    for pattern in ("people.[]", "overrides.[].person"):
+        for path, person in matches(values, f"rotations.*.{pattern}"):
+            if path[1] in wanted and isinstance(person, str):
+                wanted.add(person)
+    return [
+        block
+        for name, block in people.items()
+        if isinstance(block, dict) and (name in wanted or block.get("role") in wanted)
+    ]
+
+
+NAMING: tuple[Callable[[House], Iterator[Finding]], ...] = (
+    ladders_name_what_is_there,
+    rotations_are_called_like_nobody,
+)
+LADDER_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
+    ladders_speak_to_reviewers_alone,
+    severe_ladders_take_two_paths,
+    severe_alerts_reach_somebody,
+)

@@ -1,0 +1,120 @@
+"""The steps of ladders as rows: written when the alert is raised, each told or called off once.
+
+Every function takes a connection and runs inside somebody's transaction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from hub.clock import from_iso, iso
+from hub.safety.ladders import FixedLadder
+from hub.storage.schema import actions, alerts, ladder_steps
+
+StepRow: TypeAlias = Row[Any]
+
+
+def add(connection: Connection, alert: str, ladder: FixedLadder) -> None:
+    """Keep a ladder with its alert."""
+    text = json.dumps(
+        {
+            "id": ladder.id,
+            "name": ladder.name,
+            "steps": [
+                {"step": each.number, "due": iso(each.due), "who": each.who}
+                for each in ladder.steps
+            ],
+        },
+        ensure_ascii=False,
+    )
+    connection.execute(update(alerts).where(alerts.c.id == alert).values(ladder=text))
+    connection.execute(
+        insert(ladder_steps),
+        [
+            {
+                "alert": alert,
+                "step": each.number,
+                "due": iso(each.due),
+                "payload": json.dumps(each.payload(), ensure_ascii=False),
+                "state": "waiting",
+            }
+            for each in ladder.steps
+        ],
+    )
+
+
+def next_due(connection: Connection) -> datetime | None:
+    """When the next step is due, or was; None when none waits."""
+    found = connection.scalar(
+        select(func.min(ladder_steps.c.due)).where(ladder_steps.c.state == "waiting")
+    )
+    return None if found is None else from_iso(found)
+
+
+def due(connection: Connection, now: datetime) -> list[StepRow]:
+    """The steps whose time has come, oldest first."""
+    return list(
+        connection.execute(
+            select(ladder_steps)
+            .where(ladder_steps.c.state == "waiting", ladder_steps.c.due <= iso(now))
+            .order_by(ladder_steps.c.due, ladder_steps.c.id)
+        )
+    )
+
+
+def told(connection: Connection, rows: Sequence[StepRow], detail: str, now: datetime) -> None:
+    """These steps of one alert are done."""
+    connection.execute(
+        update(ladder_steps)
+        .where(ladder_steps.c.id.in_([row.id for row in rows]))
+        .values(state="told", finished=iso(now), detail=detail)
+    )
+    last = max(row.step for row in rows)
+    connection.execute(update(alerts).where(alerts.c.id == rows[0].alert).values(step=last))
+
+
+def call_off(connection: Connection, alert: str, reason: str, now: datetime) -> list[int]:
+    """End what is still to come of an alert's ladder; returns the numbers of those steps."""
+    waiting = (ladder_steps.c.alert == alert, ladder_steps.c.state == "waiting")
+    numbers = list(
+        connection.scalars(
+            select(ladder_steps.c.step).where(*waiting).order_by(ladder_steps.c.step)
+        )
+    )
+    if numbers:
+        connection.execute(
+            update(ladder_steps)
+            .where(*waiting)
+            .values(state="called_off", finished=iso(now), detail=reason)
+        )
+    return numbers
+
+
+def shift(connection: Connection, by: timedelta) -> None:
+    """The wall clock was set: what waits goes on waiting for as long as it had left."""
+    waiting = select(ladder_steps).where(ladder_steps.c.state == "waiting")
+    for row in list(connection.execute(waiting)):
+        moved = iso(from_iso(row.due) + by)
+        connection.execute(
+            update(ladder_steps).where(ladder_steps.c.id == row.id).values(due=moved)
+        )
+
+
+def backdate(connection: Connection, keys: Sequence[str], moment: datetime) -> None:
+    """Let notices count as written when their step was due, so that late ones become a digest."""
+    late = update(actions).where(actions.c.key.in_(keys))
+    connection.execute(late.values(created=iso(moment)))
+
+
+def of_alert(connection: Connection, alert: str) -> list[StepRow]:
+    """Every step of an alert's ladder, in order."""
+    return list(
+        connection.execute(
+            select(ladder_steps).where(ladder_steps.c.alert == alert).order_by(ladder_steps.c.step)
+        )
+    )

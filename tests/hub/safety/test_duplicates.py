@@ -1,0 +1,95 @@
+"""Two rules that fire for the same thing are one alert, where nobody misses anything by that."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safety_school import SCHOOL, school
+
+FIRST = {
+    "name": "Somebody in the wing", "when": "zone.entered", "if": {"place": "wing"},
+    "alert": {"severity": "high", "tell": ["sro", "front_office"], "through": ["console", "post"]},
+}  # fmt: skip
+SECOND = {
+    "name": "A person after hours", "when": "zone.entered", "if": {"label": "person"},
+    "alert": {"severity": "check", "tell": ["sro"], "through": ["console"]},
+}  # fmt: skip
+
+
+def alert(**changes: Any) -> dict[str, Any]:
+    """What the second rule tells, changed."""
+    return {"alert": SECOND["alert"] | changes}  # type: ignore[operator]
+
+
+async def alerts_of(path: Path, second: dict[str, Any], first: dict[str, Any] = FIRST) -> list[Any]:
+    """The alerts after somebody was seen once, with these two rules."""
+    async with school(path, rules={"first": first, "second": second}) as house:
+        await house.intake.accept(house.seen())
+        return await house.intake.alerts()
+
+
+async def test_what_only_repeats_joins(tmp_path: Path) -> None:
+    """The same event at the same place, told to fewer and no graver, is the same alert."""
+    (one,) = await alerts_of(tmp_path, SECOND)
+    assert (one["rule"], one["count"]) == ("first", 2)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        alert(severity="severe"),
+        alert(tell=["principal"]),
+        alert(tell=[]),
+        alert(through=["console", "off"]),
+        alert(incident="intrusion"),
+        {"verified": [{"door": {"verb": "lock", "place": "wing"}}]},
+    ],
+    ids=["graver", "others", "everyone", "another channel", "another incident", "other doors"],
+)
+async def test_what_says_or_does_more_is_an_alert_of_its_own(
+    tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    """Nobody's news, no graver word and no lock is swallowed."""
+    found = await alerts_of(tmp_path, SECOND | changes)
+    assert sorted(each["rule"] for each in found) == ["first", "second"]
+    assert len({each["incident"] for each in found if each["incident"]}) == 1
+
+
+async def test_a_new_place_or_kind_of_event_never_joins(tmp_path: Path) -> None:
+    """Somebody next door, and a door beside somebody, are news."""
+    forced = SCHOOL["rules"]["forced"]
+    rules = {"first": FIRST, "second": SECOND, "forced": forced}
+    async with school(tmp_path, rules=rules) as house:
+        await house.intake.accept(house.seen("wing"))
+        await house.intake.accept(house.seen("yard"))
+        await house.intake.accept(house.door_event("door.forced", "wing_east"))
+        found = await house.intake.alerts()
+        assert sorted((each["rule"], each["place"]) for each in found) == [
+            ("first", "wing"), ("forced", "wing"), ("second", "yard"),
+        ]  # fmt: skip
+
+
+async def test_after_two_minutes_it_is_news(tmp_path: Path) -> None:
+    """What comes later is told again, although the first alert is still open."""
+    rules = {"first": FIRST, "second": SECOND | {"if": {"label": "person", "min_score": 0.9}}}
+    async with school(tmp_path, rules=rules) as house:
+        await house.intake.accept(house.seen())
+        await house.clock.advance(121)
+        await house.intake.accept(house.seen(data={"score": 0.95}))
+        assert len(await house.intake.alerts()) == 2
+
+
+async def test_a_dismissed_alert_takes_nothing_in(tmp_path: Path) -> None:
+    """What was called false swallows no other rule's alert."""
+    labels = {"first": "person", "second": "bag"}
+    rules = {
+        name: rule | {"if": {"place": "wing", "label": labels[name]}}
+        for name, rule in (("first", FIRST), ("second", SECOND))
+    }
+    async with school(tmp_path, rules=rules) as house:
+        await house.intake.accept(house.seen())
+        (one,) = await house.intake.alerts()
+        await house.intake.verdict(one["id"], "dismissed", "head")
+        await house.intake.accept(house.seen(data={"label": "bag"}))
+        (two,) = await house.intake.alerts(open_only=True)
+        assert (two["rule"], two["count"]) == ("second", 1)
