@@ -14,7 +14,17 @@ from hub.errors import (
 )
 from hub.events import EVENT_TYPES, Event, new_id
 from hub.hookspecs import hookimpl
-from hub.kinds import API_VERSIONS, KINDS, Block, BrokerAddress, Context, Driver, Kind, Probed
+from hub.kinds import (
+    API_VERSIONS,
+    KINDS,
+    Block,
+    BrokerAddress,
+    Context,
+    Driver,
+    Kind,
+    Probed,
+    Subscription,
+)
 from hub.kinds.access_control import (
     LOCK_VERBS,
     VERBS,
@@ -50,7 +60,7 @@ __all__ = [
     "CommandFailed", "Context", "Crop", "Detection", "Detector", "DetectorInfo", "DoorReport",
     "Driver", "Duration", "Event", "Kind", "Lock", "ModelError", "ModelStore", "Names", "NotReady",
     "Notice", "Notifier", "PictureSize", "PluginError", "Position", "Probed", "Problem", "Purpose",
-    "Receipt", "Recipient", "Refused", "Screening", "Severity", "StateError", "SystemClock", "Verb",
-    "VestibuleError", "VideoSource", "Visit", "VisitorSystem", "duration_words", "from_iso",
-    "hookimpl", "iso", "new_id", "size_words",
+    "Receipt", "Recipient", "Refused", "Screening", "Severity", "StateError", "Subscription",
+    "SystemClock", "Verb", "VestibuleError", "VideoSource", "Visit", "VisitorSystem",
+    "duration_words", "from_iso", "hookimpl", "iso", "new_id", "size_words",
 ]  # fmt: skip

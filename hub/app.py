@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -17,7 +16,8 @@ import structlog
 from aiohttp import web
 
 from hub.backups import Backups
-from hub.broker import EmbeddedBroker
+from hub.broker import EmbeddedBroker, no_broker_for
+from hub.browsers import Browsers
 from hub.bus import Bus
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, from_iso
@@ -26,11 +26,11 @@ from hub.config import Config, DriverBlock
 from hub.configuration import Chosen, Configuration
 from hub.control import Control
 from hub.drivers import Drivers
-from hub.errors import NotReady, Refused, StateError
+from hub.errors import NotReady, StateError
 from hub.events import Event
 from hub.house import House, Parts
 from hub.identity.accounts import count_users, create_setup_link
-from hub.isolated import Hosts, isolated
+from hub.isolated import Hosts, Isolated, isolated
 from hub.kept import KeptConfigs
 from hub.kinds import BrokerAddress, Context, Kind
 from hub.kinds.notifiers import Notifier
@@ -40,7 +40,10 @@ from hub.perception.workers import Perception
 from hub.plugins import Registry
 from hub.safety.actions import Performer
 from hub.safety.doors import Doors
+from hub.safety.escalator import Escalator
+from hub.safety.hearing import Hearing
 from hub.safety.intake import Intake
+from hub.safety.picture_links import PictureLinks, picture_key
 from hub.safety.restored import settle_restored
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
@@ -57,7 +60,6 @@ SETUP_LINK_LIVES = timedelta(hours=1)
 PICTURES_AROUND_S = (-4.0, -2.0, 2.0, 4.0)
 LONGEST_BLINDNESS_S = 10.0  # between two starts of a worker that keeps dying
 TIDY_EVERY_S = 600.0
-RULES_LAPSE_EVERY_S = 1.0
 LOOSE_PICTURES = 2000
 PAGES_CLOSE_WITHIN_S = 0.5
 FAREWELL_WITHIN_S = 0.5
@@ -125,6 +127,7 @@ class Hub:
         self.house: House
         self.intake: Intake
         self.performer: Performer
+        self.hearing: Hearing
 
     # ------------------------------------------------------------ start, stop
 
@@ -163,6 +166,11 @@ class Hub:
             secrets=self.secrets,
         )
         self.performer = Performer(self.intake, self.doors, self.notifiers)
+        self.escalator = Escalator(self.intake)
+        self.hearing = Hearing(self.intake)
+        self.performer.on_receipt = self.hearing.again
+        self.performer.speaking.folder = self._config_folder
+        self.performer.pictures = PictureLinks(await self.journal.write(picture_key))
         await settle_restored(self.intake)
         for door, request in (await self.intake.requests()).items():
             self.doors.requested(door, request)
@@ -180,7 +188,8 @@ class Hub:
         self.supervisor.run("configuration", self.configuration.follow)
         self.supervisor.run("actions", self.performer.run)
         self.supervisor.run("pictures of incidents", self.intake.follow)
-        self.supervisor.run("rules", self._lapse_rules)
+        for name, task in (self.escalator.tasks() | self.house.tasks()).items():
+            self.supervisor.run(name, task)
         self.supervisor.run("tidy pictures", self._tidy_pictures)
         self.supervisor.run("backups", self.backups.run)
 
@@ -203,17 +212,27 @@ class Hub:
 
     def begin(self, kind: Kind, id_: str) -> None:
         """Start an installed driver and keep it running, serving what its kind serves."""
-        serve: Any = None
+        serve: Any = self._stay
         if kind == "access_control":
             serve = partial(self._watch_doors, id_)
         if kind == "cameras":
             serve = partial(self._show, id_)
+        if kind == "notifiers":
+            serve = partial(self._hear, id_)
         self.supervisor.run(f"{kind}/{id_}", partial(self.drivers.keep, kind, id_, serve))
 
     async def _watch_doors(self, controller: str, instance: Any) -> None:
         self.doors.attach(controller, instance)  # what it can may be known only now
         await self.doors.watch(controller)
         raise NotReady("the controller ended its reports")
+
+    async def _hear(self, notifier: str, instance: Any) -> None:
+        await self.hearing.listen(notifier, instance)
+        await self._stay(instance)
+
+    async def _stay(self, instance: Any) -> None:
+        if isinstance(instance, Isolated):
+            await instance.gone()  # another life of its host has to build it again
 
     async def _show(self, camera: str, driver: Any) -> None:
         await self.perception.add(camera, await driver.source("analysis"))
@@ -261,6 +280,7 @@ class Hub:
             for door, block in config.doors.items()
             if kind == "access_control" and block.controller == id_
         }
+        browsers = Browsers(self.journal, lambda: self.config, id_)
         return Context(
             name=id_,
             clock=self.clock,
@@ -270,8 +290,9 @@ class Hub:
             config_folder=self._config_folder,
             devices=devices,
             publish=self.accept,
-            broker=self._site_broker if kind == "access_control" else _no_broker_for(kind),
+            broker=self._site_broker if kind == "access_control" else no_broker_for(kind),
             progress=self.milestones.progress,
+            **(browsers.ways() if kind == "notifiers" else {}),
         )
 
     async def accept(self, *events: Event) -> None:
@@ -306,11 +327,6 @@ class Hub:
                 PICTURES_AROUND_S,
             )
 
-    async def _lapse_rules(self) -> None:
-        while True:
-            await self.clock.sleep(RULES_LAPSE_EVERY_S)
-            await self.intake.lapse()
-
     async def _tidy_pictures(self) -> None:
         while True:
             await self.clock.sleep(TIDY_EVERY_S)
@@ -342,6 +358,8 @@ class Hub:
             drivers=self.drivers,
             intake=self.intake,
             performer=self.performer,
+            escalator=self.escalator,
+            hearing=self.hearing,
             doors=self.doors,
             perception=self.perception,
             hosts=self.hosts,
@@ -373,12 +391,3 @@ class Hub:
     async def summary(self) -> dict[str, Any]:
         """What happened since the start, as `run --summary` writes it."""
         return await summarise(self.house, self.milestones, self.perception)
-
-
-def _no_broker_for(kind: Kind) -> Callable[[], Awaitable[BrokerAddress]]:
-    """Locks listen on the site's broker: only what moves doors may join it."""
-
-    async def refuse() -> BrokerAddress:
-        raise Refused(f"a driver of {kind} has no way to the site's broker, where locks listen")
-
-    return refuse

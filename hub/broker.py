@@ -13,6 +13,7 @@ import hmac
 import logging
 import secrets
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,8 @@ from amqtt.broker import Broker
 from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import Session
 
-from hub.kinds import BrokerAddress
+from hub.errors import Refused
+from hub.kinds import BrokerAddress, Kind
 
 USERNAME = "vestibule"
 _STOP_SECONDS = 3.0
@@ -105,3 +107,12 @@ class EmbeddedBroker:
         finally:
             self._connections.discard(task)
             writer.close()
+
+
+def no_broker_for(kind: Kind) -> Callable[[], Awaitable[BrokerAddress]]:
+    """Locks listen on the site's broker: only what moves doors may join it."""
+
+    async def refuse() -> BrokerAddress:
+        raise Refused(f"a driver of {kind} has no way to the site's broker, where locks listen")
+
+    return refuse

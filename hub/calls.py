@@ -15,11 +15,11 @@ from pydantic import TypeAdapter
 
 from hub import errors
 from hub.announcements import words
-from hub.errors import BadConfig, Problem, VestibuleError
-from hub.kinds import BrokerAddress, Kind, Probed
+from hub.errors import BadConfig, NotReady, Problem, VestibuleError
+from hub.kinds import BrokerAddress, Context, Kind, Probed, Subscription
 from hub.kinds.access_control import Capabilities, DoorReport, Verb
 from hub.kinds.cameras import Purpose, VideoSource
-from hub.kinds.notifiers import Channel, Notice, Receipt
+from hub.kinds.notifiers import Ack, Channel, Notice, Receipt
 from hub.kinds.visitors import Screening, Visit
 
 NONE = type(None)
@@ -66,7 +66,12 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
         "refresh": Call((str,), within_s=5.0),
         "reports": Call(gives=DoorReport, stream=True),
     },
-    "notifiers": {**_EVERY, "send": Call((Notice,), Receipt, within_s=60.0)},
+    "notifiers": {
+        **_EVERY,
+        "send": Call((Notice,), Receipt, within_s=60.0),
+        "acks": Call(gives=Ack, stream=True),
+        "application_server_key": Call(gives=str),
+    },
     "visitors": {
         **_EVERY,
         "visits": Call(gives=list[Visit]),
@@ -76,6 +81,8 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
     },
 }
 
+# What an instance may leave out; it says with its start which it has.
+OPTIONAL: Mapping[Kind, tuple[str, ...]] = {"notifiers": ("acks", "application_server_key")}
 # What an instance says of itself once, when it has been built and again when it has started.
 TRAITS: Mapping[Kind, tuple[str, Any]] = {
     "access_control": ("capabilities", Capabilities),
@@ -116,9 +123,28 @@ def trait_of(kind: Kind, sent: Any) -> Any:
     return None if sent is None else _in(TRAITS[kind][1], sent)
 
 
-def broker_out(address: BrokerAddress) -> Any:
-    """A broker's address as it travels."""
-    return _out(BrokerAddress, address)
+def offers(kind: Kind, instance: Any) -> list[str]:
+    """Which of the optional methods it has."""
+    return [name for name in OPTIONAL.get(kind, ()) if callable(getattr(instance, name, None))]
+
+
+async def granted(context: Context, message: Mapping[str, Any]) -> Any:
+    """What a driver asks of its context, events aside, as it travels. Raises `Refused`."""
+    match message["what"]:
+        case "broker":
+            return _out(BrokerAddress, await context.broker())
+        case "subscriptions":
+            people = _in(list[str], message["people"])
+            return _out(list[Subscription], await context.subscriptions(people))
+        case "unsubscribe":
+            return await context.unsubscribe(_in(str, message["subscription"]))
+    raise errors.Refused(f"nobody grants {message['what']}")
+
+
+def subscriptions_in(sent: Any) -> list[Subscription]:
+    """Browsers to tell, as they arrive."""
+    found: list[Subscription] = _in(list[Subscription], sent)
+    return found
 
 
 def broker_in(sent: Any) -> BrokerAddress:
@@ -138,6 +164,7 @@ class Raised:
     name: str
     text: str
     problems: list[dict[str, Any]] = field(default_factory=list)
+    after: float | None = None
     t: Literal["raised"] = "raised"
 
     @classmethod
@@ -147,6 +174,8 @@ class Raised:
             return cls("BadConfig", str(error), [each.as_dict() for each in error.problems])
         if isinstance(error, asyncio.CancelledError):
             return cls("NotReady", "the call was called off")
+        if isinstance(error, NotReady):
+            return cls("NotReady", str(error), after=error.after)
         known = isinstance(error, VestibuleError) and hasattr(errors, type(error).__name__)
         return cls(type(error).__name__, str(error)) if known else cls("DriverFault", words(error))
 
@@ -154,6 +183,8 @@ class Raised:
         """The exception as the hub raises it."""
         if self.name == "BadConfig":
             return BadConfig([Problem(**each) for each in self.problems])
+        if self.name == "NotReady":
+            return NotReady(self.text, after=self.after)
         known = getattr(errors, self.name, None)
         if isinstance(known, type) and issubclass(known, VestibuleError):
             return known(self.text)

@@ -17,6 +17,7 @@ import typer
 
 from hub.backup_cli import backup
 from hub.bench_cli import bench
+from hub.inbound_cli import inbound
 from hub.plugins_cli import plugins, schema
 from hub.replay_cli import replay
 from hub.scaffold_cli import new_plugin
@@ -280,6 +281,7 @@ def perceive(
 
 app.command()(plugins)
 app.command()(replay)
+app.command()(inbound)
 app.command()(new_plugin)
 app.command()(schema)
 

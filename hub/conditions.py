@@ -41,6 +41,7 @@ ENDS: Mapping[str, str] = {
     "visitor.checked_in": "visitor.checked_out",
     "plugin.failed": "plugin.recovered",
     "protocol.started": "protocol.ended",
+    "report.received": "report.ended",
 }
 
 

@@ -13,8 +13,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SkipValidation, field_validator
 
+from hub.casework import IncidentBlock, IncidentKind
 from hub.conditions import Condition, Count, Fraction, ProtocolName, Same, Slug, Step, Unless
+from hub.escalation import FalseAlarms, Ladder, LadderStep, Override, Rotation
+from hub.inbound.blocks import InboundBlock
 from hub.kinds import Block, Kind
+from hub.liveness import HeartbeatSettings
 from hub.rulebook import (
     DAYS,
     Action,
@@ -22,6 +26,7 @@ from hub.rulebook import (
     DateRange,
     Day,
     DoorAction,
+    LanguageName,
     NoticeAction,
     Person,
     Protocol,
@@ -35,13 +40,16 @@ from hub.units import Duration
 __all__ = [
     "DAYS", "Action", "AlertSpec", "BackupSettings", "Broker", "CameraBlock", "Condition", "Config",
     "ControllerBlock", "Count", "DateRange", "Day", "DetectorBlock", "DoorAction", "DoorBlock",
-    "DriverBlock", "Fraction", "HubSettings", "Kind", "NoticeAction", "NotifierBlock", "Person",
-    "Place", "PlaceKind", "Point", "Polygon", "Protocol", "ProtocolName", "RoleBlock", "Rule",
-    "Same", "Schedule", "Slug", "Step", "Unless", "VisitorBlock", "Weekly", "Zone",
+    "DriverBlock", "FalseAlarms", "Fraction", "HubSettings", "Kind", "Ladder", "LadderStep",
+    "NoticeAction", "NotifierBlock", "Override", "Person", "Place", "PlaceKind", "Point", "Polygon",
+    "Protocol", "ProtocolName", "RoleBlock", "Rotation", "Rule", "Same", "Schedule", "Slug", "Step",
+    "Unless", "VisitorBlock", "Weekly", "Zone",
 ]  # fmt: skip
 
 Point = tuple[Fraction, Fraction]
 Polygon = Annotated[tuple[Point, ...], Field(min_length=3)]
+Latitude = Annotated[float, Field(ge=-90.0, le=90.0)]
+Longitude = Annotated[float, Field(ge=-180.0, le=180.0)]
 Wait = Annotated[Duration, Field(gt=0)]
 PlaceKind = Literal["site", "building", "floor", "area", "room", "outdoor"]
 
@@ -73,6 +81,17 @@ class BackupSettings(Block):
     )
 
 
+class EmergencyCall(Block):
+    """What stands on the card that a person reads to emergency services."""
+
+    number: str = Field(
+        "911", pattern=r"^\+?[0-9]{2,15}$", description="Whom people call; the hub never does."
+    )
+    call_back: str = Field(
+        "", max_length=40, description="The number under which the school can be called back."
+    )
+
+
 class HubSettings(Block):
     """What concerns the hub as a whole."""
 
@@ -91,11 +110,34 @@ class HubSettings(Block):
         description="Copies of all that the hub remembers, made while it runs. "
         "[The guide](../guide/backup.md) tells what is in them and how to go back to one.",
     )
+    heartbeat: HeartbeatSettings = Field(
+        HeartbeatSettings(), description="The hub's own test event, which proves that it all works."
+    )
     digest_after: Annotated[Duration, Field(ge=60, le=86400)] = Field(
         600.0,
         description="After a restart, or when a channel works again, notices that have waited "
         "longer than this come as one digest for each person and channel, not one by one. A "
         "channel that everyone hears says nothing that late.",
+    )
+    fall_back_after: Annotated[Duration, Field(ge=5, le=3600)] = Field(
+        60.0,
+        description="How long a channel may not take a notice until the person's next channel "
+        "(`prefer`), or the notifier's `fallback`, gets it as well. What a channel refuses for "
+        "good goes there at once.",
+    )
+    emergency: EmergencyCall = Field(
+        EmergencyCall(),
+        description="What the call card of an incident says beside the place. The hub never calls "
+        "emergency services: a person does.",
+    )
+    language: LanguageName = Field(
+        "en",
+        description="The language that people are told in: `en`, `es`, or one of `templates`.",
+    )
+    templates: Path | None = Field(
+        None,
+        description="A folder, beside this file, with texts of your own: `LANGUAGE/ABOUT.txt`, "
+        "such as `es/alert.txt`. See [the guide](../guide/notices.md#texts-of-your-own).",
     )
     plugins_dir: Path = Field(
         Path("my_plugins"),
@@ -122,6 +164,14 @@ class Place(Block):
         None,
         alias="in",
         description="The place that it is part of. A rule about a place holds in all its parts.",
+    )
+    address: str = Field(
+        "",
+        max_length=200,
+        description="Of a site or building: street, number and town, as a dispatcher needs it.",
+    )
+    coordinates: tuple[Latitude, Longitude] | None = Field(
+        None, description="`[latitude, longitude]` in degrees (WGS 84), for the call card."
     )
     private: bool = Field(
         False,
@@ -229,6 +279,11 @@ class NotifierBlock(HostedBlock):
         10.0,
         description="How long the channel has to take a notice before that counts as failed.",
     )
+    fallback: Slug | None = Field(
+        None,
+        description="Another notifier: what this one does not take goes there, where the person "
+        "has no next channel.",
+    )
 
 
 class VisitorBlock(HostedBlock):
@@ -245,6 +300,9 @@ class DoorBlock(Block):
     place: Slug = Field(description="The place that it closes off.")
     leads_to: Slug | None = Field(None, description="What lies on its other side.")
     exterior: bool = Field(False, description="Whether it is between inside and outside.")
+    number: str = Field(
+        "", max_length=10, description="The number that responders read on its outside."
+    )
     egress: Literal["free"] | None = Field(
         None,
         description="`free` says that somebody has tried it: it opens from inside without a key, "
@@ -290,6 +348,10 @@ class Config(Block):
     visitors: dict[Slug, VisitorBlock] = Field(
         default_factory=dict, description="Front desks and visitor systems."
     )
+    inbound: dict[Slug, InboundBlock] = Field(
+        default_factory=dict,
+        description="Other systems that report to the hub; see [the guide](../guide/inbound.md).",
+    )
     people: dict[Slug, Person] = Field(default_factory=dict, description="Who can be told.")
     roles: dict[Slug, RoleBlock] = Field(
         default_factory=dict,
@@ -297,6 +359,14 @@ class Config(Block):
     )
     schedules: dict[Slug, Schedule] = Field(
         default_factory=dict, description="When things are in force."
+    )
+    rotations: dict[Slug, Rotation] = Field(
+        default_factory=dict, description="Who is on call, in turn."
+    )
+    ladders: dict[Slug, Ladder] = Field(
+        default_factory=dict,
+        description="What follows, step by step, while nobody takes an alert on: whom to tell, "
+        "through what, how long to wait. [The guide](../guide/alerts.md) tells how an alert lives.",
     )
     rules: dict[Slug, Rule] = Field(
         default_factory=dict,
@@ -309,6 +379,11 @@ class Config(Block):
         description="What each action of the Standard Response Protocol does at this school: "
         "`hold`, `secure`, `lockdown`, `evacuate`, `shelter`. Standard Response Protocol is a "
         'trademark of The "I Love U Guys" Foundation.',
+    )
+    incidents: dict[IncidentKind, IncidentBlock] = Field(
+        default_factory=dict,
+        description="What is to be done in incidents of each kind; see "
+        "[incidents](../guide/incidents.md).",
     )
 
     def drivers(self, kind: Kind) -> dict[str, DriverBlock]:

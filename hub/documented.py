@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import get_args
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
@@ -66,13 +66,35 @@ def _ours(section: str, path: KeyPath) -> list[str]:
 
 
 def _headings(model: type[BaseModel], path: KeyPath) -> list[str]:
-    """The blocks on the way down `path` that have keys of their own."""
-    names = []
-    for end, part in enumerate(path, start=1):
-        block = model_at(model, path[:end]) or model_at(model, (*path[:end], 0))
-        if isinstance(part, str) and block is not None:
-            names.append(part)
-    return names
+    """The headings down to the block that holds the key at `path`; a block that stands in several
+    places is explained at the first of them.
+    """
+    holder = None
+    for end in range(1, len(path) + 1):
+        holder = model_at(model, path[:end]) or model_at(model, (*path[:end], 0)) or holder
+    return [] if holder is None else _first(model, holder, set()) or []
+
+
+def _first(
+    model: type[BaseModel], wanted: type[BaseModel], told: set[type[BaseModel]]
+) -> list[str] | None:
+    for name, field in model.model_fields.items():
+        for inner in _models_in(field.annotation):
+            if inner in told:
+                continue
+            told.add(inner)
+            if inner is wanted:
+                return [field.alias or name]
+            if below := _first(inner, wanted, told):
+                return [field.alias or name, *below]
+    return None
+
+
+def _models_in(kind: Any) -> Iterator[type[BaseModel]]:
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        yield kind
+    for part in get_args(kind):
+        yield from _models_in(part)
 
 
 def _built_in(registry: Registry, driver: Driver) -> bool:

@@ -66,7 +66,14 @@ class PluginError(VestibuleError):
 
 
 class NotReady(VestibuleError):
-    """Something outside is not there yet; whoever raised this may be started again."""
+    """Something outside is not there yet; whoever raised this may be started again.
+
+    `after` is in how many seconds another try makes sense, where the other side said so.
+    """
+
+    def __init__(self, *words: object, after: float | None = None) -> None:
+        self.after = after
+        super().__init__(*words)
 
 
 class CommandFailed(VestibuleError):

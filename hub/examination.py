@@ -33,6 +33,7 @@ from hub.references import (
     reference_findings,
 )
 from hub.renames import Renames, rename_note
+from hub.textcheck import text_findings
 from hub.typewords import keys_of, one_of
 
 SECTIONS: Mapping[str, Any] = {
@@ -103,6 +104,11 @@ class Examination:
         self._across()
         for finding in contradictions(config):
             self._add(finding)
+        for finding, noted in text_findings(config, self.folder):
+            if noted:
+                self.notes.append((finding, self._page(finding.path)))
+            else:
+                self._add(finding)
         return config
 
     def _across(self) -> None:
@@ -244,7 +250,7 @@ class Examination:
             self._add(Finding((section,), words))
             return
         names = get_args(SECTIONS[section][0])
-        fixed = [str(name) for name in names] if section == "protocols" else []
+        fixed = [str(name) for name in names] if section in ("protocols", "incidents") else []
         for key, block in raw.items():
             path = (section, key)
             if fixed and key not in fixed:

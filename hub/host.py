@@ -15,17 +15,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hub.calls import CALLS, Raised, broker_in, trait
+from hub.calls import CALLS, Raised, broker_in, offers, subscriptions_in, trait
 from hub.clock import SystemClock
 from hub.contained import folder_of, log_plainly
 from hub.errors import NotReady, PluginError
 from hub.events import Event
-from hub.kinds import BrokerAddress, Context, Kind
+from hub.kinds import BrokerAddress, Context, Kind, Subscription
 from hub.link import Link, Message
 from hub.plugins import load_only
 from hub.procfs import die_with_parent
@@ -109,7 +109,7 @@ class Host:
     def _raise(self, number: int, error: BaseException) -> None:
         raised = Raised.of(error)
         message = {"name": raised.name, "text": raised.text, "problems": raised.problems}
-        self._link.offer({"t": "raised", "id": number, **message})
+        self._link.offer({"t": "raised", "id": number, "after": raised.after, **message})
 
     async def _build(self, message: Message) -> Any:
         kind: Kind = message["kind"]
@@ -139,6 +139,8 @@ class Host:
             },
             publish=lambda event: self._publish(instance, event),
             broker=lambda: self._broker(instance),
+            subscriptions=lambda people: self._subscriptions(instance, people),
+            unsubscribe=lambda one: self._ask(instance, "unsubscribe", subscription=one),
             progress=lambda label, done, total: self._progress(instance, label, done, total),
         )
 
@@ -155,7 +157,9 @@ class Host:
         if call.stream:
             return await self._stream(int(message["id"]), call, work)
         value = call.result(await work(*call.received(message["args"])))
-        return [value, trait(kind, instance)] if method == "start" else value
+        if method == "start":
+            return [value, trait(kind, instance), offers(kind, instance)]
+        return value
 
     async def _stream(self, number: int, call: Any, work: Callable[..., Any]) -> None:
         async for item in work():
@@ -171,6 +175,9 @@ class Host:
 
     async def _broker(self, instance: str) -> BrokerAddress:
         return broker_in(await self._ask(instance, "broker"))
+
+    async def _subscriptions(self, instance: str, people: Collection[str]) -> list[Subscription]:
+        return subscriptions_in(await self._ask(instance, "subscriptions", people=list(people)))
 
     def _progress(self, instance: str, label: str, done: int, total: int) -> None:
         said = {"label": label, "done": done, "total": total}

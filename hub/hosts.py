@@ -17,7 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from hub.calls import CALLS, MAY_PUBLISH, Call, DriverFault, Raised, broker_out
+from hub.calls import CALLS, MAY_PUBLISH, Call, DriverFault, Raised, granted
 from hub.clock import Clock
 from hub.contained import (
     EVENTS_A_SECOND,
@@ -71,6 +71,7 @@ class PluginHost:
         self._ends: tuple[socket.socket, ...] = ()
         self._link: Link | None = None
         self._up = asyncio.Event()
+        self.over = asyncio.Event()  # the present life has ended
         self._numbers = count(1)
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._under_way: dict[int, str] = {}
@@ -110,6 +111,7 @@ class PluginHost:
         self._ends = ()
         theirs.close()
         self.life += 1
+        self.over = asyncio.Event()
         self._heard_at = self._clock.monotonic()
         for work, what in ((self._converse(ours), "link"), (self._watch(), "watch")):
             self._task(work, f"{what} of {self.name}")
@@ -138,6 +140,7 @@ class PluginHost:
 
     async def _gone(self, why: str) -> None:
         self._up.clear()
+        self.over.set()
         for end in self._ends:
             end.close()
         self._ends = ()
@@ -313,7 +316,8 @@ class PluginHost:
         error = None
         if raised:
             problems = list(message.get("problems", ()))
-            error = Raised(str(message["name"]), str(message["text"]), problems).error()
+            after = message.get("after")
+            error = Raised(str(message["name"]), str(message["text"]), problems, after).error()
             if isinstance(error, DriverFault):
                 self._raises(str(error))
         if number in self._streams:
@@ -365,8 +369,8 @@ class PluginHost:
         if known is None:
             raise Refused("this instance is not the hub's any more")
         kind, context = known
-        if message["what"] == "broker":
-            return broker_out(await context.broker())
+        if message["what"] != "publish":
+            return await granted(context, message)
         event = Event.from_cloudevent(message["event"])
         if not event.type.startswith(MAY_PUBLISH[kind]):
             allowed = " or ".join(f"{each}*" for each in MAY_PUBLISH[kind])

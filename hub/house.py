@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 import hub
 from hub.backups import Backups
+from hub.browsers import push_keys
 from hub.bus import Bus, Subscription
 from hub.campus import Campus
 from hub.clock import Clock, iso
@@ -23,6 +24,9 @@ from hub.config import CameraBlock, Config
 from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
+from hub.heartbeat import Heartbeat
+from hub.inbound.desk import InboundDesk
+from hub.incident_room import IncidentRoom
 from hub.isolated import Hosts
 from hub.kinds.access_control import Verb
 from hub.kinds.visitors import Visit, VisitorSystem
@@ -31,9 +35,11 @@ from hub.perception.inference import overload
 from hub.perception.watched import CameraCounters
 from hub.perception.workers import Perception
 from hub.plugins import Registry
-from hub.ports import ConfigurationFacade
+from hub.ports import CasesFacade, ConfigurationFacade, InboundAnswer, PictureLinksFacade
 from hub.safety.actions import Performer
 from hub.safety.doors import Doors
+from hub.safety.escalator import Escalator
+from hub.safety.hearing import Hearing
 from hub.safety.intake import Intake
 from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
@@ -67,6 +73,8 @@ class Parts:
     drivers: Drivers
     intake: Intake
     performer: Performer
+    escalator: Escalator
+    hearing: Hearing
     doors: Doors
     perception: Perception
     hosts: Hosts
@@ -84,14 +92,24 @@ class House:
         self.campus = parts.campus
         self.clock = parts.clock
         self.configuration: ConfigurationFacade = parts.configuration
+        self.push_keys = push_keys(parts.drivers)
+        self._heartbeat = Heartbeat(parts.performer, lambda: self.config.hub.heartbeat)
+        self._room = IncidentRoom(parts.intake, self, parts.state.media)
+        self.cases: CasesFacade = self._room
         self._parts = parts
+        self.picture_links: PictureLinksFacade = parts.performer.pictures
         self._desks = desks
         self._started = parts.clock.now()
         self._started_monotonic = parts.clock.monotonic()
+        self._inbound = InboundDesk(lambda: self.config, parts.intake.take, parts.clock)
 
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Show another configuration from now on."""
         self.config, self.campus = config, campus
+
+    def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
+        """What has to run while the hub does, by name."""
+        return {"situation updates": self._room.run, "heartbeat": self._heartbeat.run}
 
     # ---------------------------------------------------------------- cameras
 
@@ -172,6 +190,23 @@ class House:
         """Give a verdict. Raises `KeyError`, or `Refused` when another verdict already stands."""
         return await self._parts.intake.verdict(alert, verdict, by, note)
 
+    async def acknowledge(self, alert: str, by: str) -> AlertView:
+        """Take an alert on. Raises `KeyError` or `Refused`."""
+        return await self._parts.intake.acknowledge(alert, by)
+
+    async def resolve(self, alert: str, by: str, note: str = "") -> AlertView:
+        """Say that a verified alert is over. Raises `KeyError` or `Refused`."""
+        return await self._parts.intake.resolve(alert, by, note)
+
+    async def restore_rule(self, rule: str, camera: str, by: str) -> None:
+        """Have a demoted rule raise alerts as before. Raises `KeyError` for an unknown rule."""
+        await self._parts.escalator.restore(rule, camera, by)
+
+    async def opened(self, alert: str, by: str) -> None:
+        """Somebody signed in looks at an alert: where they were told of it, they have seen it."""
+        if by in self.config.people:
+            await self._parts.intake.opened(alert, by)
+
     async def incidents(self) -> list[IncidentView]:
         """Incidents, newest first, without their entries."""
         return await self._parts.intake.incidents()
@@ -179,6 +214,10 @@ class House:
     async def incident(self, incident: str) -> IncidentView:
         """One incident with its story. Raises `KeyError`."""
         return await self._parts.intake.incident(incident)
+
+    async def receive(self, inbound: str, headers: Mapping[str, str], body: bytes) -> InboundAnswer:
+        """Take a message of another system; see `hub.inbound.desk`."""
+        return await self._inbound.receive(inbound, headers, body)
 
     # --------------------------------------------------------------- visitors
 
@@ -231,7 +270,8 @@ class House:
         counts = await self._parts.intake.counts()
         detectors = self._parts.perception.detectors()
         plugins = self.plugins()
-        problems = self._problems(detectors)
+        problems = [*await self._parts.escalator.unheard(), *self._problems(detectors)]
+        problems += self._heartbeat.problems()
         problems += [
             f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
             for plugin in plugins
@@ -252,6 +292,7 @@ class House:
             queues=self._queues(),
             work=self._parts.perception.work(),
             backup=self._parts.backups.view(),
+            heartbeat=self._heartbeat.view(),
             events=counts["events"],
             alerts_open=counts["alerts_open"],
             actions=counts["actions"],
@@ -276,6 +317,7 @@ class House:
             for camera in self.cameras()
             if camera["state"] == "online" and camera["reason"]
         ]
+        problems += self._parts.performer.speaking.troubles.values()
         problems += [
             f"door {door['id']}: its controller does not answer"
             for door in self.doors()
@@ -308,6 +350,8 @@ class House:
             "bus": self._parts.bus.queue(),
             "doors": self._parts.doors.counts(),
             "actions": self._parts.performer.queue(),
+            "acks": self._parts.hearing.queue(),
+            **self._inbound.counts(),
             **self._parts.perception.queues(),
             **self._parts.hosts.dropped(),
         }

@@ -19,6 +19,7 @@ from hub.config import Place
 from hub.document import KeyPath
 from hub.kinds.access_control import LOCK_VERBS
 from hub.kinds.notifiers import Channel
+from hub.ladderrules import LADDER_RULES, NAMING
 from hub.plainwords import Finding
 from hub.plugins import Registry
 from hub.references import event_types, is_off, matches
@@ -104,7 +105,7 @@ def _channel(registry: Registry, block: Mapping[str, Any]) -> Channel | None:
 
 def safety_findings(house: House) -> Iterator[Finding]:
     """Everything in the configuration that a safety rule forbids."""
-    for rule in HOUSE_RULES:
+    for rule in (*NAMING, *HOUSE_RULES):
         yield from rule(house)
 
 
@@ -227,10 +228,24 @@ def _ever_severe(alert: Mapping[str, Any]) -> bool:
     return any(each.get("severity") == "severe" for each in said)
 
 
+def no_other_way_is_heard_by_everyone(house: House) -> Iterator[Finding]:
+    """What a channel does not take goes to another that reaches the same people, never to all."""
+    for pattern in ("people.*.prefer.[]", "notifiers.*.fallback"):
+        for path, name in matches(house.values, pattern):
+            channel = house.channels.get(name) if isinstance(name, str) else None
+            if channel is not None and channel.public:
+                words = f"everyone hears {name}, so no notice goes there instead"
+                yield Finding(path, f"{words}; expected a channel that reaches people alone")
+            elif path[0] == "notifiers" and name == path[1]:
+                yield Finding(path, f"{name} would stand in for itself; expected another notifier")
+
+
 HOUSE_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
     egress_is_never_ours,
     detectors_propose_people_decide,
     only_what_can_be_verified_acts,
     private_places_stay_private,
     severe_alerts_take_two_paths,
+    no_other_way_is_heard_by_everyone,
+    *LADDER_RULES,
 )

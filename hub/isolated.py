@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -14,7 +14,7 @@ from hub.hosts import Misbehaved, PluginHost
 from hub.kinds import Context, Driver, Kind
 from hub.kinds.access_control import Capabilities, DoorReport, Verb
 from hub.kinds.cameras import Purpose, VideoSource
-from hub.kinds.notifiers import Channel, Notice, Receipt
+from hub.kinds.notifiers import Ack, Channel, Notice, Receipt
 from hub.kinds.visitors import Screening, Visit
 from hub.link import Message
 from hub.plain import plain
@@ -51,8 +51,9 @@ class Isolated:
 
     async def start(self) -> None:
         await self.build()
-        _, sent = await self.host.call(self._kind, self.key, "start")
+        _, sent, offers = await self.host.call(self._kind, self.key, "start")
         self._adopt(sent)
+        self._offers(offers)
 
     async def close(self) -> None:
         if self._life and self._life == self.host.life:
@@ -62,6 +63,12 @@ class Isolated:
         self.host.drop(self.key)
         await self._let_go()
 
+    async def gone(self) -> None:
+        """Wait until the life of the host that it was built in is over; raises `NotReady` then."""
+        if self._life == self.host.life:
+            await self.host.over.wait()
+        raise NotReady("its plugin host has ended")
+
     async def _call(self, method: str, *given: Any) -> Any:
         if self._life != self.host.life:
             raise NotReady("its plugin host was started anew; it starts again soon")
@@ -69,6 +76,9 @@ class Isolated:
 
     def _adopt(self, sent: Any) -> None:
         """What the instance says of itself."""
+
+    def _offers(self, methods: list[str]) -> None:
+        """Which of the optional methods it has."""
 
 
 class IsolatedCamera(Isolated):
@@ -85,9 +95,23 @@ class IsolatedNotifier(Isolated):
     """
 
     channel = Channel(path="lan", public=True)
+    acks: Callable[[], AsyncIterator[Ack]] | None = None
+    application_server_key: Callable[[], Awaitable[str]] | None = None
 
     def _adopt(self, sent: Any) -> None:
         self.channel = trait_of(self._kind, sent)
+
+    def _offers(self, methods: list[str]) -> None:
+        self.acks = self._acks if "acks" in methods else None
+        self.application_server_key = self._key if "application_server_key" in methods else None
+
+    async def _acks(self) -> AsyncIterator[Ack]:
+        async for ack in self.host.stream(self._kind, self.key, "acks"):
+            yield ack
+
+    async def _key(self) -> str:
+        key: str = await self._call("application_server_key")
+        return key
 
     async def send(self, notice: Notice) -> Receipt:
         receipt: Receipt = await self._call("send", notice)

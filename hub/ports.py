@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from hub.case_views import CallCardView, NearView, ReportView
+from hub.casework import IncidentKind
 from hub.events import Event
 from hub.kinds.access_control import Verb
+from hub.kinds.notifiers import Severity
 from hub.views import (
     AlertView,
     CameraView,
@@ -45,6 +49,16 @@ class DoorActuator(Protocol):
     async def perform(self, door: str, verb: Verb, key: str, deadline_s: float) -> Outcome:
         """Ask, then wait for the door's own report; always ends within the deadline."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class InboundAnswer:
+    """What the sender of a message is told; `proven` is false where it may be anybody."""
+
+    status: int
+    body: Mapping[str, Any]
+    proven: bool = True
+    retry_after: int = 0
 
 
 class EventStream(Protocol):
@@ -84,6 +98,102 @@ class ConfigurationFacade(Protocol):
         ...
 
 
+class CasesFacade(Protocol):
+    """What people may do in incidents; see `hub.incident_room`. Each act raises `KeyError` for an
+    unknown incident and `Refused` where it makes no sense; sent twice under one `key` it is one.
+    """
+
+    async def open(
+        self,
+        title: str,
+        kind: IncidentKind,
+        severity: Severity,
+        place: str,
+        by: str,
+        *,
+        drill: bool = False,
+        key: str = "",
+    ) -> IncidentView:
+        """Open an incident by hand."""
+        ...
+
+    async def note(
+        self, incident: str, text: str, by: str, *, key: str = "", corrects: str = ""
+    ) -> IncidentView:
+        """Add a note, or the correction of an earlier entry."""
+        ...
+
+    async def role(
+        self, incident: str, role: str, person: str, by: str, *, ends: bool = False
+    ) -> IncidentView:
+        """Give somebody a role, or end it."""
+        ...
+
+    async def add_task(
+        self, incident: str, text: str, by: str, *, key: str = "", who: str = ""
+    ) -> IncidentView:
+        """Add a task."""
+        ...
+
+    async def task(
+        self, incident: str, task: str, do: str, by: str, *, who: str = "", note: str = ""
+    ) -> IncidentView:
+        """Take a task, finish it, drop it, or open it again."""
+        ...
+
+    async def kind(self, incident: str, kind: IncidentKind, by: str) -> IncidentView:
+        """Say what it is about."""
+        ...
+
+    async def update(self, incident: str, text: str, by: str, *, key: str = "") -> IncidentView:
+        """Tell everyone who was told how it stands."""
+        ...
+
+    async def merge(self, incident: str, into: str, by: str, *, why: str = "") -> IncidentView:
+        """Make it part of another; answers with that one."""
+        ...
+
+    async def split(
+        self, incident: str, alerts: Sequence[str], title: str, by: str, *, why: str = ""
+    ) -> IncidentView:
+        """Make some of its alerts an incident of their own; answers with the new one."""
+        ...
+
+    async def close(self, incident: str, by: str, *, why: str = "") -> IncidentView:
+        """End it."""
+        ...
+
+    async def reopen(self, incident: str, by: str, *, why: str = "") -> IncidentView:
+        """Go on with it."""
+        ...
+
+    async def near(self, incident: str, allowed: Callable[[str], bool]) -> NearView:
+        """What is around it, as far as the reader may see it."""
+        ...
+
+    async def call_card(self, incident: str) -> CallCardView:
+        """What to say to emergency services."""
+        ...
+
+    async def report(self, incident: str, by: str, form: str) -> ReportView:
+        """The after-action report; that it is taken away is told in the story."""
+        ...
+
+    async def pdf(self, incident: str, by: str) -> bytes:
+        """The same as a PDF."""
+        ...
+
+
+class PictureLinksFacade(Protocol):
+    """Tells good links to pictures from others; see `hub.safety.picture_links`."""
+
+    def check(
+        self, alert: str, picture: str, until: str, sign: str, now: datetime
+    ) -> Literal["open", "expired", "forged"]:
+        """Whether a link is the hub's own and still good."""
+        ...
+
+
 class HouseFacade(Protocol):
     """All that the pages and the API may ask of the hub."""
 
@@ -91,6 +201,9 @@ class HouseFacade(Protocol):
     campus: Campus
     clock: Clock
     configuration: ConfigurationFacade
+    picture_links: PictureLinksFacade
+    push_keys: Callable[[], Awaitable[Mapping[str, str]]]  # what browsers subscribe with
+    cases: CasesFacade
 
     def cameras(self) -> list[CameraView]:
         """Every configured camera, in file order."""
@@ -124,6 +237,22 @@ class HouseFacade(Protocol):
         """Give a verdict. Raises `KeyError`, or `Refused` when another verdict already stands."""
         ...
 
+    async def acknowledge(self, alert: str, by: str) -> AlertView:
+        """Take an alert on. Raises `KeyError`, or `Refused` when somebody else has."""
+        ...
+
+    async def resolve(self, alert: str, by: str, note: str = "") -> AlertView:
+        """Say that a verified alert is over. Raises `KeyError` or `Refused`."""
+        ...
+
+    async def restore_rule(self, rule: str, camera: str, by: str) -> None:
+        """Have a demoted rule raise alerts as before. Raises `KeyError` for an unknown rule."""
+        ...
+
+    async def opened(self, alert: str, by: str) -> None:
+        """Somebody signed in looks at an alert: where they were told of it, they have seen it."""
+        ...
+
     async def incidents(self) -> list[IncidentView]:
         """Incidents, newest first, without their entries."""
         ...
@@ -142,6 +271,10 @@ class HouseFacade(Protocol):
 
     async def check_out(self, desk: str, visit: str, by: str) -> VisitView:
         """Raises `KeyError` or `Refused`."""
+        ...
+
+    async def receive(self, inbound: str, headers: Mapping[str, str], body: bytes) -> InboundAnswer:
+        """Take a message of another system; see `hub.inbound.desk`."""
         ...
 
     async def health(self) -> HealthView:

@@ -107,8 +107,16 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("doors.*.place", PLACE),
         ("doors.*.leads_to", PLACE),
         ("visitors.*.place", PLACE),
+        *(
+            (f"inbound.*.fields.{key}.{value}", target)
+            for key, target in (("place", PLACE), ("camera", CAMERA), ("door", DOOR))
+            for value in ("as.*", "otherwise")
+        ),
         ("people.*.role", ROLE),
         ("people.*.contact.@", CHANNEL),
+        ("people.*.prefer.[]", CHANNEL),
+        ("people.*.quiet", SCHEDULE),
+        ("notifiers.*.fallback", CHANNEL),
         ("roles.*.may.[]", PERMISSION),
         ("schedules.*.between", SCHEDULE),
         ("schedules.*.holidays_of", SCHEDULE),

@@ -8,8 +8,9 @@ from __future__ import annotations
 from datetime import date, time
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from hub.casework import IncidentKind
 from hub.conditions import (
     ENDS,
     Condition,
@@ -23,12 +24,16 @@ from hub.conditions import (
     at_least_one,
     one_or_many,
 )
+from hub.escalation import FalseAlarms
 from hub.kinds import Block
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import SEVERITIES, Severity
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+LanguageName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})?$")]
 
 
 class Person(Block):
@@ -45,6 +50,30 @@ class Person(Block):
         default_factory=dict,
         description="By notifier, how it reaches them: an address, a topic.",
     )
+    prefer: tuple[Slug, ...] = Field(
+        (),
+        description="The notifiers of `contact`, the first one first. What one of them does not "
+        "take goes to the next, once; see `hub.fall_back_after`.",
+    )
+    language: LanguageName | None = Field(
+        None, description="The language they are told in; `hub.language` without it."
+    )
+    quiet: Slug | None = Field(
+        None,
+        description="The schedule of their quiet hours. What comes to an address of their own then "
+        "waits, and comes as one digest when they end.",
+    )
+    wake_for: Literal["severe", "high"] = Field(
+        "severe", description="From which severity on they are told in quiet hours all the same."
+    )
+
+    @model_validator(mode="after")
+    def prefers_what_reaches(self) -> Person:
+        """Every preferred notifier has an address under `contact`."""
+        if unreached := [each for each in self.prefer if each not in self.contact]:
+            words = f"expected `contact` to say how {unreached[0]} of `prefer` reaches them"
+            raise ValueError(words)
+        return self
 
 
 class RoleBlock(Block):
@@ -188,6 +217,9 @@ class AlertSpec(Block):
     tell: tuple[Slug, ...] = Field((), description="Who: people, or roles that somebody has.")
     through: tuple[Slug, ...] = Field((), description="Over which notifiers.")
     could_be: str = Field("", description="An innocent reading, shown beside it.")
+    incident: IncidentKind = Field(
+        "other", description="What kind of incident it opens, which says what is to be done then."
+    )
 
     @field_validator("graver", mode="before", json_schema_input_type=Graver | tuple[Graver, ...])
     @classmethod
@@ -247,6 +279,12 @@ class Rule(Block):
         "unless it is graver. What is kept back is listed with the alert.",
     )
     alert: AlertSpec = Field(description="What people are told, at once.")
+    false_alarms: FalseAlarms | None = Field(
+        None,
+        description="How many false alarms it may give by one camera. Above that, what it raises "
+        "from that camera is only reviewed, with the severity `check`, until a verified alert, a "
+        "person or time ends it. What is `severe` is never demoted: the alert says so instead.",
+    )
     verified: tuple[Action, ...] = Field(
         (),
         description="What is done once a person has verified the alert. Only here may doors lock "
@@ -312,4 +350,9 @@ class Protocol(Block):
     location: str = Field("", description="Where to go, for `evacuate`.")
     hazards: dict[str, str] = Field(
         default_factory=dict, description="The danger and what to do, for `shelter`."
+    )
+    incident: IncidentKind = Field(
+        "other",
+        description="What kind of incident a rule opens that fires when it starts, where the rule "
+        "itself does not say.",
     )

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from hub.case_views import CaseLinkView, CasePersonView, TaskView
+from hub.casework import IncidentKind
 from hub.kinds.access_control import Lock, Position, Verb
 from hub.kinds.notifiers import Severity
+from hub.liveness import HeartbeatView
 
 Verdict = Literal["verified", "dismissed", "unsure"]
 AlertState = Literal["raised", "verified", "dismissed", "unsure"]
 Conclusion = Literal["secured", "not_secured", "open", "unlocked", "unknown"]
 ActionState = Literal["pending", "confirmed", "failed", "timed_out", "cancelled"]
+ReceiptState = Literal[
+    "queued", "held", "accepted", "delivered", "seen", "acknowledged", "failed", "called_off",
+    "in_digest",
+]  # fmt: skip
 
 
 class CameraView(TypedDict):
@@ -94,8 +101,35 @@ class VerdictView(TypedDict):
     note: str
 
 
+class AnswerView(TypedDict):
+    """Who took an alert on, or said that it is over, and when."""
+
+    by: str
+    time: str
+    note: str
+
+
+class LadderStepView(TypedDict):
+    """A step of an alert's ladder: who is told through what, in words."""
+
+    step: int
+    due: str
+    who: str
+    state: Literal["waiting", "told", "called_off"]
+
+
+class LadderView(TypedDict):
+    """What follows while nobody takes the alert on, fixed when it was raised."""
+
+    name: str
+    steps: list[LadderStepView]
+
+
 class AlertView(TypedDict):
-    """An alert. `picture` is a media name or None; `will` says what verifying it will do."""
+    """An alert. `picture` is a media name or None; `will` says what verifying it will do. `unheard`
+    is since when it is known that nobody has received it, or None. `told` is what became of its
+    notices for each person; lists of alerts leave it out.
+    """
 
     id: str
     rule: str
@@ -122,13 +156,49 @@ class AlertView(TypedDict):
     could_be: str
     will: list[str]
     verdict: VerdictView | None
+    told: list[ReceiptView]
+    acknowledged: AnswerView | None
+    resolved: AnswerView | None
+    ladder: LadderView | None
+    unheard: str | None
+
+
+class ReceiptView(TypedDict):
+    """What became of a notice for one person; `person` is empty where its channel spreads it.
+
+    Each time stands where that was told: put into the outbox, kept back until, accepted by the
+    channel, and so on. `words` says it all in one line.
+    """
+
+    key: str
+    person: str
+    name: str
+    channel: str
+    about: str
+    state: ReceiptState
+    queued: str
+    held: str | None
+    accepted: str | None
+    delivered: str | None
+    seen: str | None
+    acknowledged: str | None
+    failed: str | None
+    detail: str
+    words: str
 
 
 class EntryView(TypedDict):
-    """One line of an incident's story. `time` is the source's, `received` the hub's."""
+    """One line of an incident's story. `time` is the source's, `received` the hub's, `late_s` how
+    much later that is; `clock` says in words where the source's clock must be, or may be, wrong.
+    `incident` differs from the one that is read where that was merged with it.
+    """
 
+    event: str
+    incident: str
     time: str
     received: str
+    late_s: float
+    clock: str
     source: str
     type: str
     text: str
@@ -152,7 +222,10 @@ class ActionView(TypedDict):
 
 
 class IncidentView(TypedDict):
-    """An incident and its story in order."""
+    """An incident and its story in order. `kind` and `drill` say what it is about, `update_due`
+    when the next situation update is expected. Lists of incidents have no people, tasks, links
+    and entries.
+    """
 
     id: str
     title: str
@@ -162,6 +235,14 @@ class IncidentView(TypedDict):
     place_words: str
     opened: str
     updated: str
+    kind: IncidentKind
+    kind_name: str
+    drill: bool
+    merged_into: str
+    update_due: str | None
+    people: list[CasePersonView]
+    tasks: list[TaskView]
+    links: list[CaseLinkView]
     alerts: list[AlertView]
     actions: list[ActionView]
     entries: list[EntryView]
@@ -237,6 +318,7 @@ class HealthView(TypedDict):
     queues: dict[str, dict[str, int]]
     work: dict[str, dict[str, float]]
     backup: BackupView
+    heartbeat: HeartbeatView
     events: int
     alerts_open: int
     actions: dict[str, int]

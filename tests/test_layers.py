@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "units"}
 DESCRIPTION = FOUNDATION | {"config", "rulebook", "conditions", "expression"}
 DESCRIPTION |= {"campus", "views", "ports"}
+DESCRIPTION |= {"case_views", "casework", "liveness"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION
@@ -20,6 +21,7 @@ MAY_IMPORT = {
     | {"backoff", "contained", "supervisor", "link", "plain", "procfs"},
     "safety": DESCRIPTION | {"safety", "storage", "bus"},
     "storage": DESCRIPTION | {"storage"},
+    "inbound": DESCRIPTION | {"inbound"},
     "identity": DESCRIPTION | {"identity", "storage"},
     "web": DESCRIPTION | {"web", "identity"},
 }

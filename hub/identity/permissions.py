@@ -13,7 +13,10 @@ PERMISSIONS: Mapping[str, str] = {
     "see.health": "See processes, drivers, queues and every camera's reason.",
     "see.visitors": "See who is expected, here, overdue or gone.",
     "see.events": "Follow the stream of all events through the API.",
-    "give.verdict": "Verify or dismiss an alert, or say that one is not sure.",
+    "work.incidents": "Open incidents, write notes, take roles and tasks, give situation updates.",
+    "lead.incidents": "Say what an incident is about; merge, split, close and reopen incidents.",
+    "export.incidents": "Take an incident's report away, with its pictures.",
+    "give.verdict": "Verify or dismiss an alert, take it on, resolve it; trust a rule again.",
     "command.doors": "Ask doors to lock or unlock. Leaving is never affected.",
     "work.visitors": "Check visitors in and out.",
     "manage.accounts": "Add people, tokens and roles.",
@@ -21,11 +24,12 @@ PERMISSIONS: Mapping[str, str] = {
 }
 
 _SEE_ALL = frozenset(name for name in PERMISSIONS if name.startswith("see."))
+_CASES = frozenset(name for name in PERMISSIONS if name.endswith(".incidents"))
 
 ROLES: Mapping[str, frozenset[str]] = {
     "admin": frozenset(PERMISSIONS),
-    "principal": _SEE_ALL | {"give.verdict", "command.doors", "work.visitors"},
-    "sro": _SEE_ALL | {"give.verdict", "command.doors"},
+    "principal": _SEE_ALL | _CASES | {"give.verdict", "command.doors", "work.visitors"},
+    "sro": _SEE_ALL | _CASES | {"give.verdict", "command.doors"},
     "front_office": frozenset(
         {
             "see.cameras",
@@ -33,12 +37,15 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.alerts",
             "see.incidents",
             "see.visitors",
+            "work.incidents",
             "give.verdict",
             "command.doors",
             "work.visitors",
         }
     ),
-    "nurse": frozenset({"see.alerts", "see.incidents", "see.visitors", "give.verdict"}),
+    "nurse": frozenset(
+        {"see.alerts", "see.incidents", "see.visitors", "work.incidents", "give.verdict"}
+    ),
     "it": frozenset(
         {
             "see.cameras",
@@ -50,7 +57,15 @@ ROLES: Mapping[str, frozenset[str]] = {
         }
     ),
     "auditor": frozenset(
-        {"see.doors", "see.alerts", "see.incidents", "see.health", "see.visitors", "see.events"}
+        {
+            "see.doors",
+            "see.alerts",
+            "see.incidents",
+            "see.health",
+            "see.visitors",
+            "see.events",
+            "export.incidents",
+        }
     ),
     "responder": frozenset({"see.cameras", "see.doors", "see.alerts", "see.incidents"}),
     "viewer": frozenset({"see.cameras", "see.doors", "see.alerts", "see.health"}),

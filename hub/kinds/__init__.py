@@ -6,7 +6,7 @@ These modules hold contracts and plain data only: no I/O, nothing of the hub's o
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -100,6 +100,16 @@ async def _no_broker() -> BrokerAddress:
     raise NotReady("no MQTT broker here: this driver was built outside a hub")
 
 
+async def _no_subscriptions(people: Collection[str]) -> list[Subscription]:
+    from hub.errors import NotReady
+
+    raise NotReady("which browsers to tell is known only to notifiers of a hub")
+
+
+async def _no_unsubscribe(subscription: str) -> None:
+    """There is nothing to forget outside the hub."""
+
+
 def _no_progress(label: str, done: int, total: int) -> None:
     """Progress of a driver that was built outside a hub is not shown."""
 
@@ -114,6 +124,19 @@ class BrokerAddress:
     password: str | None = field(default=None, repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A browser in which somebody asked to be told (W3C Push API): its address at the push service,
+    and the keys it gave (base64url). `person` is the name of the account.
+    """
+
+    id: str
+    person: str
+    endpoint: str = field(repr=False)
+    p256dh: str = field(repr=False)
+    auth: str = field(repr=False)
+
+
 @dataclass(frozen=True)
 class Context:
     """What the hub hands to a driver when it builds one.
@@ -124,7 +147,9 @@ class Context:
     lies, for relative paths. `timezone` is the site's, an IANA name. `publish` hands an event to
     the journal and returns once it is committed. `broker` gives the site's MQTT broker, starting
     the built-in one when the configuration names none. `progress(label, done, total)` shows long
-    work to people. `threads` is how many a detector may use for one look.
+    work to people. `threads` is how many a detector may use for one look. `subscriptions(people)`
+    gives a notifier the browsers in which these people (ids) asked to be told, all with none named,
+    and `unsubscribe(id)` forgets one that is gone.
     """
 
     name: str
@@ -138,3 +163,5 @@ class Context:
     broker: Callable[[], Awaitable[BrokerAddress]] = _no_broker
     progress: Callable[[str, int, int], None] = _no_progress
     threads: int = 1
+    subscriptions: Callable[[Collection[str]], Awaitable[list[Subscription]]] = _no_subscriptions
+    unsubscribe: Callable[[str], Awaitable[None]] = _no_unsubscribe

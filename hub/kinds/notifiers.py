@@ -25,13 +25,20 @@ class Notice:
     """What people are told.
 
     `key` is stable over attempts, so that a channel that deduplicates shows exactly one.
-    `about` says why it is sent: a new alert, a verdict on one, or the outcome of actions.
-    `repeat` is true when an earlier attempt may already have arrived. A digest of notices that came
-    late has no `alert`; `data["digest"]` says how many it stands for.
+    `about` says why it is sent: a new alert, a verdict on one, the outcome of actions, that
+    somebody has taken an alert on (`acknowledgement`), or how an incident stands (`update`, which
+    has no `alert`; `data["reminder"]` where it asks its reader for one). `repeat` is true when an
+    earlier attempt may already have arrived. `picture` is a link to the alert's picture: it needs
+    sign-in and works for a short while only.
+
+    In `data`: `verdict` and `by` of a verdict; `earlier`, the notices that this channel was given
+    before about the same alert, oldest first, each `{"key": ..., "time": RFC 3339}`; `step`, the
+    number of the escalation step, from 1; `instead_of`, the notifiers that did not take it before
+    this one; `digest`, how many notices a digest stands for, which has no `alert`.
     """
 
     key: str
-    about: Literal["alert", "verdict", "outcome"]
+    about: Literal["alert", "verdict", "outcome", "acknowledgement", "update"]
     severity: Severity
     title: str
     text: str
@@ -41,6 +48,7 @@ class Notice:
     alert: str = ""
     incident: str = ""
     link: str = ""
+    picture: str = ""
     drill: bool = False
     repeat: bool = False
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -78,12 +86,14 @@ class Channel:
 
     `path` is what must work for it: nothing beyond this machine, the school's network, the
     internet, or the mobile network. `public` channels are heard by everyone (sirens, public
-    address) and never speak on a detector's word alone.
+    address) and never speak on a detector's word alone. `otherwise` is the key of its block that
+    says whom it reaches where people have no `contact:` of their own; empty where it needs neither.
     """
 
     path: Literal["local", "lan", "wan", "cellular"]
     deduplicates: bool = False
     public: bool = False
+    otherwise: str = ""
 
 
 @runtime_checkable

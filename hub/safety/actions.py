@@ -10,44 +10,38 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
 
 import structlog
 
-from hub.clock import Clock, from_iso
-from hub.errors import CommandFailed, NotReady, StateError, VestibuleError
+from hub.clock import Clock, from_iso, iso
+from hub.errors import CommandFailed, StateError
 from hub.kinds.access_control import Verb
-from hub.kinds.notifiers import Notifier, Receipt
+from hub.kinds.notifiers import Notifier
 from hub.ports import DoorActuator, Outcome
-from hub.safety import notices, outbox
+from hub.safety import fallback, outbox
+from hub.safety.deadline import Deadlines, in_words
 from hub.safety.decide import Decider, Decision
 from hub.safety.intake import Intake
 from hub.safety.outbox import ActionRow
-from hub.views import ActionState
-
-T = TypeVar("T")
+from hub.safety.picture_links import PictureLinks
+from hub.safety.speaking import Speaking
+from hub.safety.telling import Again, Telling, Told
+from hub.safety.walk import Listener, hand_over
 
 CHANNEL_CALLS = 16
 LOOK_AGAIN_S = 30.0
 GRACE_S = 0.5
 DOOR_GRACE_S = 2.0
-TRIES = 4
 WRITE_AGAIN_S = 1.0
 CLOCK_SLACK_S = 2.0
+WAYS_EVERY_S = 1.0
+LONGEST_WAIT = timedelta(minutes=15)  # that a provider may ask for
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Again:
-    """An attempt that came to nothing. `tries` bounds how many there may be, 0 for any number."""
-
-    detail: str
-    tries: int = 0
 
 
 class Performer:
@@ -55,7 +49,8 @@ class Performer:
 
     `doors` performs door commands, `notifiers` are the built channels by id (one that is missing
     or switched off fails its notices, with the reason). `base_url` stands before a notice's link
-    and may be set later.
+    and may be set later. `on_receipt` is awaited with a notifier's id and what it calls a notice,
+    once that is in the journal.
     """
 
     def __init__(
@@ -65,17 +60,49 @@ class Performer:
         notifiers: Mapping[str, Notifier],
         base_url: str = "",
     ) -> None:
-        self.base_url = base_url
         self.attempts = 0
+        self.listener: Listener | None = None
+        self.on_receipt: Callable[[str, str], Awaitable[None]] = _nobody
         self._intake = intake
         self._clock: Clock = intake.clock
         self._doors = doors
-        self._notifiers = notifiers
+        self._known = intake.config
+        self._ways_from = 0.0
+        self._ways_due: str | None = None
         self._wanted = asyncio.Event()
         self._ahead = self._wall_ahead()
         self._running: dict[int, tuple[ActionRow, asyncio.Task[None]]] = {}
-        self._strays: set[asyncio.Task[Any]] = set()
+        self._deadlines = Deadlines(self._clock)
+        self._telling = Telling(intake, notifiers, self._deadlines, base_url)
         intake.on_intentions = self.wake
+
+    @property
+    def base_url(self) -> str:
+        """What stands before a notice's link."""
+        return self._telling.base_url
+
+    @base_url.setter
+    def base_url(self, address: str) -> None:
+        self._telling.base_url = address
+
+    @property
+    def pictures(self) -> PictureLinks:
+        """Makes the links to pictures that stand in notices."""
+        return self._telling.pictures
+
+    @pictures.setter
+    def pictures(self, links: PictureLinks) -> None:
+        self._telling.pictures = links
+
+    @property
+    def speaking(self) -> Speaking:
+        """In which words notices are said; its `folder` may be set later."""
+        return self._telling.speaking
+
+    @property
+    def intake(self) -> Intake:
+        """Where outcomes are written."""
+        return self._intake
 
     def wake(self) -> None:
         """Look at the outbox again, soon."""
@@ -86,7 +113,7 @@ class Performer:
         return {
             "running": len(self._running),
             "attempts": self.attempts,
-            "overdue": len(self._strays),
+            "overdue": self._deadlines.overdue,
             "dropped": 0,
         }
 
@@ -123,8 +150,16 @@ class Performer:
                 self._ahead -= moved
                 raise
 
+    async def _see_to_quiet_hours(self) -> None:
+        """With another configuration what waits for the end of quiet hours may wait for another."""
+        config = self._intake.config
+        if config is not self._known:
+            await self._intake.decide(Decider.hold_again)
+            self._known = config
+
     async def _start_due(self) -> str | None:
         await self._see_to_the_clock()
+        await self._see_to_quiet_hours()
         now = self._clock.now()
         journal = self._intake.journal
         for action in await journal.read(lambda c: outbox.due(c, now)):
@@ -134,7 +169,22 @@ class Performer:
                 )
                 self._running[action.id] = (action, task)
                 task.add_done_callback(partial(self._done, action.id))
-        return await journal.read(lambda c: outbox.next_due(c, now))
+        later = await journal.read(lambda c: outbox.next_due(c, now))
+        return await self._fall_back(later)
+
+    async def _fall_back(self, later: str | None) -> str | None:
+        """Let what nobody takes go another way; returns when to look again at the latest."""
+        config, journal, now = self._intake.config, self._intake.journal, self._clock.now()
+        if not fallback.possible(config):
+            return later
+        early = self._ways_from - self._clock.monotonic()
+        if early <= 0:  # at most once a second, however many notices end in that time
+            if await journal.read(lambda c: fallback.due(c, config, now)):
+                await self._intake.decide(Decider.fall_back, urgent=True)
+            self._ways_due = await journal.read(lambda c: fallback.next_due(c, config, now))
+            self._ways_from = self._clock.monotonic() + WAYS_EVERY_S
+        waits = self._ways_due and max(self._ways_due, iso(now + timedelta(seconds=max(early, 0))))
+        return min((each for each in (later, waits) if each), default=None)
 
     def _done(self, action: int, _: asyncio.Task[None]) -> None:
         del self._running[action]
@@ -175,109 +225,81 @@ class Performer:
     async def _perform(self, waiting: ActionRow) -> None:
         """One attempt at one action, from its mark to its outcome."""
         try:
-            action = (await self._decide(waiting, lambda d: d.begin(waiting.id))).action
+            begun = await self._decide(waiting, lambda d: d.begin(waiting.id))
         except StateError as error:
             log.error("an action waits for the journal", key=waiting.key, error=str(error))
             await self._clock.sleep(WRITE_AGAIN_S)
             return
-        if action is None:
+        if (action := begun.action) is None:
             return
         self.attempts += 1
-        result = await (self._door(action) if action.kind == "door" else self._tell(action))
-        result = replace(result, detail=self._intake.secrets.clean(result.detail))
+        result = await (
+            self._door(action)
+            if action.kind == "door"
+            else hand_over(self.listener, self._deadlines, action)
+            if action.kind == "heartbeat"
+            else self._telling.tell(action, begun.earlier, begun.picture)
+        )
+        result = self._clean(result)
         while True:
             try:
                 await self._conclude(action, result)
-                return
+                break
             except StateError as error:
                 log.error("an outcome waits for the journal", key=action.key, error=str(error))
                 await self._clock.sleep(WRITE_AGAIN_S)
+        if isinstance(result, Told) and result.receipt is not None and result.receipt.id:
+            await self.on_receipt(action.target, result.receipt.id)
+
+    def _clean(self, result: Outcome | Again) -> Outcome | Again:
+        """Without secrets, whatever a driver has put into its words."""
+        clean = self._intake.secrets.clean
+        if isinstance(result, Told) and result.receipt is not None:
+            receipt = replace(result.receipt, id=clean(result.receipt.id))
+            result = replace(result, receipt=receipt)
+        return replace(result, detail=clean(result.detail))
 
     async def _door(self, action: ActionRow) -> Outcome | Again:
         payload = json.loads(action.payload)
         verb: Verb = payload["verb"]
         work = self._doors.perform(action.target, verb, action.key, action.deadline_s)
         try:
-            return await self._within(action.deadline_s + DOOR_GRACE_S, work)
+            return await self._deadlines.within(action.deadline_s + DOOR_GRACE_S, work)
         except TimeoutError:
             return Outcome("timed_out", f"no answer within {action.deadline_s:g} s")
         except CommandFailed as error:
             return Outcome("failed", str(error))
         except Exception as error:
-            detail = _in_words(error)
             if verb == "momentary":
-                return Outcome("failed", f"{detail}; a momentary release is never repeated")
-            return Again(detail, 0 if isinstance(error, NotReady) else TRIES)
-
-    async def _tell(self, action: ActionRow) -> Outcome | Again:
-        channel = self._intake.config.notifiers.get(action.target)
-        notifier = self._notifiers.get(action.target)
-        if channel is None or not channel.enabled:
-            reason = "is not configured" if channel is None else "is switched off"
-            return Outcome("failed", f"the notifier {action.target} {reason}")
-        if notifier is None:
-            return Outcome("failed", f"the notifier {action.target} could not be built")
-        try:
-            if notifier.channel.public and notices.basis(action) == "detector":
-                return Outcome("failed", "a public channel waits until a person has verified")
-            notice = notices.notice(action, self.base_url, self._intake.config.hub.timezone)
-            receipt = await self._within(action.deadline_s, notifier.send(notice))
-            if not isinstance(receipt, Receipt):
-                raise TypeError(f"expected a Receipt, found {type(receipt).__name__}")
-        except TimeoutError:
-            return Again(f"no answer within {action.deadline_s:g} s")
-        except CommandFailed as error:
-            return Outcome("failed", str(error))
-        except Exception as error:
-            return Again(_in_words(error), 0 if isinstance(error, NotReady) else TRIES)
-        if receipt.state == "failed":
-            return Outcome("failed", receipt.detail or "the channel refused it")
-        return Outcome("confirmed", receipt.detail or receipt.state)
+                words = in_words(error)
+                return Outcome("failed", f"{words}; a momentary release is never repeated")
+            return Again.of(error)
 
     async def _conclude(self, action: ActionRow, result: Outcome | Again) -> None:
         if isinstance(result, Outcome):
-            await self._settle(action, result.state, result.detail)
+            await self._settle(action, result)
             return
         await self._see_to_the_clock()
-        again = self._clock.now() + outbox.delay(action)
+        wait = min(timedelta(seconds=result.after or 0.0), LONGEST_WAIT)
+        if action.kind == "door":
+            wait = timedelta(0)
+        again = self._clock.now() + max(outbox.delay(action), wait)
         if result.tries and action.attempts >= result.tries:
             words = f"given up after {action.attempts} attempts: {result.detail}"
-            await self._settle(action, "failed", words)
+            await self._settle(action, Outcome("failed", words))
         else:
             log.info("an action is tried again", key=action.key, reason=result.detail)
             await self._decide(action, lambda d: d.retry(action.id, again, result.detail))
 
-    async def _settle(self, action: ActionRow, state: ActionState, detail: str) -> None:
-        await self._decide(action, lambda d: d.settle(action.id, state, detail))
+    async def _settle(self, action: ActionRow, result: Outcome) -> None:
+        receipt = result.receipt if isinstance(result, Told) else None
+        await self._decide(
+            action, lambda d: d.settle(action.id, result.state, result.detail, receipt)
+        )
 
     async def _decide(self, action: ActionRow, work: Callable[[Decider], None]) -> Decision:
         return await self._intake.decide(work, urgent=outbox.urgent(action))
 
-    async def _within(self, seconds: float, work: Coroutine[Any, Any, T]) -> T:
-        """The result of a foreign call, or `TimeoutError`, also when it will not be cancelled."""
-        call = asyncio.create_task(work, name="actions: call")
-        alarm = asyncio.create_task(self._clock.sleep(seconds), name="actions: deadline")
-        try:
-            await asyncio.wait((call, alarm), return_when=asyncio.FIRST_COMPLETED)
-            if not call.done():
-                raise TimeoutError
-            if call.cancelled():
-                raise RuntimeError("it cancelled itself")
-            return call.result()
-        finally:
-            alarm.cancel()
-            if not call.done():
-                call.cancel()
-                self._strays.add(call)
-                call.add_done_callback(self._gone)
 
-    def _gone(self, call: asyncio.Task[Any]) -> None:
-        self._strays.discard(call)
-        if not call.cancelled() and call.exception() is not None:
-            log.warning("a call failed after its deadline", error=_in_words(call.exception()))
-
-
-def _in_words(error: BaseException | None) -> str:
-    if isinstance(error, VestibuleError):
-        return str(error)
-    return f"{type(error).__name__}: {error}"
+async def _nobody(notifier: str, reference: str) -> None:
+    """Nobody wants to know."""

@@ -13,16 +13,18 @@ from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.access_control import Verb
-from hub.safety import alerts, notices, outbox, overdue, plan
+from hub.kinds.notifiers import Receipt
+from hub.safety import alerts, notices, outbox, overdue, plan, receipts
 from hub.safety.outbox import ActionRow
-from hub.safety.transaction import Transaction
+from hub.safety.receiving import Receiving
+from hub.safety.walk import Walk
 from hub.storage import eventlog
 from hub.views import ActionState
 
 CLOCK_SLACK = timedelta(seconds=2)
 
 
-class Commands(Transaction):
+class Commands(Receiving, Walk):
     """Commands to doors, and what becomes of every action."""
 
     def command(
@@ -49,22 +51,38 @@ class Commands(Transaction):
         return key
 
     def begin(self, action: int) -> None:
-        """Mark an attempt, before anything acts; one that has expired ends here instead, unsent."""
+        """Mark an attempt, before anything acts; one that has expired ends here instead, unsent.
+        Of what quiet hours kept back, all comes as one.
+        """
         row = outbox.row(self._connection, action)
+        fresh = row.kind == "notice" and not row.attempts and row.state == "pending"
+        if fresh and self._gather_held(row):
+            return
         if row.expires <= iso(self._now):
             last = f"; at last: {row.detail}" if row.detail else ""
             before = "its next attempt" if row.attempts else "it could be sent"
             self.settle(action, "timed_out", f"expired before {before}{last}")
         else:
             self.decision.action = outbox.begin(self._connection, action, self._now)
+            if row.kind == "notice" and row.alert:
+                self.decision.earlier = outbox.earlier(self._connection, row)
+                self.decision.picture = alerts.picture(self._connection, row.alert)
 
-    def settle(self, action: int, state: ActionState, detail: str) -> None:
-        """Write how an action ended, once; a door that did not obey is told to everyone told."""
+    def settle(
+        self, action: int, state: ActionState, detail: str, receipt: Receipt | None = None
+    ) -> None:
+        """Write how an action ended, once; a door that did not obey is told to everyone told.
+        `receipt` is what a channel gave for a notice.
+        """
         row = outbox.settle(self._connection, action, state, detail, self._now)
-        if row is not None:
+        if row is not None and row.kind == "heartbeat":
+            self.walked(row)
+        elif row is not None:
             self._ended(row)
+            if row.kind == "notice":
+                self._received(row, state, receipt)
             if state == "confirmed" and row.kind == "notice" and row.attempts > 1:
-                self._gather(row.lane)  # the channel is back: what piled up must not be a storm
+                self._gather(row)  # the channel is back: what piled up must not be a storm
 
     def retry(self, action: int, until: datetime, detail: str) -> None:
         """Plan another attempt, unless the action was called off while this one ran, or will have
@@ -92,6 +110,7 @@ class Commands(Transaction):
                 self.settle(row.id, "timed_out", detail)
             else:
                 self.retry(row.id, self._now, "the hub stopped while it ran")
+        self.hold_again()
         self._gather()
 
     def clock_moved(self, by: timedelta) -> None:
@@ -100,19 +119,35 @@ class Commands(Transaction):
             outbox.clock_set_forward(self._connection, self._now, by)
         else:
             outbox.clock_set_back(self._connection, self._now)
+        self.hold_again()
         facts = {"seconds": round(by.total_seconds(), 3)}
         self._derived(eventlog.CLOCK_MOVED, "hub", "", facts)
 
-    def _gather(self, lane: str = "") -> None:
+    def _gather(self, back: ActionRow | None = None) -> None:
         words, public = self._charter.words, self._charter.public
-        for late in list(overdue.late(self._connection, words, public, self._now, lane)):
+        for late in list(overdue.late(self._connection, words, public, self._now, back)):
             if late.digest is None:
                 for row in late.rows:
                     self.settle(row.id, "timed_out", overdue.TOO_LATE)
                 continue
-            key = self._intend(late.digest)
-            for row in late.rows:
-                self._ended(outbox.merge(self._connection, row, key, self._now))
+            self._tell_as_one(late.rows, late.digest)
+
+    def _gather_held(self, row: ActionRow) -> bool:
+        """Tell as one what quiet hours kept back for a person, now that they are over; False where
+        this is all there is.
+        """
+        digest = overdue.kept_back(self._connection, self._charter.words, row, self._now)
+        if digest is None:
+            return False
+        self._tell_as_one(digest.rows, digest.digest)
+        return True
+
+    def _tell_as_one(self, rows: list[ActionRow], digest: outbox.Intention | None) -> None:
+        assert digest is not None
+        key = self._intend(digest)
+        for row in rows:
+            receipts.sent_as(self._connection, row.key, key)
+            self._ended(outbox.merge(self._connection, row, key, self._now))
 
     def _requested(
         self, door: str, key: str, verb: Verb, by: str, reason: str, alert: str, incident: str

@@ -9,13 +9,18 @@ import json
 from datetime import timedelta
 from typing import Any
 
+from hub.casework import IncidentKind
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event
-from hub.safety import alerts, incidents, notices, outbox, plan
+from hub.safety import alerts, cases, incidents, notices, outbox, plan
 from hub.safety.alerts import AlertRow
-from hub.safety.commands import Commands
+from hub.safety.auditing import Auditing
+from hub.safety.budget import Budget
+from hub.safety.case_acts import CaseActs
+from hub.safety.duplicates import duplicate
 from hub.safety.memory import Cooldown
+from hub.safety.outbox import Intention
 from hub.safety.recall import note_protocol
 from hub.safety.rules import PROTOCOLS, Listed, Match, camera_for
 from hub.safety.transaction import Charter, Decision
@@ -28,7 +33,7 @@ __all__ = ["Charter", "Decider", "Decision"]
 SMALL_PLACES = ("area", "room", "outdoor")
 
 
-class Decider(Commands):
+class Decider(CaseActs, Auditing, Budget):
     """Decides inside one transaction."""
 
     def accept(self, event: Event, data: str | None = None) -> None:
@@ -71,8 +76,12 @@ class Decider(Commands):
             self._spread(row, verdict, by, note, late)
             if verdict == "verified":
                 self._carry_out(row, by)
-            if verdict == "dismissed" and row.incident:
-                self._maybe_close(row.incident)
+                self.expect_update(row.incident)
+            if verdict == "dismissed":
+                self._end_ladder(row, "the alert was dismissed")
+                if row.incident:
+                    self._maybe_close(row.incident)
+            self._count_false_alarm(row, by)
         self.decision.alert = row
 
     def _fire(self, match: Match) -> str:
@@ -113,8 +122,12 @@ class Decider(Commands):
         cooldown.untold, cooldown.told = [], self._now
 
     def _alert(self, match: Match, event: Event) -> AlertRow:
+        match = self._within_budget(match)
         going_on = alerts.joinable(self._connection, match, self._now)
-        if going_on is not None:
+        if going_on is None:
+            going_on = duplicate(self._connection, self._charter.config, match, self._now)
+        drill = event.data.get("drill") is True
+        if going_on is not None and self._played(going_on) == drill:
             return self._join(going_on, match, event)
         incident = self._incident_for(match, event)
         charter = self._charter
@@ -126,7 +139,7 @@ class Decider(Commands):
             self._tell(incident, event)
             self._tell(incident, raised)
             self.decision.opened.append(row)
-        self._raise_voice(row, match, event)
+        self._raise_ladder(row, self._raise_voice(row, match, event))
         return row
 
     def _join(self, row: AlertRow, match: Match, event: Event) -> AlertRow:
@@ -140,18 +153,29 @@ class Decider(Commands):
 
     def _incident_for(self, match: Match, event: Event) -> str:
         severity = match.severity
-        named = event.data.get("incident")
-        found = named if isinstance(named, str) and self._is_open(named) else None
+        named, drill = event.data.get("incident"), event.data.get("drill") is True
+        heir = cases.heir(self._connection, named) if isinstance(named, str) else ""
+        found = heir if self._is_open(heir, drill) else None
         if found is None:
             found = incidents.ongoing(
-                self._connection, self._charter.campus, match.about.places, self._now
+                self._connection, self._charter.campus, match.about.places, self._now, drill
             )
         if found is not None:
             incidents.touch(self._connection, found, severity, self._now)
             return found
         if severity not in incidents.OPENS:
             return ""
-        return self._open(match.spec.name, severity, self._area(match), f"rule/{match.rule}")
+        kind, source = self._kind(match.spec.alert.incident, event), f"rule/{match.rule}"
+        return self._open(match.spec.name, severity, self._area(match), source, kind, drill)
+
+    def _kind(self, kind: IncidentKind, event: Event) -> IncidentKind:
+        """What an incident is about: what its rule says, else the protocol that has started."""
+        if kind != "other" or event.type != "protocol.started":
+            return kind
+        protocols = self._charter.config.protocols
+        return next(
+            (one.incident for name, one in protocols.items() if name == event.subject), kind
+        )
 
     def _area(self, match: Match) -> str:
         """What an incident is about: the area the rule watches, unless that is a whole building."""
@@ -161,22 +185,36 @@ class Decider(Commands):
             return watched
         return match.about.place
 
-    def _open(self, title: str, severity: Any, place: str, source: str) -> str:
-        incident = incidents.open_incident(self._connection, title, severity, place, self._now)
+    def _open(
+        self,
+        title: str,
+        severity: Any,
+        place: str,
+        source: str,
+        kind: IncidentKind = "other",
+        drill: bool = False,
+    ) -> str:
+        incident = incidents.open_incident(
+            self._connection, title, severity, place, self._now, kind=kind, drill=drill
+        )
         facts = {"incident": incident, "title": title, "severity": severity, "place": place}
-        self._derived("incident.opened", source, incident, facts)
+        self._derived("incident.opened", source, incident, facts | {"kind": kind, "drill": drill})
+        self.plan_tasks(incident, kind)
         return incident
 
-    def _is_open(self, incident: str) -> bool:
+    def _is_open(self, incident: str, drill: bool) -> bool:
         if not incidents.known(self._connection, incident):
             return False
-        return bool(incidents.get(self._connection, incident).state == "open")
+        row = incidents.get(self._connection, incident)
+        return bool(row.state == "open" and row.drill == drill)
 
     def _late_incident(self, row: AlertRow) -> AlertRow:
         """An alert that opened no incident gets one when it turns out to be real."""
+        rule, drill = self._charter.config.rules.get(row.rule), self._played(row)
+        kind: IncidentKind = rule.alert.incident if rule is not None else "other"
         found = incidents.ongoing(
-            self._connection, self._charter.campus, [row.place], self._now
-        ) or self._open(row.title, row.severity, row.place, f"alert/{row.id}")
+            self._connection, self._charter.campus, [row.place], self._now, drill
+        ) or self._open(row.title, row.severity, row.place, f"alert/{row.id}", kind, drill)
         alerts.set_incident(self._connection, row.id, found)
         cause = eventlog.get(self._connection, row.event)
         if cause is not None:
@@ -185,15 +223,15 @@ class Decider(Commands):
         self.decision.opened.append(row)
         return row
 
-    def _raise_voice(self, row: AlertRow, match: Match, event: Event) -> None:
+    def _raise_voice(self, row: AlertRow, match: Match, event: Event) -> list[Intention]:
         # On a detector's word nobody but reviewers hears of it: no door, no public channel.
         charter, spec = self._charter, match.spec.alert
         quiet = [channel for channel in spec.through if not charter.public(channel)]
         message = notices.alert_message(charter.words, row, event, "detector")
-        for intention in notices.intentions(
-            charter.config, charter.words, message, spec.tell, quiet
-        ):
+        said = notices.intentions(charter.config, charter.words, message, spec.tell, quiet)
+        for intention in said:
             self._intend(intention)
+        return said
 
     def _spread(self, row: AlertRow, verdict: Verdict, by: str, note: str, late: bool) -> None:
         charter = self._charter
@@ -244,6 +282,8 @@ class Decider(Commands):
 
     def _attach(self, event: Event, inside: set[str]) -> None:
         """Put an event into the incidents it belongs to and is not part of yet."""
+        if event.type.startswith(("incident.", "alert.")):
+            return  # what people did is told where they did it, never on somebody else's word
         named = event.data.get("incident")
         if isinstance(named, str) and named:
             belongs = [named] if incidents.known(self._connection, named) else []

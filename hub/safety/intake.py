@@ -21,11 +21,12 @@ from hub.config import Config
 from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.access_control import Verb
-from hub.safety import alerts, incidents, outbox
+from hub.safety import alerts, cases, incidents, outbox, receipts
 from hub.safety.alerts import AlertRow
 from hub.safety.decide import Charter, Decider, Decision
 from hub.safety.follow import Follower
 from hub.safety.incidents import IncidentRow
+from hub.safety.words import Words
 from hub.secrets import Secrets
 from hub.storage import eventlog
 from hub.storage.journal import Journal
@@ -92,6 +93,11 @@ class Intake:
             "pictures", journal, clock, ("alert.raised", "alert.verified"), self._want_pictures
         )
 
+    @property
+    def words(self) -> Words:
+        """What people call things in the configuration that runs."""
+        return self._charter.words
+
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Decide by another configuration, from the next transaction on."""
         self._charter = Charter.of(config, campus, self._public)
@@ -116,6 +122,13 @@ class Intake:
 
         await self.decide(work, urgent=any(event.type in self._urgent for event in events))
 
+    async def take(self, event: Event) -> bool:
+        """Accept one event, and say whether it is new. Raises as `accept` does."""
+        data = eventlog.encode(event.data)
+        urgent = event.type in self._urgent
+        done = await self.decide(lambda decider: decider.accept(event, data), urgent=urgent)
+        return not done.repeated
+
     async def verdict(self, alert: str, verdict: Verdict, by: str, note: str = "") -> AlertView:
         """Judge an alert, act on it and tell everyone who was told. The same verdict twice is one.
 
@@ -126,7 +139,23 @@ class Intake:
             lambda decider: decider.verdict(alert, verdict, by, said), urgent=True
         )
         assert decision.alert is not None
-        return self._view(decision.alert)
+        return await self.alert(decision.alert.id)
+
+    async def acknowledge(self, alert: str, by: str) -> AlertView:
+        """Somebody takes an alert on: nobody else is called for it, and all who were told hear it.
+
+        Raises `KeyError`, and `Refused` when somebody else has, or when the alert is over.
+        """
+        decision = await self.decide(lambda decider: decider.acknowledge(alert, by), urgent=True)
+        assert decision.alert is not None
+        return await self.alert(decision.alert.id)
+
+    async def resolve(self, alert: str, by: str, note: str = "") -> AlertView:
+        """A verified alert is over. Raises `KeyError`, and `Refused` where it makes no sense."""
+        said = self.secrets.clean(note)
+        decision = await self.decide(lambda decider: decider.resolve(alert, by, said), urgent=True)
+        assert decision.alert is not None
+        return await self.alert(decision.alert.id)
 
     async def command_door(self, door: str, verb: Verb, by: str, reason: str) -> str:
         """Write a person's command to a door; returns its key. How it ends comes as an event.
@@ -173,7 +202,18 @@ class Intake:
 
     async def alert(self, alert: str) -> AlertView:
         """One alert. Raises `KeyError`."""
-        return self._view(await self.journal.read(lambda c: alerts.get(c, alert)))
+
+        def work(connection: Connection) -> AlertView:
+            view = self._view(alerts.get(connection, alert))
+            view["told"] = receipts.views(connection, [alert], self.words)[alert]
+            return view
+
+        return await self.journal.read(work)
+
+    async def opened(self, alert: str, person: str) -> None:
+        """A person looks at an alert: what they were sent about it is seen."""
+        if await self.journal.read(lambda c: bool(receipts.unseen(c, alert, person))):
+            await self.decide(lambda decider: decider.opened(alert, person))
 
     async def incidents(self) -> list[IncidentView]:
         """The latest incidents, newest first, with alerts and actions but without their story."""
@@ -188,8 +228,11 @@ class Intake:
 
         def work(connection: Connection) -> IncidentView:
             (view,) = self._incidents(connection, [incidents.get(connection, incident)])
-            view["entries"] = incidents.entries(connection, incident)
-            return view
+            ids = [each["id"] for each in view["alerts"]]
+            told = receipts.views(connection, ids, self.words)
+            for each in view["alerts"]:
+                each["told"] = told[each["id"]]
+            return cases.complete(connection, self._charter.words, view)
 
         return await self.journal.read(work)
 
@@ -263,7 +306,6 @@ class Intake:
                 self._charter.campus,
                 [self._view(one) for one in of_alerts if one.incident == row.id],
                 [outbox.view(one) for one in of_actions if one.incident == row.id],
-                [],
             )
             for row in rows
         ]

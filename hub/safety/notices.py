@@ -8,8 +8,8 @@ that person alone; those without one share a notice, for the channel to spread.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -18,10 +18,12 @@ from hub.clock import from_iso, iso
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.notifiers import Notice, Recipient, Severity
-from hub.safety.outbox import NOTICE_EXPIRES, SEVERE_LANE, ActionRow, Intention
+from hub.safety.languages import seen
+from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words
 
-AboutWhat = Literal["alert", "verdict", "outcome"]
+AboutWhat = Literal["alert", "verdict", "outcome", "acknowledgement", "update"]
+DRILL = "DRILL: "
 # Whose word a notice stands on: public channels never speak on a detector's.
 Basis = Literal["detector", "person"]
 
@@ -40,6 +42,8 @@ class Message:
     incident: str
     basis: Basis
     data: dict[str, Any]
+    # What templates may name beside all that; without it the text is said as it is.
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def groups(config: Config, tell: Sequence[str], channel: str) -> list[tuple[Recipient, ...]]:
@@ -71,7 +75,6 @@ def intention(
 ) -> Intention:
     """One notice to one group of people through one channel."""
     block = config.notifiers.get(channel)
-    people = "+".join(one.person for one in to)
     payload = asdict(message) | {
         "time": iso(message.time),
         "to": [asdict(one) for one in to],
@@ -83,7 +86,7 @@ def intention(
         what=f"Tell {', '.join(one.name for one in to) or 'everyone'} "
         f"through {words.channel(channel)}",
         payload=payload,
-        lane=f"{SEVERE_LANE if message.severity == 'severe' else 'notice/'}{channel}/{people}",
+        lane=notice_lane(message.severity, channel, [one.person for one in to]),
         deadline_s=block.timeout if block is not None else 10.0,
         expires=NOTICE_EXPIRES,
         alert=message.alert,
@@ -97,26 +100,40 @@ def again(config: Config, words: Words, message: Message, earlier: ActionRow) ->
     return intention(config, words, message, earlier.target, to)
 
 
-def notice(action: ActionRow, base_url: str, timezone: str) -> Notice:
+def notice(
+    action: ActionRow,
+    base_url: str,
+    words: Words,
+    earlier: Sequence[Mapping[str, str]] = (),
+    said: tuple[str, str] | None = None,
+) -> Notice:
     """What the notifier is given, its time on the school's wall clock. Marked as a repeat whenever
-    an earlier attempt was made.
+    an earlier attempt was made; `earlier` is what this channel was given about the same alert,
+    `said` title and text where they are not those that were written.
     """
     payload = json.loads(action.payload)
-    path = payload["path"]
+    path, data = payload["path"], payload["data"]
+    title, text = said or (payload["title"], payload["text"])
+    drill = bool(data.get("drill"))
+    if drill and not title.startswith(DRILL):
+        title = f"{DRILL}{title}"
+    if instead := data.get("instead_of"):
+        text += f"\nSent this way because {words.channel(instead[-1])} did not take it."
     return Notice(
         key=action.key,
         about=payload["about"],
         severity=payload["severity"],
-        title=payload["title"],
-        text=payload["text"],
-        time=from_iso(payload["time"]).astimezone(ZoneInfo(timezone)),
+        title=title,
+        text=text,
+        time=from_iso(payload["time"]).astimezone(ZoneInfo(words.config.hub.timezone)),
         to=tuple(Recipient(**one) for one in payload["to"]),
         place=payload["place"],
         alert=action.alert,
         incident=action.incident,
         link=f"{base_url.rstrip('/')}{path}" if base_url and path else "",
+        drill=drill,
         repeat=action.attempts > 1,
-        data=payload["data"],
+        data=data | ({"earlier": [dict(each) for each in earlier]} if earlier else {}),
     )
 
 
@@ -144,7 +161,11 @@ def alert_message(
     else:
         lines.append("A person verified this.")
     data = {"verdict": "verified"} if basis == "person" else {}
-    return _message(alert, "alert", alert.title, "\n".join(lines), opened, basis, data, words)
+    facts = {"text": text, "why": json.loads(alert.matched), "could_be": alert.could_be}
+    facts |= {"seen": seen(cause, words)}
+    facts |= {"score": "" if alert.score is None else f"{alert.score:.2f}"}
+    message = _message(alert, "alert", alert.title, "\n".join(lines), opened, basis, data, words)
+    return replace(message, facts=message.facts | facts)
 
 
 def verdict_message(
@@ -157,18 +178,20 @@ def verdict_message(
         "dismissed": "says this was a false alarm; nothing more will be sent",
         "unsure": "could not tell and asks for a second look",
     }[verdict]
-    seen = words.campus.words(alert.place)
+    place = words.campus.words(alert.place)
     text = f"{words.person(by)} {said} ({words.moment(now)})."
     text += f"\n{note}" if note else ""
-    text += f"\n{seen}, first seen at {words.clock(from_iso(alert.opened))}." if seen else ""
-    data = {"verdict": verdict, "by": by}
-    return _message(alert, "verdict", f"{head}: {alert.title}", text, now, "person", data, words)
+    text += f"\n{place}, first seen at {words.clock(from_iso(alert.opened))}." if place else ""
+    data, title = {"verdict": verdict, "by": by}, f"{head}: {alert.title}"
+    message = _message(alert, "verdict", title, text, now, "person", data, words)
+    return replace(message, facts=message.facts | {"note": note})
 
 
 def outcome_message(words: Words, alert: ActionRow, line: str, now: datetime) -> Message:
     """That something asked for by verifying an alert was not done."""
     text = f"{line}.\nAsked for when this was verified: {alert.title}."
-    return _message(alert, "outcome", line, text, now, "person", {}, words)
+    message = _message(alert, "outcome", line, text, now, "person", {}, words)
+    return replace(message, facts=message.facts | {"line": line})
 
 
 def _message(
@@ -192,4 +215,10 @@ def _message(
         incident=alert.incident,
         basis=basis,
         data=data,
+        facts=facts_of(alert),
     )
+
+
+def facts_of(alert: ActionRow) -> dict[str, Any]:
+    """What every notice about an alert lets templates name."""
+    return {"title": alert.title, "opened": alert.opened}

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, or_, select, update
 
 from hub.clock import from_iso, iso
 from hub.events import new_id
-from hub.storage.schema import actions
+from hub.storage.schema import actions, receipts
 from hub.views import ActionState, ActionView, Requested
 
 ActionRow: TypeAlias = Row[Any]
@@ -24,7 +24,7 @@ ActionRow: TypeAlias = Row[Any]
 SEVERE_LANE = "severe/"
 IN_DIGEST = "digest "
 FIRST_DELAY_S = 1.0
-LONGEST_DELAY_S = {"door": 10.0, "notice": 300.0}
+LONGEST_DELAY_S = {"door": 10.0, "notice": 300.0, "heartbeat": 10.0}
 DOOR_EXPIRES = timedelta(seconds=60)
 NOTICE_EXPIRES = timedelta(hours=24)
 
@@ -33,7 +33,7 @@ NOTICE_EXPIRES = timedelta(hours=24)
 class Intention:
     """Something to be done once the transaction is on the disk."""
 
-    kind: Literal["door", "notice"]
+    kind: Literal["door", "notice", "heartbeat"]
     target: str
     what: str
     payload: Mapping[str, Any]
@@ -45,8 +45,18 @@ class Intention:
     key: str = field(default_factory=new_id)
 
 
-def add(connection: Connection, intention: Intention, now: datetime) -> str:
-    """Write an intention; returns its key, which every attempt at it will carry."""
+def notice_lane(severity: str, channel: str, people: Sequence[str]) -> str:
+    """The lane of notices to some people through a channel; what is severe has one of its own."""
+    return f"{SEVERE_LANE if severity == 'severe' else 'notice/'}{channel}/{'+'.join(people)}"
+
+
+def add(
+    connection: Connection, intention: Intention, now: datetime, until: datetime | None = None
+) -> str:
+    """Write an intention, to be done now or kept back until then; returns its key, which every
+    attempt at it will carry.
+    """
+    begin = until or now
     stamp = iso(now)
     connection.execute(
         insert(actions),
@@ -60,9 +70,9 @@ def add(connection: Connection, intention: Intention, now: datetime) -> str:
             "alert": intention.alert,
             "incident": intention.incident,
             "created": stamp,
-            "due": stamp,
+            "due": iso(begin),
             "deadline_s": intention.deadline_s,
-            "expires": iso(now + intention.expires),
+            "expires": iso(begin + intention.expires),
             "state": "pending",
         },
     )
@@ -70,24 +80,38 @@ def add(connection: Connection, intention: Intention, now: datetime) -> str:
 
 
 def due(connection: Connection, now: datetime) -> list[ActionRow]:
-    """The oldest pending action of each lane whose time has come: doors, then severe notices, then
+    """The first pending action of each lane whose time has come: doors, then severe notices, then
     all others.
 
-    A door command that a newer one replaced does not hold that one up. A notice under way does:
-    a late alert must not arrive after the verdict on it.
+    First in a lane is what is under way: a late alert must not arrive after the verdict on it. Then
+    come answers, which wait behind no other alert's notices, and digests, which an answer must not
+    overtake; then the oldest. A door command that a newer one replaced does not hold that one up.
     """
     replaced = and_(actions.c.kind == "door", actions.c.stop != "", actions.c.started.is_not(None))
-    first = (
-        select(func.min(actions.c.id))
+    place = func.row_number().over(partition_by=actions.c.lane, order_by=(_rank(), actions.c.id))
+    waiting = (
+        select(actions.c.id, place.label("place"))
         .where(actions.c.state == "pending", actions.c.due <= iso(now), ~replaced)
-        .group_by(actions.c.lane)
+        .subquery()
     )
     rows = connection.execute(
         select(actions)
-        .where(actions.c.id.in_(first))
+        .where(actions.c.id.in_(select(waiting.c.id).where(waiting.c.place == 1)))
         .order_by(actions.c.kind, ~actions.c.lane.startswith(SEVERE_LANE), actions.c.id)
     )
     return list(rows)
+
+
+def _rank() -> ColumnElement[int]:
+    """What goes before what in a lane: see `due`. Not sure is no answer yet."""
+
+    def said(path: str) -> ColumnElement[Any]:
+        return func.json_extract(actions.c.payload, path)
+
+    answer = said("$.about").in_(("verdict", "acknowledgement"))
+    final = and_(answer, func.coalesce(said("$.data.verdict"), "") != "unsure")
+    first = actions.c.started.is_not(None)
+    return case((first, 0), (or_(final, said("$.data.digest").is_not(None)), 1), else_=2)
 
 
 def urgent(action: ActionRow) -> bool:
@@ -173,11 +197,18 @@ def waiting_doors(connection: Connection) -> list[ActionRow]:
     return list(connection.execute(waiting.order_by(actions.c.id)))
 
 
+def move(connection: Connection, action: int, due: datetime, expires: datetime) -> None:
+    """Set when a pending action is due, and when it expires."""
+    changed = update(actions).where(actions.c.id == action, actions.c.state == "pending")
+    connection.execute(changed.values(due=iso(due), expires=iso(expires)))
+
+
 def clock_set_back(connection: Connection, now: datetime) -> None:
     """Let nothing wait, or live, longer from now than it may: its times may be of a clock that was
-    ahead. Harmless where it was not.
+    ahead. Harmless where it was not. Not so what quiet hours keep back, which has hours of its own.
     """
-    pending = select(actions).where(actions.c.state == "pending")
+    kept_back = select(receipts.c.key).where(receipts.c.held != "")
+    pending = select(actions).where(actions.c.state == "pending", actions.c.key.not_in(kept_back))
     for waiting in list(connection.execute(pending)):
         due = min(waiting.due, iso(now + delay(waiting)))
         lives = DOOR_EXPIRES if waiting.kind == "door" else NOTICE_EXPIRES
@@ -273,6 +304,25 @@ def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> lis
 def row(connection: Connection, action: int) -> ActionRow:
     """One action by its number."""
     return connection.execute(select(actions).where(actions.c.id == action)).one()
+
+
+def by_key(connection: Connection, key: str) -> ActionRow:
+    """One action by its key."""
+    return connection.execute(select(actions).where(actions.c.key == key)).one()
+
+
+def earlier(connection: Connection, action: ActionRow) -> list[dict[str, str]]:
+    """The notices about the same alert that the channel was given before this one, oldest first:
+    key and time of each.
+    """
+    # By the alert alone: there are few of one alert, and many of a channel.
+    of_alert = select(actions).where(actions.c.alert == action.alert).order_by(actions.c.id)
+    return [
+        {"key": row.key, "time": json.loads(row.payload)["time"]}
+        for row in connection.execute(of_alert)
+        if (row.kind, row.target) == ("notice", action.target) and row.id < action.id
+        if row.attempts and row.state != "failed"
+    ]
 
 
 def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[ActionRow]:

@@ -19,8 +19,10 @@ from hub.config import Config
 from hub.events import Event
 from hub.safety import incidents, outbox
 from hub.safety.alerts import AlertRow
+from hub.safety.ladders import Ladders
 from hub.safety.memory import Memory
 from hub.safety.outbox import ActionRow
+from hub.safety.quiet import QuietHours
 from hub.safety.recall import recall
 from hub.safety.rules import RuleBook
 from hub.safety.words import Words
@@ -40,11 +42,16 @@ class Charter:
     rules: RuleBook
     public: Callable[[str], bool]
     memory: Memory = field(default_factory=Memory)
+    quiet: QuietHours = field(default_factory=QuietHours)
+    ladders: Ladders = field(kw_only=True)
 
     @classmethod
     def of(cls, config: Config, campus: Campus, public: Callable[[str], bool]) -> Charter:
         """Compile a configuration."""
-        return cls(config, campus, Words(config, campus), RuleBook(config, campus), public)
+        words, quiet = Words(config, campus), QuietHours.of(config)
+        ladders = Ladders(config, campus, words, public)
+        rules = RuleBook(config, campus)
+        return cls(config, campus, words, rules, public, quiet=quiet, ladders=ladders)
 
     def due(self, now: datetime) -> bool:
         """Whether rules have something to do although nothing happened."""
@@ -64,6 +71,8 @@ class Decision:
     intentions: int = 0
     alert: AlertRow | None = None
     action: ActionRow | None = None
+    earlier: list[dict[str, str]] = field(default_factory=list)
+    picture: str = ""
     key: str = ""
 
 

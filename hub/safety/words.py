@@ -11,6 +11,7 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.access_control import LOCK_VERBS
+from hub.safety.case_words import case_sentence
 
 Tone = Literal["neutral", "ok", "check", "severe"]
 
@@ -58,16 +59,26 @@ _OTHER: Mapping[str, tuple[str, Tone]] = {
     "plugin.recovered": ("works again", "ok"),
     "process.died": ("ended without being asked to", "check"),
     "process.started": ("started", "neutral"),
+    "rule.demoted": ("gave too many false alarms and is only reviewed", "check"),
+    "rule.restored": ("raises alerts as before", "ok"),
+}
+_ARRIVED: Mapping[str, tuple[str, Tone]] = {
+    "notice.delivered": ("delivered through", "neutral"),
+    "notice.seen": ("seen, sent through", "ok"),
+    "notice.acknowledged": ("taken on through", "ok"),
 }
 _TOLD: Mapping[str, str] = {
     "alert": "told",
     "verdict": "told of the verdict",
     "outcome": "told what was not done",
+    "update": "told how it stands",
 }
 _VERDICT: Mapping[str, tuple[str, Tone]] = {
     "alert.verified": ("verified the alert", "severe"),
     "alert.dismissed": ("dismissed the alert as a false alarm", "ok"),
     "alert.unsure": ("could not tell and asks for a second look", "check"),
+    "alert.acknowledged": ("has taken the alert on", "ok"),
+    "alert.resolved": ("says that this is over", "ok"),
 }
 
 
@@ -98,6 +109,11 @@ class Words:
         """A person's name where `by` is one of the configured people; as it stands otherwise."""
         return self.config.people[by].name if by in self.config.people else by
 
+    @property
+    def everyone(self) -> str:
+        """Whom a channel reaches that spreads notices itself."""
+        return "Everyone it reaches"
+
     def clock(self, moment: datetime) -> str:
         """The hour on the school's wall clock."""
         return f"{moment.astimezone(self._zone):%H:%M}"
@@ -121,10 +137,16 @@ class Words:
             return f"{self.door(event.subject)}: {what}", tone
         if event.type in _VERDICT:
             return self._verdict(event)
+        if area == "incident":
+            return case_sentence(event, self.person)
         if area == "zone":
             return self._zone_line(event)
+        if area == "report":
+            return self._report(event)
         if area == "action":
             return self._action(event)
+        if area == "notice":
+            return self._receipt(event.type, event.data)
         if event.type == "picture.saved":
             return self._picture(event), "neutral"
         if event.type == "camera.clear":
@@ -140,6 +162,15 @@ class Words:
         guess = " (guessed from motion)" if event.data.get("guessing") else ""
         verb = "seen in" if event.type == "zone.entered" else "left or lost from view in"
         return f"{label}{guess} {verb} {self.campus.name(str(event.data.get('place')))}", "neutral"
+
+    def _report(self, event: Event) -> tuple[str, Tone]:
+        sender = str(event.data["inbound"])
+        block = self.config.inbound.get(sender)
+        sender = block.name if block is not None and block.name else sender
+        said = ": ".join(str(event.data[key]) for key in ("label", "text") if event.data.get(key))
+        over = event.type == "report.ended"
+        line = f"{sender} {'says that it is over' if over else 'reports'}"
+        return (f"{line}: {said}" if said else line), "neutral" if over else "check"
 
     def _verdict(self, event: Event) -> tuple[str, Tone]:
         what, tone = _VERDICT[event.type]
@@ -176,7 +207,7 @@ class Words:
 
     def _notice(self, kind: str, data: Mapping[str, Any]) -> tuple[str, Tone]:
         channel = self.channel(str(data["target"]))
-        people = ", ".join(map(str, data.get("to") or ())) or "Everyone it reaches"
+        people = ", ".join(map(str, data.get("to") or ())) or self.everyone
         detail = str(data.get("detail") or "")
         what = _TOLD.get(str(data.get("about")), "told")
         if kind == "action.confirmed":
@@ -185,15 +216,28 @@ class Words:
             return f"{people}: no longer {what} through {channel}: {detail}", "neutral"
         return f"{people}: NOT {what} through {channel}: {detail}", "check"
 
+    def _receipt(self, kind: str, data: Mapping[str, Any]) -> tuple[str, Tone]:
+        """What became of a notice for people: delivered, seen, taken on, failed, another way."""
+        detail = f": {data['detail']}" if data.get("detail") else ""
+        if kind == "notice.rerouted":
+            ways = f"{self.channel(str(data['from']))} did not take a notice"
+            return f"{ways}; sent through {self.channel(str(data['to']))} instead", "check"
+        who = ", ".join(map(str, data["to"])) or self.everyone
+        channel = self.channel(str(data["channel"]))
+        if kind == "notice.failed":
+            return f"{who}: NOT reached through {channel} after all{detail}", "check"
+        what, tone = _ARRIVED[kind]
+        return f"{who}: {what} {channel}", tone
+
     def _other(self, event: Event) -> tuple[str, Tone]:
         if event.type == "alert.raised" and "title" in event.data:
             return f"Alert: {event.data['title']}", "check"
+        if event.type == "alert.unheard" and "reason" in event.data:
+            return f"Nobody has received the alert: {event.data['reason']}", "severe"
         if event.type == "alert.joined" and "count" in event.data:
             return f"Seen again, {event.data['count']} times so far", "neutral"
         if event.type == "rule.suppressed" and "count" in event.data:
             return "The rule's cooldown keeps back more of the same; the alert counts it", "neutral"
-        if event.type == "incident.closed":
-            return "Incident closed: every alert was dismissed", "ok"
         detail = str(event.data.get("reason") or event.data.get("detail") or "")
         subject, tone = event.subject, _OTHER.get(event.type, ("", "neutral"))[1]
         if event.type.startswith("visitor."):

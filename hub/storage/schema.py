@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from hub.errors import StateError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 metadata = MetaData()
 
@@ -44,6 +44,7 @@ events = Table(
     sqlite_autoincrement=True,
 )
 
+# `update_due` is when people expect the next situation update; empty where nobody does.
 incidents = Table(
     "incidents",
     metadata,
@@ -54,8 +55,15 @@ incidents = Table(
     Column("place", Text, nullable=False),
     Column("opened", Text, nullable=False),
     Column("updated", Text, nullable=False),
+    Column("kind", Text, nullable=False, server_default="other"),
+    Column("drill", Boolean, nullable=False, server_default=text("0")),
+    Column("merged_into", Text, nullable=False, server_default=""),
+    Column("split_from", Text, nullable=False, server_default=""),
+    Column("update_due", Text, nullable=False, server_default=""),
 )
 Index("ix_incidents_open", incidents.c.updated, sqlite_where=incidents.c.state == "open")
+Index("ix_incidents_merged", incidents.c.merged_into)
+Index("ix_incidents_due", incidents.c.update_due, sqlite_where=incidents.c.update_due != "")
 
 incident_entries = Table(
     "incident_entries",
@@ -77,6 +85,8 @@ Index("ix_entries_story", incident_entries.c.incident, incident_entries.c.time)
 # `scope` is what a further match must share to join the alert: a place, a door or a camera.
 # `announced` is when the alert was last spoken of in an event, so that joining does not flood.
 # `plan` is what verifying will do, fixed when the alert was raised: what people read is what runs.
+# `ladder` is the escalation that was fixed then, as JSON, and `step` how far it has come; `unheard`
+# is since when it stands in the journal that nobody has received the alert.
 alerts = Table(
     "alerts",
     metadata,
@@ -107,6 +117,14 @@ alerts = Table(
     Column("verdict_by", Text, nullable=False, server_default=""),
     Column("verdict_time", Text, nullable=False, server_default=""),
     Column("verdict_note", Text, nullable=False, server_default=""),
+    Column("acknowledged_by", Text, nullable=False, server_default=""),
+    Column("acknowledged_time", Text, nullable=False, server_default=""),
+    Column("resolved_by", Text, nullable=False, server_default=""),
+    Column("resolved_time", Text, nullable=False, server_default=""),
+    Column("resolved_note", Text, nullable=False, server_default=""),
+    Column("ladder", Text, nullable=False, server_default=""),
+    Column("step", Integer, nullable=False, server_default=text("0")),
+    Column("unheard", Text, nullable=False, server_default=""),
 )
 Index("ix_alerts_scope", alerts.c.rule, alerts.c.scope, alerts.c.state)
 Index("ix_alerts_state", alerts.c.state, alerts.c.opened)
@@ -194,6 +212,85 @@ meta = Table(
     Column("key", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
+
+# What became of a notice for each person it was written for; `person` is empty where a channel
+# spreads it to whomever it reaches. `held` says until when it is kept back, `sent_as` is the notice
+# that told it in the end, `instead` the notice that went another way, `reference` what the provider
+# calls it.
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("person", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("alert", Text, nullable=False),
+    Column("incident", Text, nullable=False),
+    Column("about", Text, nullable=False),
+    Column("reference", Text, nullable=False, server_default=""),
+    Column("sent_as", Text, nullable=False, server_default=""),
+    Column("instead", Text, nullable=False, server_default=""),
+    Column("held", Text, nullable=False, server_default=""),
+    Column("queued", Text, nullable=False),
+    Column("accepted", Text),
+    Column("delivered", Text),
+    Column("seen", Text),
+    Column("acknowledged", Text),
+    Column("failed", Text),
+    Column("detail", Text, nullable=False, server_default=""),
+)
+Index("ix_receipts_alert", receipts.c.alert, receipts.c.person)
+Index("ix_receipts_sent_as", receipts.c.sent_as, sqlite_where=receipts.c.sent_as != "")
+Index(
+    "ix_receipts_reference",
+    receipts.c.channel,
+    receipts.c.reference,
+    sqlite_where=receipts.c.reference != "",
+)
+
+# The steps of ladders, written when the alert is raised. `payload` says who is told through what;
+# `state` is waiting, told or called_off.
+ladder_steps = Table(
+    "ladder_steps",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("alert", Text, nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("due", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("finished", Text),
+    Column("detail", Text, nullable=False, server_default=""),
+)
+Index("ix_ladder_steps_due", ladder_steps.c.due, sqlite_where=ladder_steps.c.state == "waiting")
+Index("ix_ladder_steps_alert", ladder_steps.c.alert)
+
+# Rules that gave too many false alarms by one camera, while what they raise from it is only
+# reviewed. `since` is empty where that is over: dismissals up to `forgiven` count no more.
+demotions = Table(
+    "demotions",
+    metadata,
+    Column("rule", Text, primary_key=True),
+    Column("camera", Text, primary_key=True),
+    Column("since", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("forgiven", Text, nullable=False, server_default=""),
+)
+
+# Browsers in which people asked to be told, each with what it gave for that.
+push_subscriptions = Table(
+    "push_subscriptions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("notifier", Text, nullable=False),
+    Column("user", Text, ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
+    Column("device", Text, nullable=False),
+    Column("endpoint", Text, nullable=False),
+    Column("p256dh", Text, nullable=False),
+    Column("auth", Text, nullable=False),
+    Column("created", Text, nullable=False),
+)
+Index("ix_push_subscriptions_user", push_subscriptions.c.user)
 
 
 def refuse_newer(path: Path, version: int) -> None:

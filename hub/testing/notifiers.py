@@ -9,16 +9,19 @@ import itertools
 import tracemalloc
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args, get_type_hints
 
-from hub.kinds.notifiers import SEVERITIES, Channel, Notice, Notifier, Receipt, Recipient
-from hub.testing.contract import Trial, collapse, promise
-from hub.testing.driven import DrivenContract
+from hub.errors import VestibuleError
+from hub.kinds.notifiers import SEVERITIES, Ack, Channel, Notice, Notifier, Receipt, Recipient
+from hub.testing.contract import ContractBroken, Trial, collapse, promise
+from hub.testing.driven import SETTLES, DrivenContract
+from hub.testing.watch import Before
 
 FLOOD = 100
 AT_ONCE = 10
 LONG = 20_000  # characters of each notice of the flood
 KEPT = 1_000_000  # bytes that may still be held after it, of 2 million
+ACK_STATES = get_args(get_type_hints(Ack)["state"])
 ODD = (
     "",
     "Tür aufgebrochen 🚪 前門",
@@ -109,6 +112,8 @@ class NotifierContract(DrivenContract):
             kinds = [self.notice(severity=severity) for severity in SEVERITIES]
             kinds += [self.notice(drill=True), self.notice(repeat=True), self.notice(to=())]
             kinds += [self.notice(about="verdict"), self.notice(about="outcome", data={})]
+            kinds += [self.notice(about="acknowledgement", data={"by": "nurse"})]
+            kinds += [self.notice(about="update", alert="", data={"reminder": True})]
             kinds += [self.notice(alert="", incident="", place="", data={"digest": 3})]
             async with self.started(trial) as instance:
                 for notice in kinds:
@@ -149,6 +154,64 @@ class NotifierContract(DrivenContract):
 
         self.run(scenario)
 
+    def test_acks_are_whole_and_end_with_it(self) -> None:
+        """What it tells of notices, if it does, is whole, goes on until it is closed or called off,
+        and is let go by close. It can be asked for again.
+        """
+
+        async def scenario(trial: Trial) -> None:
+            before = await Before.now()
+            instance = trial.build()
+            await self.in_time("start", instance.start())
+            if not callable(getattr(instance, "acks", None)):
+                await self._closes(instance)
+                return
+            for _ in range(2):
+                heard = asyncio.create_task(self._hear(instance))
+                await self._sent(instance, self.notice())
+                await asyncio.wait({heard}, timeout=self.grace)
+                promise(
+                    not heard.done() or not self._ended_by_itself(heard),
+                    "expected acks() to go on until it is closed, found it ended",
+                    "wait for what comes; raise NotReady where nothing can come any more",
+                )
+                await self.ends("acks", _called_off(heard), self.grace)
+            heard = asyncio.create_task(self._hear(instance))
+            await asyncio.sleep(0)
+            await self._closes(instance)
+            await asyncio.wait({heard}, timeout=self.grace)
+            promise(
+                heard.done(),
+                f"expected acks() to end within {self.grace:g} s of close(), found it open",
+                "let close() end it, or raise NotReady from it",
+            )
+            await self.ends("acks", heard, self.grace)
+            await self.sound(before, SETTLES, "after acks() and close()")
+
+        self.run(scenario)
+
+    async def _hear(self, instance: Any) -> None:
+        __tracebackhide__ = True
+        async for ack in instance.acks():
+            promise(
+                isinstance(ack, Ack) and ack.state in ACK_STATES and bool(ack.key or ack.id),
+                f"expected acks() to give hub.Ack with a state of its own and a key or an id, "
+                f"found {ack!r}",
+                'yield Ack("delivered", key=notice.key), "seen", "acknowledged" or "failed"',
+            )
+            promise(
+                ack.time is None or ack.time.tzinfo is not None,
+                f"expected the time of an ack to be aware, found {ack.time}",
+                "take the provider's time with its zone, or leave it out",
+            )
+
+    def _ended_by_itself(self, heard: asyncio.Task[None]) -> bool:
+        __tracebackhide__ = True
+        error = heard.exception()
+        if isinstance(error, ContractBroken):
+            raise error
+        return not isinstance(error, VestibuleError)
+
     async def _flood(self, instance: Any, count: int) -> None:
         __tracebackhide__ = True
         for first in range(0, count, AT_ONCE):
@@ -169,3 +232,11 @@ class NotifierContract(DrivenContract):
                 f"{type(error).__name__}: {collapse(str(error))}",
                 "clean the words for your channel, or return a failed receipt",
             )
+
+
+async def _called_off(heard: asyncio.Task[None]) -> None:
+    """Cancel what follows acks, and wait for it."""
+    heard.cancel()
+    await asyncio.wait({heard})
+    if not heard.cancelled() and (error := heard.exception()) is not None:
+        raise error

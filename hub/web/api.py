@@ -25,6 +25,26 @@ class VerdictBody(BaseModel):
     note: _Text = ""
 
 
+class NothingBody(BaseModel):
+    """What taking an alert on needs: an empty object."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ResolveBody(BaseModel):
+    """What resolving an alert needs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    note: _Text = ""
+
+
+class RestoreBody(BaseModel):
+    """What restoring a rule needs; `camera` is empty for what no camera saw."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    camera: _Text
+
+
 class CommandBody(BaseModel):
     """What a door command needs."""
 
@@ -74,9 +94,10 @@ async def models(request: web.Request) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """Whether the hub answers, for a watchdog: `ok` or `degraded` and nothing more."""
+    """Whether the hub answers, for a watchdog: `ok` or `degraded`, and the heartbeat's age."""
     view = await request.app[HOUSE].health()
-    return web.json_response({"state": view["state"]})
+    age = view["heartbeat"]["age_s"]
+    return web.json_response({"state": view["state"], "heartbeat_age_s": age})
 
 
 async def cameras(request: web.Request) -> web.Response:
@@ -141,6 +162,48 @@ async def give_verdict(request: web.Request) -> web.Response:
             "verdict": standing,
         }
         return web.json_response(answer, status=409)
+
+
+async def acknowledge(request: web.Request) -> web.Response:
+    """Take an alert on; answers with the alert as it is now."""
+    return await _answer(request, NothingBody)
+
+
+async def resolve(request: web.Request) -> web.Response:
+    """Say that a verified alert is over; answers with the alert as it is now."""
+    return await _answer(request, ResolveBody)
+
+
+async def _answer(
+    request: web.Request, model: type[NothingBody] | type[ResolveBody]
+) -> web.Response:
+    house, alert_id, by = request.app[HOUSE], request.match_info["id"], who_is(request).by
+    try:
+        body = await read_body(request, model)
+        if isinstance(body, ResolveBody):
+            view = await house.resolve(alert_id, by, body.note)
+        else:
+            view = await house.acknowledge(alert_id, by)
+        return web.json_response(view)
+    except BadBody as bad:
+        return bad.answer
+    except KeyError:
+        return _no_such("alert", "GET /api/v1/alerts lists them.")
+    except Refused as refusal:
+        return denial(409, str(refusal), "GET /api/v1/alerts/ID shows how the alert stands.")
+
+
+async def restore_rule(request: web.Request) -> web.Response:
+    """Have a rule that gave too many false alarms raise alerts as before; 204."""
+    try:
+        body = await read_body(request, RestoreBody)
+        rule, by = request.match_info["id"], who_is(request).by
+        await request.app[HOUSE].restore_rule(rule, body.camera, by)
+    except BadBody as bad:
+        return bad.answer
+    except KeyError:
+        return _no_such("rule", "The rules stand in the configuration.")
+    return web.Response(status=204)
 
 
 async def command_door(request: web.Request) -> web.Response:

@@ -6,11 +6,14 @@ fetched again when something changed, and only what differs is replaced.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, TypeGuard, cast, get_args
 
 from aiohttp import web
 
-from hub.errors import Refused
+from hub.casework import CASE_ROLES, KIND_NAMES
+from hub.errors import Refused, StateError
+from hub.events import new_id
 from hub.kinds.access_control import VERBS, Verb
 from hub.kinds.notifiers import SEVERITIES
 from hub.views import AlertView, CameraView, DoorView, IncidentView, Verdict
@@ -71,13 +74,17 @@ def _camera(cameras: list[CameraView], camera: str) -> CameraView | None:
 
 
 async def alert(request: web.Request) -> web.Response:
-    """One alert with its verdict under the thumb."""
-    return await _alert_page(request, request.match_info["id"])
+    """One alert with its verdict under the thumb. Who was told of it and opens it has seen it."""
+    alert_id = request.match_info["id"]
+    with suppress(StateError):  # the page is more important than that it was opened
+        await request.app[HOUSE].opened(alert_id, who_is(request).by)
+    return await alert_page(request, alert_id)
 
 
-async def _alert_page(
+async def alert_page(
     request: web.Request, alert_id: str, status: int = 200, problem: str = ""
 ) -> web.Response:
+    """The page of one alert, with what went wrong when somebody pressed a button there."""
     house = request.app[HOUSE]
     try:
         view = await house.alert(alert_id)
@@ -119,7 +126,7 @@ async def give_verdict(request: web.Request) -> web.Response:
     except KeyError:
         raise web.HTTPNotFound from None
     except Refused as refusal:
-        return await _alert_page(request, alert_id, status=409, problem=sentence(str(refusal)))
+        return await alert_page(request, alert_id, status=409, problem=sentence(str(refusal)))
     request.app[RECENT].add(alert_id)
     return see_other(local_path(str(fields.get("back", "/"))))
 
@@ -205,20 +212,39 @@ async def command_door(request: web.Request) -> web.Response:
 
 async def incidents(request: web.Request) -> web.Response:
     """Every incident, newest first."""
-    return await page(request, "incidents.html", incidents=await request.app[HOUSE].incidents())
+    house = request.app[HOUSE]
+    return await page(
+        request,
+        "incidents.html",
+        incidents=await house.incidents(),
+        kinds=KIND_NAMES,
+        places=house.config.places,
+        key=new_id(),
+    )
 
 
+_ANSWERS = ("verified", "dismissed", "unsure", "acknowledged", "resolved")
 _SHOWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "doors": ("Doors", ("door.", "action.")),
-    "people": ("Decisions", ("alert.verified", "alert.dismissed", "alert.unsure", "visitor.")),
+    "people": ("Decisions", (*(f"alert.{said}" for said in _ANSWERS), "visitor.")),
+    "case": ("Written down", ("incident.",)),
     "pictures": ("Pictures", ()),
 }
 
 
 async def incident(request: web.Request) -> web.Response:
     """The story of an incident, in order."""
+    return await incident_page(request, request.match_info["id"])
+
+
+async def incident_page(
+    request: web.Request, incident_id: str, status: int = 200, problem: str = ""
+) -> web.Response:
+    """The page of one incident, with what went wrong when somebody pressed a button there."""
+    house = request.app[HOUSE]
     try:
-        view = await request.app[HOUSE].incident(request.match_info["id"])
+        view = await house.incident(incident_id)
+        around = await house.cases.near(incident_id, lambda what: allowed(request, what))
     except KeyError:
         raise web.HTTPNotFound from None
     show = request.query.get("show", "")
@@ -227,6 +253,12 @@ async def incident(request: web.Request) -> web.Response:
     return await page(
         request,
         "incident.html",
+        status=status,
+        problem=problem,
+        near=around,
+        roles=CASE_ROLES,
+        people=house.config.people,
+        key=new_id(),
         incident=view,
         show=show if show in _SHOWS else "",
         entries=chosen.get(show, every),

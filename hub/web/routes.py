@@ -12,7 +12,20 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from hub.identity.permissions import PERMISSIONS
-from hub.web import api, configuration, files, pages, signin, stream
+from hub.web import (
+    answers,
+    api,
+    browsers,
+    call_card,
+    cases,
+    configuration,
+    files,
+    inbound,
+    pages,
+    picture_link,
+    signin,
+    stream,
+)
 from hub.web.security import PUBLIC, SIGNED_IN
 
 
@@ -29,7 +42,11 @@ class Route:
 ROUTES: tuple[Route, ...] = (
     Route("GET", "/", SIGNED_IN, pages.now),
     Route("GET", "/alerts/{id}", "see.alerts", pages.alert),
+    Route("GET", "/alerts/{id}/picture/{name}", "see.alerts", picture_link.show),
     Route("POST", "/alerts/{id}/verdict", "give.verdict", pages.give_verdict),
+    Route("POST", "/alerts/{id}/acknowledge", "give.verdict", answers.acknowledge),
+    Route("POST", "/alerts/{id}/resolve", "give.verdict", answers.resolve),
+    Route("POST", "/alerts/{id}/restore-rule", "give.verdict", answers.restore_rule),
     Route("GET", "/cameras/{id}", "see.cameras", pages.camera),
     Route("GET", "/doors", "see.doors", pages.doors),
     Route("GET", "/doors/{id}", "see.doors", pages.door),
@@ -54,7 +71,11 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/setup/{link}", PUBLIC, signin.setup),
     Route("GET", "/me", SIGNED_IN, signin.account),
     Route("POST", "/me/signout-others", SIGNED_IN, signin.sign_out_others),
+    Route("POST", "/me/browsers", SIGNED_IN, browsers.add),
+    Route("POST", "/me/browsers/{id}/forget", SIGNED_IN, browsers.forget),
+    Route("GET", "/sw.js", PUBLIC, browsers.worker),
     Route("POST", "/signout", SIGNED_IN, signin.leave),
+    Route("POST", "/inbound/{name}", PUBLIC, inbound.receive),
     Route("GET", "/healthz", PUBLIC, api.healthz),
     Route("GET", "/api/v1/health", "see.health", api.health),
     Route("GET", "/api/v1/models", "see.health", api.models),
@@ -64,6 +85,9 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/alerts", "see.alerts", api.alerts),
     Route("GET", "/api/v1/alerts/{id}", "see.alerts", api.alert),
     Route("POST", "/api/v1/alerts/{id}/verdict", "give.verdict", api.give_verdict),
+    Route("POST", "/api/v1/alerts/{id}/acknowledge", "give.verdict", api.acknowledge),
+    Route("POST", "/api/v1/alerts/{id}/resolve", "give.verdict", api.resolve),
+    Route("POST", "/api/v1/rules/{id}/restore", "give.verdict", api.restore_rule),
     Route("GET", "/api/v1/incidents", "see.incidents", api.incidents),
     Route("GET", "/api/v1/incidents/{id}", "see.incidents", api.incident),
     Route("GET", "/api/v1/visits", "see.visitors", api.visits),
@@ -71,6 +95,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/configuration/plan", "manage.configuration", configuration.api_plan),
     Route("POST", "/api/v1/configuration/apply", "manage.configuration", configuration.api_apply),
     Route("GET", "/api/v1/events", "see.events", stream.events),
+    *(Route(*line) for line in (*cases.LINES, *call_card.LINES)),
 )
 
 PERMISSION_OF: web.AppKey[dict[web.AbstractRoute, str]] = web.AppKey("permission_of", dict)

@@ -64,6 +64,7 @@ class Doorkeeper:
         self.passwords = PasswordThreads()
         self.by_name = Throttle(house.clock)
         self.by_address = Throttle(house.clock, free=30)
+        self.by_proof = Throttle(house.clock, free=30)
 
     def forget(self) -> None:
         """Look everybody up afresh; called whenever a session ends."""
@@ -126,7 +127,7 @@ def allowed(request: web.Request, permission: str) -> bool:
 
 def is_api(request: web.Request) -> bool:
     """Whether the answer is for a program rather than a person."""
-    return request.path.startswith("/api/")
+    return request.path.startswith(("/api/", "/inbound/"))
 
 
 def denial(status: int, error: str, hint: str) -> web.Response:

@@ -9,6 +9,7 @@ from aiohttp import web
 from hub.errors import Refused
 from hub.identity import accounts
 from hub.identity.accounts import OpenedSession
+from hub.identity.browsers import browsers_of
 from hub.identity.passwords import MIN_LENGTH, check_strength
 from hub.identity.permissions import PERMISSIONS
 from hub.web.render import html, page
@@ -108,7 +109,20 @@ async def account(request: web.Request) -> web.Response:
     house, who = request.app[HOUSE], who_is(request)
     now = house.clock.now()
     known = await house.journal_read(lambda c: accounts.sessions_of(c, who.name, now))
-    return await page(request, "me.html", sessions=known, permissions=PERMISSIONS)
+    told = await house.journal_read(lambda c: browsers_of(c, who.name))
+    people = house.config.people
+    return await page(
+        request,
+        "me.html",
+        sessions=known,
+        permissions=PERMISSIONS,
+        browsers=told,
+        push=next(iter((await house.push_keys()).items()), None),
+        addressed=any(
+            who.name.casefold() in (id_.casefold(), each.name.casefold())
+            for id_, each in people.items()
+        ),
+    )
 
 
 async def sign_out_others(request: web.Request) -> web.Response:

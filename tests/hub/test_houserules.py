@@ -188,3 +188,20 @@ def test_every_rule_is_in_the_table_of_the_page() -> None:
     page = (ROOT / "docs/reference/check.md").read_text(encoding="utf-8")
     table = page.partition("## Safety")[2].partition("\n## ")[0]
     assert table.count("\n|") - 2 == len(HOUSE_RULES)
+
+
+GUARD = "{name: Guard, role: sro, contact: {siren: x}, prefer: [siren]}"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("logbook}", "logbook, fallback: siren}", "everyone hears siren"),
+        ("logbook}", "logbook, fallback: log}", "stand in for itself"),
+        ("rules:\n", f"people:\n  guard: {GUARD}\nrules:\n", "everyone hears siren"),
+    ],
+)
+def test_no_notice_goes_to_everyone_instead(tmp_path: Path, old: str, new: str, said: str) -> None:
+    """A siren is nobody's other way, nor is a channel its own."""
+    (problem,) = refused(tmp_path, SOUND.replace(old, new, 1))
+    assert said in problem.message

@@ -9,14 +9,14 @@ import json
 import logging
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from types import MappingProxyType
 from typing import Any
 
 import pytest
 from pydantic import Field, model_validator
 
-from hub import Block, Channel, Driver, Event, Notice, NotReady, Receipt
+from hub import Ack, Block, Channel, Driver, Event, Notice, NotReady, Receipt
 from hub.testing import CabledDevice, NotifierContract
 from tests.hub.testing.broken_promises import failing, on
 
@@ -114,6 +114,59 @@ def lamp(factory: Any = Lamp, config: type[Block] = LampConfig, name: str = "lam
 def test_a_sound_driver_passes() -> None:
     """The contract is kept by a driver of fifty lines that does its work."""
     assert failing(on(LampContract, lamp())) == set()
+
+
+class Telling(Lamp):
+    """A sound driver that tells what becomes of its notices."""
+
+    def __init__(self, config: LampConfig, context: Any) -> None:
+        super().__init__(config, context)
+        self.lit: asyncio.Queue[Ack | None] = asyncio.Queue()
+
+    async def start(self) -> None:
+        self.lit = asyncio.Queue()
+
+    async def send(self, notice: Notice) -> Receipt:
+        receipt = await super().send(notice)
+        self.lit.put_nowait(self.ack(notice))
+        return receipt
+
+    def ack(self, notice: Notice) -> Ack:
+        return Ack("seen", key=notice.key, time=self.context.clock.now())
+
+    async def acks(self) -> AsyncIterator[Ack]:
+        while (ack := await self.lit.get()) is not None:
+            yield ack
+
+    async def close(self) -> None:
+        self.lit.put_nowait(None)
+
+
+def test_a_sound_driver_that_tells_of_its_notices_passes() -> None:
+    """Acks that go on until close, and no other promise is harmed by them."""
+    assert failing(on(LampContract, lamp(Telling))) == set()
+
+
+class TellsNonsense(Telling):
+    def ack(self, notice: Notice) -> Any:
+        return {"seen": notice.key}
+
+
+class TellsOfNothing(Telling):
+    def ack(self, notice: Notice) -> Ack:
+        return Ack("seen")
+
+
+class TellsOnce(Telling):
+    async def acks(self) -> AsyncIterator[Ack]:
+        ack = await self.lit.get()
+        if ack is not None:
+            yield ack
+
+
+class TellsForEver(Telling):
+    async def close(self) -> None:
+        """Whoever follows the acks waits."""
 
 
 class Unexplained(LampConfig):
@@ -366,6 +419,10 @@ BAD = {
         lamp(FireAndForget),
         {"the_device_disappears_and_returns", "nonsense_from_the_device_is_a_plain_failure"},
     ),
+    "acks that are none": (lamp(TellsNonsense), {"acks_are_whole_and_end_with_it"}),
+    "acks of nothing": (lamp(TellsOfNothing), {"acks_are_whole_and_end_with_it"}),
+    "acks that end by themselves": (lamp(TellsOnce), {"acks_are_whole_and_end_with_it"}),
+    "acks that outlive it": (lamp(TellsForEver), {"acks_are_whole_and_end_with_it"}),
     "lost for ever": (lamp(NeverAgain), {"the_device_disappears_and_returns"}),
     "any answer is a success": (
         lamp(TakesAnything),

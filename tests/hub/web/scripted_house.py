@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
+from scripted_cases import ScriptedCases, bare_case
 
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, iso
@@ -22,6 +23,7 @@ from hub.config import Config
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES
+from hub.safety.picture_links import PictureLinks
 from hub.storage.journal import Journal
 
 PLACES = {
@@ -124,10 +126,12 @@ class ScriptedHouse:
         self.configuration = ScriptedConfiguration()
         self.campus = Campus(self.config.places)
         self.journal = Journal(folder / "journal.db")
+        self.cases = ScriptedCases(self)
         self._stream_size = stream_size
         self._streams: set[_Stream] = set()
         self._past: list[tuple[int, Event]] = []
         self.commands: list[tuple[str, str, str, str]] = []
+        self.restored: list[tuple[str, str, str]] = []
         self.health_view: dict[str, Any] = {}
         self.model_views: list[dict[str, Any]] = []
         self.camera_views: list[dict[str, Any]] = []
@@ -135,7 +139,14 @@ class ScriptedHouse:
         self.alert_views: dict[str, dict[str, Any]] = {}
         self.incident_views: dict[str, dict[str, Any]] = {}
         self.visit_views: list[dict[str, Any]] = []
+        self.looked: list[tuple[str, str]] = []
+        self.picture_links = PictureLinks(b"secret of the tests")
+        self.browser_keys: dict[str, str] = {}
         self._furnish()
+
+    async def push_keys(self) -> dict[str, str]:
+        """What browsers subscribe with, by notifier."""
+        return self.browser_keys
 
     async def open(self) -> None:
         """Open the journal."""
@@ -191,6 +202,9 @@ class ScriptedHouse:
         self.publish("door.online", f"door/{door}", door)
         return new_id()
 
+    async def opened(self, alert: str, by: str) -> None:
+        self.looked.append((alert, by))
+
     async def alerts(self, open_only: bool = False) -> list[Any]:
         views = [each for each in self.alert_views.values() if _open(each) or not open_only]
         return sorted(
@@ -217,6 +231,27 @@ class ScriptedHouse:
         view["verdict"] = {"verdict": verdict, "by": by, "time": self.ago(0), "note": note}
         self.publish(f"alert.{verdict}", f"person/{by}", alert)
         return self._aged(view)
+
+    async def acknowledge(self, alert: str, by: str) -> Any:
+        view = self.alert_views[alert]
+        if view["acknowledged"] and view["acknowledged"]["by"] != by:
+            raise Refused(f"{view['acknowledged']['by']} already took this alert on")
+        view["acknowledged"] = {"by": by, "time": self.ago(0), "note": ""}
+        self.publish("alert.acknowledged", f"person/{by}", alert)
+        return self._aged(view)
+
+    async def resolve(self, alert: str, by: str, note: str = "") -> Any:
+        view = self.alert_views[alert]
+        if view["state"] != "verified":
+            raise Refused("nobody has said yet whether this is real; verify or dismiss it first")
+        view["resolved"] = {"by": by, "time": self.ago(0), "note": note}
+        self.publish("alert.resolved", f"person/{by}", alert)
+        return self._aged(view)
+
+    async def restore_rule(self, rule: str, camera: str, by: str) -> None:
+        if rule not in ("closed_wing",):
+            raise KeyError(rule)
+        self.restored.append((rule, camera, by))
 
     async def incidents(self) -> list[Any]:
         views = [{**each, "entries": []} for each in self.incident_views.values()]
@@ -320,6 +355,11 @@ class ScriptedHouse:
             "could_be": "staff with a key, cleaning",
             "will": ["Locks Science East, Science West, Stair B", "Tells SRO through Console"],
             "verdict": None,
+            "acknowledged": None,
+            "resolved": None,
+            "ladder": None,
+            "unheard": None,
+            "told": [],
             **more,
         }
 
@@ -420,6 +460,7 @@ class ScriptedHouse:
                 "place_words": self.campus.words("science"),
                 "opened": self.ago(72),
                 "updated": self.ago(22),
+                **bare_case(),
                 "alerts": [alert],
                 "actions": [
                     {
@@ -447,8 +488,12 @@ class ScriptedHouse:
 
     def _entry(self, ago: float, kind: str, text: str, **more: Any) -> dict[str, Any]:
         return {
+            "event": new_id(),
+            "incident": "i1",
             "time": self.ago(ago),
             "received": self.ago(ago - 0.3),
+            "late_s": 0.3,
+            "clock": "",
             "source": "camera/science",
             "type": kind,
             "text": text,
@@ -582,6 +627,14 @@ class ScriptedHouse:
                 "inference": {"waiting": 30, "limit": 48, "dropped": 4},
             },
             "events": 1520,
+            "heartbeat": {
+                "every": "5m",
+                "last": self.ago(60),
+                "age_s": 60.0,
+                "took_s": 0.021,
+                "trouble": "",
+                "watcher": "",
+            },
             "backup": {"every": "1h", "last": self.ago(1200), "trouble": ""},
             "alerts_open": 0,
             "actions": {"confirmed": 8, "failed": 1, "timed_out": 0, "pending": 1},

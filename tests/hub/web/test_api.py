@@ -132,10 +132,11 @@ async def test_a_door_command_is_accepted_refused_or_unknown(
     assert len(house.commands) == 1
 
 
-async def test_the_watchdog_learns_one_word(client: TestClient) -> None:
-    """Without signing in: ok or degraded, no details."""
+async def test_the_watchdog_learns_one_word_and_one_age(client: TestClient) -> None:
+    """Without signing in: ok or degraded and how old the heartbeat is, no details."""
     answer = await client.get("/healthz")
-    assert (answer.status, await answer.json()) == (200, {"state": "degraded"})
+    told = {"state": "degraded", "heartbeat_age_s": 60.0}
+    assert (answer.status, await answer.json()) == (200, told)
 
 
 async def test_a_picture_carries_its_age_and_costs_little_when_unchanged(

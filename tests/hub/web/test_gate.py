@@ -15,7 +15,8 @@ from hub.web.server import create_app
 
 API_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
 NAMES = {
-    "id": "a1", "name": "console.css", "link": "made-up", "desk": "front", "sha256": "ab" * 32,
+    "id": "a1", "task": "t1", "name": "console.css", "link": "made-up", "desk": "front",
+    "sha256": "ab" * 32,
 }  # fmt: skip
 STREAMS = ("/live", "/api/v1/events")
 
@@ -35,6 +36,8 @@ def test_only_these_addresses_are_public() -> None:
         "GET /setup/{link}",
         "GET /signin",
         "GET /static/{name}",
+        "GET /sw.js",
+        "POST /inbound/{name}",
         "POST /setup/{link}",
         "POST /signin",
     ]

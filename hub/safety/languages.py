@@ -1,0 +1,83 @@
+"""What people are told in their own language: moments, and what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from hub.events import Event
+from hub.safety.words import Words
+
+ENGLISH, SPANISH = "en", "es"
+BUILT_IN = (ENGLISH, SPANISH)
+
+_DAYS = ("lunes", "martes", "miércoles", "jueves", "viernes", "sábado", "domingo")
+_MONTHS = (
+    "enero", "febrero", "marzo", "abril", "mayo", "junio", "julio", "agosto", "septiembre",
+    "octubre", "noviembre", "diciembre",
+)  # fmt: skip
+_SEEN: Mapping[str, str] = {
+    "door.opened": "se abrió",
+    "door.closed": "se cerró",
+    "door.locked": "comunica que está bloqueada",
+    "door.unlocked": "comunica que está desbloqueada",
+    "door.forced": "forzada mientras estaba bloqueada",
+    "door.held": "lleva demasiado tiempo abierta",
+    "door.jammed": "comunica que el pestillo está atascado",
+    "door.online": "su controlador responde de nuevo",
+    "door.offline": "su controlador no responde",
+    "camera.online": "vuelve a dar imagen",
+    "camera.offline": "no da imagen",
+    "camera.covered": "su objetivo está tapado",
+    "camera.moved": "la han movido, o muestra otra vista",
+    "camera.defocused": "su imagen está desenfocada",
+    "camera.frozen": "su imagen está congelada",
+    "camera.blind": "no puede ver",
+}
+_VISITOR: Mapping[str, str] = {
+    "visitor.checked_in": "ha entrado",
+    "visitor.checked_out": "ha salido",
+    "visitor.overstayed": "sigue aquí después de la hora acordada",
+}
+_LABELS: Mapping[str, str] = {
+    "person": "Persona",
+    "car": "Coche",
+    "truck": "Camión",
+    "bus": "Autobús",
+    "bicycle": "Bicicleta",
+    "dog": "Perro",
+}
+
+
+def moment(language: str, time: datetime, words: Words) -> str:
+    """Hour and date on the school's wall clock; in figures where the language is not built in."""
+    if language == ENGLISH:
+        return words.moment(time)
+    local = time.astimezone(ZoneInfo(words.config.hub.timezone))
+    if language == SPANISH:
+        day, month = _DAYS[local.weekday()], _MONTHS[local.month - 1]
+        return f"{local:%H:%M} del {day} {local.day} de {month}"
+    return f"{local:%H:%M}, {local:%Y-%m-%d}"
+
+
+def seen(event: Event | None, words: Words) -> dict[str, str]:
+    """What an event says, in each built-in language; empty where that has no words for it."""
+    if event is None:
+        return {}
+    return {ENGLISH: words.sentence(event)[0], SPANISH: _spanish(event, words)}
+
+
+def _spanish(event: Event, words: Words) -> str:
+    area = event.type.partition(".")[0]
+    name: Callable[[str], str] = {"door": words.door, "camera": words.camera}.get(area, str)
+    if event.type in _SEEN:
+        return f"{name(event.subject)}: {_SEEN[event.type]}"
+    if event.type in _VISITOR:
+        return f"{event.data.get('visitor') or event.subject} {_VISITOR[event.type]}"
+    if event.type == "zone.entered":
+        label = str(event.data.get("label") or "")
+        who = _LABELS.get(label, label.capitalize() or "Algo")
+        guess = " (deducido del movimiento)" if event.data.get("guessing") else ""
+        return f"{who}{guess} en {words.campus.name(str(event.data.get('place')))}"
+    return ""
