@@ -10,17 +10,18 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from training import pasting
+from training.pasting import HEAD, LOWEST, MOST_TOGETHER, SHOWN, Layers, somewhere
 from training.pictures import Boxes, Known, Luma, by_scene, empty
 from training.prepare import Material
 from training.sprites import Sprite
 from training.weather import weathered
 
 PADDING = 114
-LOWEST = 14.0  # people lower than this, in pixels of the sample, are in doubt
-SHOWN = 0.4  # people of whom less shows are in doubt
-SHARES = {"photograph": 0.44, "school": 0.12, "pasted": 0.28, "mosaic": 0.16}
+SHARES = {"photograph": 0.36, "school": 0.12, "pasted": 0.32, "mosaic": 0.12, "nobody": 0.08}
+PASTED = {"few": 0.4, "group": 0.4, "close": 0.2}
+CLOSE = 0.12  # share of the crops around somebody that are too close to show all of them
 LARGEST = 3.5  # how many times a picture is enlarged at most
-HIDDEN = 0.55  # share of somebody that may be covered by what is pasted over them
 
 
 class Sample(NamedTuple):
@@ -45,14 +46,17 @@ class Composer:
 
     def sample(self, rng: Generator, size: int) -> Sample:
         """One sample of `size` pixels a side."""
-        kind = str(rng.choice(list(SHARES), p=list(SHARES.values())))
+        kind = _kind(rng, SHARES)
         if kind == "mosaic":
             plain = self._mosaic(rng, size)
         elif kind == "pasted":
             plain = self._pasted(rng, size)
+        elif kind == "nobody":
+            pool = self._empty if rng.random() < 0.6 else self._school
+            plain = crop(pool.draw(rng), rng, size, near=False)
         else:
             pool = self._photographs if kind == "photograph" else self._school
-            plain = crop(pool.draw(rng), rng, size)
+            plain = crop(pool.draw(rng), rng, size, close=CLOSE)
         return Sample(weathered(plain.luma, rng), plain.people, plain.doubt)
 
     def _mosaic(self, rng: Generator, size: int) -> Sample:
@@ -70,42 +74,44 @@ class Composer:
         return Sample(luma, _joined(people), _joined(doubt))
 
     def _pasted(self, rng: Generator, size: int) -> Sample:
-        """People, and things that are none, pasted over a place."""
+        """People, cars, and things that are neither, pasted over a place."""
         which = rng.random()
         pool = self._empty if which < 0.5 else self._photographs if which < 0.8 else self._school
         ground = crop(pool.draw(rng), rng, size, near=which >= 0.5 and rng.random() < 0.3)
-        luma, people, doubt = ground.luma.copy(), list(ground.people), list(ground.doubt)
-        for _ in range(int(rng.choice([0, 1, 2, 3], p=[0.1, 0.5, 0.25, 0.15]))):
-            sprites = self.material.cut if rng.random() < 0.6 else self.material.drawn
-            box = paste(luma, sprites[int(rng.integers(len(sprites)))], rng)
-            if box is None:
-                continue
-            people, hidden = _behind(people, box)
-            doubt += hidden
-            people.append(box)
-        for _ in range(int(rng.choice([0, 1, 2], p=[0.6, 0.3, 0.1]))):
-            box = self._decoy(luma, rng)
-            people, hidden = _behind(people, box)
-            doubt += hidden
-        return Sample(luma, _sized(people), _sized(doubt))
-
-    def _decoy(self, luma: Luma, rng: Generator) -> NDArray[np.float32]:
-        """Something that is nobody: a patch of another place, with an edge like a sprite's."""
-        size = luma.shape[0]
-        other = crop(self._empty.draw(rng), rng, size).luma
-        wide, tall = (int(v) for v in rng.integers(size // 10, size // 2, 2))
-        x, y = int(rng.integers(0, size - wide)), int(rng.integers(0, size - tall))
-        cover = np.zeros((size, size), np.uint8)
-        if rng.random() < 0.5:
-            points = rng.uniform(0, 1, (int(rng.integers(4, 9)), 2)) * (wide, tall) + (x, y)
-            cv2.fillConvexPoly(cover, cv2.convexHull(points.astype(np.int32)), 255)
+        layers, kind = Layers(ground.luma.copy()), _kind(rng, PASTED)
+        if rng.random() < 0.25:
+            pasting.car(layers, self._car(rng), rng)
+        if kind == "group":
+            pasting.group(layers, self._people(rng, int(rng.integers(2, MOST_TOGETHER + 1))), rng)
         else:
-            middle = (x + wide // 2, y + tall // 2)
-            cv2.ellipse(cover, middle, (wide // 2, tall // 2), 0, 0, 360, 255, -1)
-        share = cv2.GaussianBlur(cover, (3, 3), 0).astype(np.float32) / 255
-        shifted = np.clip(other.astype(np.float32) + rng.uniform(-50, 50), 0, 255)
-        luma[:] = (luma * (1 - share) + shifted * share).astype(np.uint8)
-        return np.array([x, y, x + wide, y + tall], np.float32)
+            count = rng.choice([0, 1, 2, 3], p=[0.15, 0.45, 0.25, 0.15])
+            pasting.few(layers, self._people(rng, int(count) if kind == "few" else 0), rng)
+        if kind == "close":
+            pasting.close(layers, self._people(rng, 1)[0], rng)
+        for _ in range(int(rng.choice([0, 1, 2], p=[0.65, 0.25, 0.1]))):
+            pasting.decoy(layers, self._elsewhere(rng, size), rng)
+        if rng.random() < 0.12:
+            pasting.counter(layers, self._elsewhere(rng, size), rng)
+        if rng.random() < 0.1:
+            pasting.car(layers, self._car(rng), rng)
+        shown, hidden = layers.below(ground.people)
+        people, doubt = layers.people()
+        return Sample(layers.luma, _joined([shown, people]), _joined([ground.doubt, hidden, doubt]))
+
+    def _people(self, rng: Generator, count: int) -> list[Sprite]:
+        """Cut out or drawn; those of one sample are of one kind, mostly."""
+        drawn = 0.35 if rng.random() < 0.3 else float(rng.random() < 0.4)
+        found = []
+        for _ in range(count):
+            sprites = self.material.drawn if rng.random() < drawn else self.material.cut
+            found.append(sprites[int(rng.integers(len(sprites)))])
+        return found
+
+    def _car(self, rng: Generator) -> Sprite:
+        return self.material.cars[int(rng.integers(len(self.material.cars)))]
+
+    def _elsewhere(self, rng: Generator, size: int) -> Luma:
+        return crop(self._empty.draw(rng), rng, size).luma
 
 
 class _Pool:
@@ -121,10 +127,13 @@ class _Pool:
                                   len(self._pictures) - 1)]  # fmt: skip
 
 
-def crop(known: Known, rng: Generator, size: int, near: bool | None = None) -> Sample:
+def crop(
+    known: Known, rng: Generator, size: int, near: bool | None = None, close: float = 0.0
+) -> Sample:
     """A square part of a picture at a random scale, mirrored half of the time.
 
-    With `near` around one of its people; left open, mostly so.
+    With `near` around one of its people; left open, mostly so. A share `close` of those is too
+    close to show all of somebody, and head and shoulders are enough for a person then.
     """
     rows, columns = known.luma.shape
     if near is None:
@@ -136,7 +145,12 @@ def crop(known: Known, rng: Generator, size: int, near: bool | None = None) -> S
         wanted = float(np.exp(rng.uniform(np.log(lowest), np.log(highest))))
         scale = max(min(wanted / tall, LARGEST), size / max(rows, columns))
         spare = 0.5 * (x2 - x1) * scale, 0.5 * (y2 - y1) * scale
-        at = [_somewhere(rng, s, size) for s in spare]
+        at = [somewhere(rng, s, size) for s in spare]
+        if close and rng.random() < close:
+            wanted = size * float(np.exp(rng.uniform(0.0, np.log(2.6))))
+            scale = max(min(wanted / tall, LARGEST), size / max(rows, columns))
+            at = [size * float(rng.uniform(0.2, 0.8)),
+                  size * float(rng.uniform(0.02, 0.5)) + 0.5 * (y2 - y1) * scale]  # fmt: skip
         middle = (x1 + x2) / 2, (y1 + y2) / 2
     else:
         whole = size / max(rows, columns)
@@ -162,58 +176,11 @@ def crop(known: Known, rng: Generator, size: int, near: bool | None = None) -> S
                           borderMode=cv2.BORDER_CONSTANT, borderValue=PADDING)  # fmt: skip
     people, doubt = _moved(known.boxes, moved, size), _moved(known.ignore, moved, size)
     kept = _large(people[0]) & (people[1] >= SHOWN)
+    if close:
+        kept |= _upper(known.boxes, moved, people[0])
     unsure = people[0][~kept & (people[1] > 0.05)]
     ignored = doubt[0][doubt[1] > 0.05]
     return Sample(np.asarray(luma, np.uint8), people[0][kept], np.concatenate([unsure, ignored]))
-
-
-def paste(luma: Luma, sprite: Sprite, rng: Generator) -> NDArray[np.float32] | None:
-    """Put a person into a picture; the box of what shows, None where nothing worthwhile does."""
-    size = luma.shape[0]
-    tall = float(np.exp(rng.uniform(np.log(20), np.log(size * 1.1))))
-    scale = tall / sprite.luma.shape[0]
-    wide = max(4, round(sprite.luma.shape[1] * scale * float(np.exp(rng.uniform(-0.12, 0.12)))))
-    shape = (wide, max(8, round(tall)))
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    grey = cv2.resize(sprite.luma, shape, interpolation=way).astype(np.float32)
-    cover = cv2.resize(sprite.cover, shape, interpolation=way).astype(np.float32) / 255
-    if rng.random() < 0.5:
-        grey, cover = grey[:, ::-1], cover[:, ::-1]
-    x = round(_somewhere(rng, shape[0] / 2, size) - shape[0] / 2)
-    y = round(_somewhere(rng, shape[1] / 2, size) - shape[1] / 2)
-    x1, y1, x2, y2 = max(0, x), max(0, y), min(size, x + shape[0]), min(size, y + shape[1])
-    if (x2 - x1) * (y2 - y1) < SHOWN * shape[0] * shape[1] or y2 - y1 < LOWEST:
-        return None
-    part = slice(y1 - y, y2 - y), slice(x1 - x, x2 - x)
-    grey, cover = grey[part], cover[part]
-    window = luma[y1:y2, x1:x2]
-    if rng.random() < 0.6:
-        grey = (grey - grey.mean()) * rng.uniform(0.35, 1.4) + grey.mean() * rng.uniform(0.4, 1.5)
-    if rng.random() < 0.25:  # hardly to be told from what is behind
-        apart = rng.choice([-1, 1]) * rng.uniform(10, 40)
-        grey = window.mean() + (grey - grey.mean()) * 0.6 + apart
-    if rng.random() < 0.3:
-        _shadow(luma, (x1 + x2) / 2, y2, x2 - x1, rng)
-    window[:] = np.clip(window * (1 - cover) + grey * cover, 0, 255).astype(np.uint8)
-    return np.array([x1, y1, x2, y2], np.float32)
-
-
-def _shadow(luma: Luma, x: float, y: float, wide: float, rng: Generator) -> None:
-    """Darken an ellipse under somebody's feet."""
-    cover = np.zeros(luma.shape, np.uint8)
-    reach = (max(2, int(wide * rng.uniform(0.4, 1.4))), max(1, int(wide * rng.uniform(0.05, 0.25))))
-    cv2.ellipse(cover, (int(x + rng.uniform(-0.5, 0.5) * reach[0]), int(y)), reach, 0, 0, 360,
-                int(rng.uniform(40, 140)), -1)  # fmt: skip
-    cover = cv2.GaussianBlur(cover, (7, 7), 0)
-    luma[:] = (luma * (1 - cover.astype(np.float32) / 255)).astype(np.uint8)
-
-
-def _somewhere(rng: Generator, half: float, size: int) -> float:
-    """Where the middle of something lies: inside, but now and then cut off by an edge."""
-    if rng.random() < 0.2:
-        return float(rng.uniform(0, size))
-    low, high = min(half, size - half), max(half, size - half)
-    return float(rng.uniform(low, high))
 
 
 def _filled(start: float, length: float, size: int) -> float:
@@ -239,6 +206,17 @@ def _moved(
     return clipped, _area(clipped) / np.maximum(_area(out), 1e-3)
 
 
+def _upper(boxes: Boxes, moved: NDArray[np.float64], clipped: Boxes) -> NDArray[np.bool_]:
+    """Of whom head and shoulders are inside, large enough to be told."""
+    top = boxes[:, 1] * moved[1, 1] + moved[1, 2]
+    tall = (boxes[:, 3] - boxes[:, 1]) * moved[1, 1]
+    wide = (boxes[:, 2] - boxes[:, 0]) * abs(moved[0, 0])
+    high, broad = clipped[:, 3] - clipped[:, 1], clipped[:, 2] - clipped[:, 0]
+    told = (high >= 1.1 * HEAD * tall) & (high >= 2 * LOWEST) & (broad >= 0.7 * wide)
+    out: NDArray[np.bool_] = (top > -2) & told
+    return out
+
+
 def _area(boxes: Boxes) -> NDArray[np.float32]:
     out: NDArray[np.float32] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     return out
@@ -249,21 +227,8 @@ def _large(boxes: Boxes) -> NDArray[np.bool_]:
     return out
 
 
-def _behind(
-    people: list[NDArray[np.float32]], front: NDArray[np.float32]
-) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """Those who still show with something at `front` before them, and those in doubt now."""
-    shown, hidden = [], []
-    for box in people:
-        low, high = np.maximum(box[:2], front[:2]), np.minimum(box[2:], front[2:])
-        covered = float(np.prod(np.clip(high - low, 0, None)))
-        share = covered / max(1.0, float((box[2] - box[0]) * (box[3] - box[1])))
-        (hidden if share > HIDDEN else shown).append(box)
-    return shown, hidden
-
-
-def _sized(boxes: list[NDArray[np.float32]]) -> Boxes:
-    return np.asarray(boxes, np.float32).reshape(-1, 4)
+def _kind(rng: Generator, shares: dict[str, float]) -> str:
+    return str(rng.choice(list(shares), p=list(shares.values())))
 
 
 def _joined(parts: list[Boxes]) -> Boxes:

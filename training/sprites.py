@@ -1,4 +1,4 @@
-"""Cut-out people to paste into other pictures: drawn ones, and ones cut from photographs.
+"""What is pasted into other pictures: people, drawn or cut from photographs, and drawn cars.
 
 A sprite is luma and opacity, both uint8 (h, w), cropped to what is opaque.
 """
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from plugins.cameras.school.figure import Outfit, Pose, Shade, cast
 from plugins.cameras.school.scene import _cloth
+from plugins.cameras.school.vehicle import Body, Mesh, faces, park
 from plugins.cameras.school.view import View
 from training.pictures import Known, Luma
 
@@ -63,15 +64,45 @@ def _figure(rng: Generator, cloth: NDArray[np.float32]) -> Sprite | None:
         idle=float(rng.uniform(0, 2 * math.pi)),
     )
     outfit = Outfit.draw(rng, against=tuple(rng.uniform(0.03, 0.6, 3).tolist()))
-    ambient = float(rng.uniform(0.25, 1.0))
-    key = float(rng.uniform(0, 1.6))
-    towards = (float(rng.normal()), float(rng.uniform(0.2, 2)), float(rng.normal()))
-    shade = Shade((ambient,) * 3, (key,) * 3, towards)
-    found = cast(view, outfit, pose, shade, cloth)
+    found = cast(view, outfit, pose, _shade(rng), cloth)
     if found is None:
         return None
-    cover = np.clip(found.cover, 0, 1)
-    light = found.light / np.maximum(cover, 1e-3)[..., None]
+    return _developed(found.light, found.cover)
+
+
+def cars(count: int, seed: int, step: Step = lambda: None) -> Iterator[Sprite]:
+    """Cars as the simulated school draws them, from any side, in any light."""
+    rng = np.random.default_rng(seed)
+    made = 0
+    while made < count:
+        sprite = _car(rng)
+        if sprite is not None:
+            made += 1
+            yield sprite
+            step()
+
+
+def _car(rng: Generator) -> Sprite | None:
+    pitch, far = float(rng.uniform(2, 40)), float(rng.uniform(6, 14))
+    up = 0.7 + far * math.sin(math.radians(pitch))
+    away = far * math.cos(math.radians(pitch))
+    fov = 2 * math.degrees(math.atan(2.8 / far))
+    view = View((0.0, up, 0.0), 0.0, pitch, fov, 2 * TALL, 2 * TALL)
+    mesh = Mesh(faces(Body.draw(rng), bool(rng.random() < 0.5)))
+    found = park(view, mesh, 0.0, away, float(rng.uniform(0, 2 * math.pi)), _shade(rng))
+    return None if found is None else _developed(found.light, found.cover)
+
+
+def _shade(rng: Generator) -> Shade:
+    ambient, key = float(rng.uniform(0.25, 1.0)), float(rng.uniform(0, 1.6))
+    towards = (float(rng.normal()), float(rng.uniform(0.2, 2)), float(rng.normal()))
+    return Shade((ambient,) * 3, (key,) * 3, towards)
+
+
+def _developed(linear: NDArray[np.float32], opacity: NDArray[np.float32]) -> Sprite | None:
+    """Linear light (h, w, 3), times coverage, and coverage as luma and opacity."""
+    cover = np.clip(opacity, 0, 1)
+    light = linear / np.maximum(cover, 1e-3)[..., None]
     grey = np.clip(light @ np.array([0.2126, 0.7152, 0.0722], np.float32), 0, None)
     luma = 255 * np.clip(1 - np.exp(-4 * grey), 0, 1) ** (1 / 2.2)
     return trimmed(np.asarray(luma, np.uint8), np.asarray(255 * cover, np.uint8))

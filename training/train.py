@@ -27,7 +27,7 @@ from training.losses import losses
 from training.network import Network, cells
 from training.prepare import Material, prepare
 
-PHASES = ((0.6, (96, 128, 160)), (1.0, (160, 192, 224)))  # small samples first: more of them
+SMALL, LARGE = (96, 128, 160), (160, 192, 224, 256)  # small samples first: more of them
 AVERAGED = 0.998  # of the running average of the weights, a step
 MOST = 16  # people in a sample
 WARM_STEPS = 300
@@ -73,7 +73,11 @@ def batch_of(shown: list[Sample], size: int) -> Batch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to train and how: `steps` at most, and `minutes` at most."""
+    """How long to train and how: `steps` at most, and `minutes` at most.
+
+    The share `small` of it sees small samples. `frozen` leaves the finest stage as it is: about
+    twice as many steps in the same time.
+    """
 
     steps: int
     minutes: float
@@ -81,6 +85,8 @@ class Plan:
     rate: float
     seed: int
     workers: int
+    small: float = 0.6
+    frozen: bool = False
 
 
 class Trainer:
@@ -88,6 +94,8 @@ class Trainer:
 
     def __init__(self, network: Network, plan: Plan) -> None:
         self.averaged = copy.deepcopy(network).eval()
+        network.eighth.requires_grad_(not plan.frozen)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network, self._plan = network, plan
         self._optimiser = torch.optim.AdamW(_groups(network), lr=plan.rate)
         self._began = time.monotonic()
@@ -97,8 +105,10 @@ class Trainer:
         """To the end of the plan, telling the quality on `shown` now and then in the `log`."""
         bar = progress.add_task("Training", total=1.0)
         told, sums, counted = time.monotonic(), np.zeros(3), 0
-        for until, sizes in PHASES:
+        for until, sizes in ((self._plan.small, SMALL), (1.0, LARGE)):
             made = _Samples(material, sizes, self._plan.batch, self._plan.seed)
+            if self.done() >= until:
+                continue
             for batch in DataLoader(made, batch_size=None, num_workers=self._plan.workers):
                 if self.done() >= until:
                     break
@@ -124,8 +134,9 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self._plan.rate * warm * _cosine(self.done())
         self._network.train()
+        self._network.eighth.train(not self._plan.frozen)
         with torch.autocast("cpu", torch.bfloat16):
-            rows = self._network(luma)
+            rows = self._network(luma.contiguous(memory_format=torch.channels_last))
         found = losses(rows.float(), people, there, doubt, size)
         self._optimiser.zero_grad(set_to_none=True)
         found.total.backward()  # type: ignore[no-untyped-call]
@@ -166,8 +177,9 @@ def average(averaged: torch.nn.Module, network: torch.nn.Module, share: float) -
 
 def _groups(network: Network) -> list[dict[str, Any]]:
     """Weights decay, biases and norms do not."""
-    many = [p for p in network.parameters() if p.ndim > 1]
-    few = [p for p in network.parameters() if p.ndim <= 1]
+    learning = [p for p in network.parameters() if p.requires_grad]
+    many = [p for p in learning if p.ndim > 1]
+    few = [p for p in learning if p.ndim <= 1]
     return [{"params": many, "weight_decay": 0.03}, {"params": few, "weight_decay": 0.0}]
 
 
@@ -189,6 +201,8 @@ def main(
     workers: int = 1,
     share: Annotated[float, typer.Option(help="Of the drawn material, for short tries.")] = 1.0,
     start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
+    small: Annotated[float, typer.Option(help="Share of the time with small samples.")] = 0.6,
+    frozen: Annotated[bool, typer.Option(help="Leave the finest stage as it starts.")] = False,
     name: str = "people",
 ) -> None:
     """Train, telling the quality on the validation scenes every two minutes."""
@@ -203,7 +217,7 @@ def main(
             network.load_state_dict(torch.load(start, weights_only=True))
         weights = sum(p.numel() for p in network.parameters())
         progress.console.print(f"{weights:,} weights; {len(material.photographs)} photographs")
-        plan = Plan(steps, minutes, batch, rate, seed, workers)
+        plan = Plan(steps, minutes, batch, rate, seed, workers, small, frozen)
         Trainer(network, plan).run(material, shown, out / f"{name}.jsonl", progress)
 
 

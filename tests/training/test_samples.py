@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from training import pictures, sprites
-from training.compose import LOWEST, Composer, Sample, crop, paste
+from training.compose import Composer, Sample, crop
 from training.evaluate import evaluate
+from training.pasting import LOWEST, Layers, few
 from training.pictures import Known
 from training.prepare import Material
 from training.sprites import Sprite
@@ -32,7 +33,8 @@ def material() -> Material:
     people = [striped(f"{i}", f"s{i % 3}", [[40 + i, 50, 60 + i, 110]]) for i in range(9)]
     nobody = [striped(f"e{i}", "empty", []) for i in range(3)]
     bar = Sprite(np.full((90, 30), 230, np.uint8), np.full((90, 30), 255, np.uint8))
-    return Material(people + nobody, people + nobody, [bar], list(sprites.drawn(3, 4)))
+    drawn, cars = list(sprites.drawn(3, 4)), list(sprites.cars(2, 4))
+    return Material(people + nobody, people + nobody, [bar], drawn, cars)
 
 
 def test_the_same_seed_composes_the_same_samples(material: Material) -> None:
@@ -95,19 +97,17 @@ def test_a_pasted_person_is_where_the_box_says() -> None:
     bar = Sprite(np.full((80, 24), 255, np.uint8), np.full((80, 24), 255, np.uint8))
     seen = 0
     for _ in range(40):
-        luma = np.full((SIZE, SIZE), 90, np.uint8)
-        box = paste(luma, bar, rng)
-        if box is None:
-            assert (luma == 90).all()
-            continue
-        seen += 1
-        x1, y1, x2, y2 = box.astype(int)
-        brighter = np.argwhere(luma > 90)
-        if len(brighter):
-            assert brighter[:, 0].min() >= y1
-            assert brighter[:, 0].max() < y2
-            assert brighter[:, 1].min() >= x1
-            assert brighter[:, 1].max() < x2
+        picture = Layers(np.full((SIZE, SIZE), 90, np.uint8))
+        few(picture, [bar], rng)
+        luma = picture.luma
+        for x1, y1, x2, y2 in np.concatenate(picture.people()).astype(int):
+            seen += 1
+            brighter = np.argwhere(luma > 90)
+            if len(brighter):
+                assert brighter[:, 0].min() >= y1
+                assert brighter[:, 0].max() < y2
+                assert brighter[:, 1].min() >= x1
+                assert brighter[:, 1].max() < x2
     assert seen > 20
 
 

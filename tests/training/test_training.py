@@ -82,6 +82,37 @@ def test_the_file_says_what_the_network_says(tmp_path: Path) -> None:
     assert (rows[..., 5] == 1).all()
 
 
+def test_the_finest_stage_stays_as_it_is_where_that_is_asked(tmp_path: Path) -> None:
+    """Two steps change the later stages alone, and the log has a line of the kept weights."""
+    import torch
+    from rich.progress import Progress
+
+    from training import pictures, sprites
+    from training.evaluate import samples
+    from training.network import Network
+    from training.prepare import Material
+    from training.train import Plan, Trainer
+
+    frames = list(pictures.school(4, 3))
+    drawn, cars = list(sprites.drawn(2, 3)), list(sprites.cars(1, 3))
+    places = [pictures.without_people(frame) for frame in frames]
+    bare = [pictures.Known(p.name, p.scene, p.tier, p.luma, p.boxes, p.boxes) for p in places]
+    material = Material([*frames, *bare], [*frames, *bare], drawn, drawn, cars)
+    torch.manual_seed(1)
+    network = Network()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    plan = Plan(steps=2, minutes=5, batch=2, rate=1e-2, seed=1, workers=0, small=1.0, frozen=True)
+    with Progress(disable=True) as progress:
+        Trainer(network, plan).run(material, samples(frames), tmp_path / "log.jsonl", progress)
+    changed = {name.split(".")[0] for name, value in network.state_dict().items()
+               if not torch.equal(value, before[name])}  # fmt: skip
+    assert changed == {"sixteenth", "coarse", "across", "smooth", "head"}
+    (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["step"] == 2
+    kept = torch.load(tmp_path / "log.pt", weights_only=True)
+    assert torch.equal(kept["eighth.0.0.weight"], before["eighth.0.0.weight"])
+
+
 @pytest.mark.material
 def test_ten_minutes_of_training_lead_from_pictures_to_a_model_that_finds_people(
     material: Path, tmp_path: Path

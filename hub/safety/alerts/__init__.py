@@ -1,0 +1,1 @@
+"""The life of an alert: raised, joined, judged, escalated, watched over."""

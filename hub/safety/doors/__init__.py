@@ -1,0 +1,1 @@
+"""Doors: what was asked, what is reported, what is so."""

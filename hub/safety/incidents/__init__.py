@@ -1,0 +1,1 @@
+"""Incidents: their story, the people in them, what is near, the report."""

@@ -1,0 +1,1 @@
+"""From a decision to each person, and what became of it."""

@@ -1,0 +1,1 @@
+"""What rules make of events: remembered, judged, replayed."""
