@@ -24,8 +24,8 @@ from hub.bus import Bus
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
-from hub.safety.memory import Memory
-from hub.safety.rules import RuleBook
+from hub.safety.rules.book import RuleBook
+from hub.safety.rules.memory import Memory
 
 LISTENERS, MATCHING = 1000, 10
 NOW = datetime(2026, 3, 2, 10, tzinfo=UTC)

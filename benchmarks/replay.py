@@ -34,8 +34,8 @@ from hub.config import Config
 from hub.events import Event
 from hub.safety.decide import Charter
 from hub.safety.intake import Intake
-from hub.safety.recall import recall
-from hub.safety.replay import Replay, Replayed
+from hub.safety.rules.recall import recall
+from hub.safety.rules.replay import Replay, Replayed
 from hub.storage.journal import Journal
 
 PAGE = Path(__file__).parents[1] / "docs/guide/rules.md"

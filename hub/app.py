@@ -39,11 +39,11 @@ from hub.perception.pictures import tidy
 from hub.perception.workers import Perception
 from hub.plugins import Registry
 from hub.safety.actions import Performer
-from hub.safety.doors import Doors
-from hub.safety.escalator import Escalator
-from hub.safety.hearing import Hearing
+from hub.safety.alerts.escalator import Escalator
+from hub.safety.doors.reconciler import Doors
 from hub.safety.intake import Intake
-from hub.safety.picture_links import PictureLinks, picture_key
+from hub.safety.notices.hearing import Hearing
+from hub.safety.notices.picture_links import PictureLinks, picture_key
 from hub.safety.restored import settle_restored
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder

@@ -37,10 +37,10 @@ from hub.perception.workers import Perception
 from hub.plugins import Registry
 from hub.ports import CasesFacade, ConfigurationFacade, InboundAnswer, PictureLinksFacade
 from hub.safety.actions import Performer
-from hub.safety.doors import Doors
-from hub.safety.escalator import Escalator
-from hub.safety.hearing import Hearing
+from hub.safety.alerts.escalator import Escalator
+from hub.safety.doors.reconciler import Doors
 from hub.safety.intake import Intake
+from hub.safety.notices.hearing import Hearing
 from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
 from hub.supervisor import Supervisor

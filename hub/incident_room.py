@@ -14,11 +14,11 @@ from sqlalchemy import Connection
 from hub.case_views import CallCardView, NearView, ReportView
 from hub.errors import Refused
 from hub.ports import HouseFacade
-from hub.safety.call_card import call_card
-from hub.safety.case_desk import CaseDesk
+from hub.safety.incidents.call_card import call_card
+from hub.safety.incidents.desk import CaseDesk
+from hub.safety.incidents.near import near
+from hub.safety.incidents.report import report
 from hub.safety.intake import Intake
-from hub.safety.near import near
-from hub.safety.report import report
 from hub.views import VisitView
 
 PDF_WITHIN_S = 90.0

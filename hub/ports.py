@@ -44,7 +44,7 @@ class Outcome:
 
 
 class DoorActuator(Protocol):
-    """Performs door commands; see `hub.safety.doors.Doors`."""
+    """Performs door commands; see `hub.safety.doors.reconciler.Doors`."""
 
     async def perform(self, door: str, verb: Verb, key: str, deadline_s: float) -> Outcome:
         """Ask, then wait for the door's own report; always ends within the deadline."""
@@ -185,7 +185,7 @@ class CasesFacade(Protocol):
 
 
 class PictureLinksFacade(Protocol):
-    """Tells good links to pictures from others; see `hub.safety.picture_links`."""
+    """Tells good links to pictures from others; see `hub.safety.notices.picture_links`."""
 
     def check(
         self, alert: str, picture: str, until: str, sign: str, now: datetime

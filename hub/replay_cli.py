@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from hub.check import Examined
     from hub.config import Config
-    from hub.safety.replay import Firing, Replayed
+    from hub.safety.rules.replay import Firing, Replayed
     from hub.storage.folder import StateFolder
 
 SHOWN = 200
@@ -45,7 +45,7 @@ def replay(
 
     from hub.cli import fail, state_folder
     from hub.errors import CannotCheck, StateError
-    from hub.safety.replay import as_json
+    from hub.safety.rules.replay import as_json
     from hub.storage.folder import StateFolder
 
     folder = StateFolder(state_folder(state, beside=config))
@@ -119,7 +119,7 @@ def _replayed(config: Config, journal: Path, since: datetime, until: datetime) -
     from sqlalchemy.exc import DBAPIError
 
     from hub.errors import StateError
-    from hub.safety.replay import Replay
+    from hub.safety.rules.replay import Replay
     from hub.storage.database import open_readers, state_error
     from hub.storage.schema import refuse_newer
 

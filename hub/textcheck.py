@@ -19,7 +19,7 @@ def text_findings(config: Config, folder: Path) -> Iterator[tuple[Finding, bool]
     """What is wrong with templates and languages; true beside what is but a note."""
     if config.hub.templates is None and not _spoken(config):
         return
-    from hub.safety.templates import Texts, languages
+    from hub.safety.notices.templates import Texts, languages
 
     own = None if config.hub.templates is None else folder / config.hub.templates
     where: KeyPath = ("hub", "templates")

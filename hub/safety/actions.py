@@ -22,14 +22,15 @@ from hub.errors import CommandFailed, StateError
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Notifier
 from hub.ports import DoorActuator, Outcome
-from hub.safety import fallback, outbox
-from hub.safety.deadline import Deadlines, in_words
+from hub.safety import outbox
 from hub.safety.decide import Decider, Decision
 from hub.safety.intake import Intake
+from hub.safety.notices import fallback
+from hub.safety.notices.deadline import Deadlines, in_words
+from hub.safety.notices.picture_links import PictureLinks
+from hub.safety.notices.speaking import Speaking
+from hub.safety.notices.telling import Again, Telling, Told
 from hub.safety.outbox import ActionRow
-from hub.safety.picture_links import PictureLinks
-from hub.safety.speaking import Speaking
-from hub.safety.telling import Again, Telling, Told
 from hub.safety.walk import Listener, hand_over
 
 CHANNEL_CALLS = 16

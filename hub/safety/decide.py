@@ -13,16 +13,21 @@ from hub.casework import IncidentKind
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event
-from hub.safety import alerts, cases, incidents, notices, outbox, plan
-from hub.safety.alerts import AlertRow
-from hub.safety.auditing import Auditing
-from hub.safety.budget import Budget
-from hub.safety.case_acts import CaseActs
-from hub.safety.duplicates import duplicate
-from hub.safety.memory import Cooldown
+from hub.safety import outbox
+from hub.safety.alerts import plan
+from hub.safety.alerts import rows as alerts
+from hub.safety.alerts.auditing import Auditing
+from hub.safety.alerts.budget import Budget
+from hub.safety.alerts.duplicates import duplicate
+from hub.safety.alerts.rows import AlertRow
+from hub.safety.incidents import cases
+from hub.safety.incidents import rows as incidents
+from hub.safety.incidents.acts import CaseActs
+from hub.safety.notices import notice as notices
 from hub.safety.outbox import Intention
-from hub.safety.recall import note_protocol
-from hub.safety.rules import PROTOCOLS, Listed, Match, camera_for
+from hub.safety.rules.book import PROTOCOLS, Listed, Match, camera_for
+from hub.safety.rules.memory import Cooldown
+from hub.safety.rules.recall import note_protocol
 from hub.safety.transaction import Charter, Decision
 from hub.storage import eventlog
 from hub.units import duration_words

@@ -21,11 +21,15 @@ from hub.config import Config
 from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.access_control import Verb
-from hub.safety import alerts, cases, incidents, outbox, receipts
-from hub.safety.alerts import AlertRow
+from hub.safety import outbox
+from hub.safety.alerts import rows as alerts
+from hub.safety.alerts.rows import AlertRow
 from hub.safety.decide import Charter, Decider, Decision
 from hub.safety.follow import Follower
-from hub.safety.incidents import IncidentRow
+from hub.safety.incidents import cases
+from hub.safety.incidents import rows as incidents
+from hub.safety.incidents.rows import IncidentRow
+from hub.safety.notices import receipts
 from hub.safety.words import Words
 from hub.secrets import Secrets
 from hub.storage import eventlog

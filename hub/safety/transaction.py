@@ -17,14 +17,15 @@ from sqlalchemy import Connection
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
-from hub.safety import incidents, outbox
-from hub.safety.alerts import AlertRow
-from hub.safety.ladders import Ladders
-from hub.safety.memory import Memory
+from hub.safety import outbox
+from hub.safety.alerts.ladders import Ladders
+from hub.safety.alerts.rows import AlertRow
+from hub.safety.incidents import rows as incidents
+from hub.safety.notices.quiet import QuietHours
 from hub.safety.outbox import ActionRow
-from hub.safety.quiet import QuietHours
-from hub.safety.recall import recall
-from hub.safety.rules import RuleBook
+from hub.safety.rules.book import RuleBook
+from hub.safety.rules.memory import Memory
+from hub.safety.rules.recall import recall
 from hub.safety.words import Words
 from hub.storage import eventlog
 from hub.views import Requested

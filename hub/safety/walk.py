@@ -22,10 +22,10 @@ from hub.events import Event
 from hub.kinds.notifiers import Channel, Notice, Receipt
 from hub.ports import Outcome
 from hub.safety import outbox
-from hub.safety.deadline import Deadlines
-from hub.safety.memory import Memory
+from hub.safety.notices.deadline import Deadlines
 from hub.safety.outbox import ActionRow
-from hub.safety.rules import RuleBook
+from hub.safety.rules.book import RuleBook
+from hub.safety.rules.memory import Memory
 from hub.safety.transaction import Transaction
 from hub.storage import eventlog
 from hub.storage.schema import actions, events

@@ -11,7 +11,7 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.access_control import LOCK_VERBS
-from hub.safety.case_words import case_sentence
+from hub.safety.incidents.words import case_sentence
 
 Tone = Literal["neutral", "ok", "check", "severe"]
 

@@ -9,10 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, update
 
 from hub.clock import from_iso, iso
-from hub.safety import alerts as alert_rows
-from hub.safety import incidents, notices, steps
-from hub.safety.alerts import AlertRow
-from hub.safety.escalate import Escalation
+from hub.safety.alerts import rows as alert_rows
+from hub.safety.alerts import steps
+from hub.safety.alerts.escalate import Escalation
+from hub.safety.alerts.rows import AlertRow
+from hub.safety.incidents import rows as incidents
+from hub.safety.notices import notice as notices
 from hub.safety.outbox import IN_DIGEST
 from hub.storage.schema import actions, alerts, demotions, ladder_steps, receipts
 

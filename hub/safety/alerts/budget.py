@@ -15,9 +15,9 @@ from sqlalchemy.dialects.sqlite import insert
 
 from hub.clock import iso
 from hub.config import FalseAlarms, Rule
-from hub.safety.about import camera_for
-from hub.safety.alerts import AlertRow
-from hub.safety.rules import Match
+from hub.safety.alerts.rows import AlertRow
+from hub.safety.rules.about import camera_for
+from hub.safety.rules.book import Match
 from hub.safety.transaction import Transaction
 from hub.storage.schema import alerts, demotions
 from hub.units import duration_words

@@ -1,9 +1,9 @@
 """Which alerts are the same thing told twice.
 
-The matches of one rule about one door, camera or place join (`hub.safety.alerts.joinable`). Two
-rules may fire for the same thing as well: the later one joins where it would tell nobody anything
-new. A new place is never a duplicate, nor is what is graver, nor what would tell somebody else or
-act differently once verified: swallowing those would cost what people rely on.
+The matches of one rule about one door, camera or place join (`hub.safety.alerts.rows.joinable`).
+Two rules may fire for the same thing as well: the later one joins where it would tell nobody
+anything new. A new place is never a duplicate, nor is what is graver, nor what would tell somebody
+else or act differently once verified: swallowing those would cost what people rely on.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from sqlalchemy import Connection, select
 from hub.clock import iso
 from hub.config import Config, Rule
 from hub.kinds.notifiers import SEVERITIES
-from hub.safety.alerts import OPEN, AlertRow
-from hub.safety.rules import Match
+from hub.safety.alerts.rows import OPEN, AlertRow
+from hub.safety.rules.book import Match
 from hub.storage.schema import alerts, events
 
 SAME_WITHIN = timedelta(minutes=2)

@@ -10,13 +10,17 @@ from typing import Any
 
 from hub.clock import from_iso
 from hub.events import Event
-from hub.safety import alerts, incidents, notices, outbox, steps
-from hub.safety.alerts import AlertRow
-from hub.safety.commands import Commands
-from hub.safety.ladders import Groups, kept_groups, merged, without
-from hub.safety.notices import Message
+from hub.safety import outbox
+from hub.safety.alerts import rows as alerts
+from hub.safety.alerts import steps
+from hub.safety.alerts.ladders import Groups, kept_groups, merged, without
+from hub.safety.alerts.rows import AlertRow
+from hub.safety.alerts.steps import StepRow
+from hub.safety.doors.commands import Commands
+from hub.safety.incidents import rows as incidents
+from hub.safety.notices import notice as notices
+from hub.safety.notices.notice import Message
 from hub.safety.outbox import Intention
-from hub.safety.steps import StepRow
 from hub.storage import eventlog
 
 

@@ -11,9 +11,9 @@ from typing import Any, TypedDict
 from sqlalchemy import Connection
 
 from hub.clock import Clock, from_iso
-from hub.safety import steps
-from hub.safety.auditing import unheard, worth_a_look
-from hub.safety.budget import demoted
+from hub.safety.alerts import steps
+from hub.safety.alerts.auditing import unheard, worth_a_look
+from hub.safety.alerts.budget import demoted
 from hub.safety.decide import Decider
 from hub.safety.intake import Intake
 

@@ -14,9 +14,9 @@ from typing import Any, TypeAlias
 from hub.campus import Campus
 from hub.config import Config, Ladder, LadderStep
 from hub.kinds.notifiers import Recipient, Severity
-from hub.safety import notices
-from hub.safety.rotations import resolved
-from hub.safety.schedule import timetables
+from hub.safety.alerts.rotations import resolved
+from hub.safety.notices import notice as notices
+from hub.safety.rules.schedule import timetables
 from hub.safety.words import Words
 
 # By channel, the groups of people who get a notice each.

@@ -16,8 +16,8 @@ from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES
-from hub.safety.plan import Step, will
-from hub.safety.rules import Match, number
+from hub.safety.alerts.plan import Step, will
+from hub.safety.rules.book import Match, number
 from hub.safety.words import Words
 from hub.storage.schema import alerts
 from hub.views import AlertView, AnswerView, LadderStepView, LadderView, Verdict, VerdictView

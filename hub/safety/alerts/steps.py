@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from hub.clock import from_iso, iso
-from hub.safety.ladders import FixedLadder
+from hub.safety.alerts.ladders import FixedLadder
 from hub.storage.schema import actions, alerts, ladder_steps
 
 StepRow: TypeAlias = Row[Any]

@@ -14,9 +14,13 @@ from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Receipt
-from hub.safety import alerts, notices, outbox, overdue, plan, receipts
+from hub.safety import outbox
+from hub.safety.alerts import plan
+from hub.safety.alerts import rows as alerts
+from hub.safety.notices import notice as notices
+from hub.safety.notices import overdue, receipts
+from hub.safety.notices.receiving import Receiving
 from hub.safety.outbox import ActionRow
-from hub.safety.receiving import Receiving
 from hub.safety.walk import Walk
 from hub.storage import eventlog
 from hub.views import ActionState

@@ -22,7 +22,7 @@ from hub.errors import CommandFailed, NotReady
 from hub.events import Event
 from hub.kinds.access_control import LOCK_VERBS, VERBS, AccessController, DoorReport, Verb
 from hub.ports import Outcome
-from hub.safety.door_facts import DoorFacts, Judge, News
+from hub.safety.doors.facts import DoorFacts, Judge, News
 from hub.views import DoorView, Requested
 
 log = structlog.get_logger("doors")

@@ -18,10 +18,12 @@ from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import Severity
-from hub.safety import alerts, cases, incidents
-from hub.safety.drills import Drills
-from hub.safety.incidents import IncidentRow
-from hub.safety.situation import reminder_notices, update_notices
+from hub.safety.alerts import rows as alerts
+from hub.safety.incidents import cases
+from hub.safety.incidents import rows as incidents
+from hub.safety.incidents.drills import Drills
+from hub.safety.incidents.rows import IncidentRow
+from hub.safety.incidents.situation import reminder_notices, update_notices
 from hub.storage import eventlog
 
 LONGEST_TEXT = 4000

@@ -15,7 +15,7 @@ from hub.case_views import CallCardView, CallLine
 from hub.casework import CASE_ROLES
 from hub.clock import from_iso
 from hub.config import Config
-from hub.safety.near import around
+from hub.safety.incidents.near import around
 from hub.views import AlertView, DoorView, IncidentView
 
 WAYS_IN = 3

@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Row, func, select, update
 from hub.case_views import CaseLinkView, CasePersonView, TaskView
 from hub.casework import CASE_ROLES, ONE_AT_A_TIME
 from hub.kinds.notifiers import Recipient
-from hub.safety import incidents as stories
 from hub.safety import outbox
-from hub.safety.incidents import IncidentRow
+from hub.safety.incidents import rows as stories
+from hub.safety.incidents.rows import IncidentRow
 from hub.safety.outbox import ActionRow
 from hub.safety.words import Words
 from hub.storage.schema import actions, alerts, incident_entries, incidents, receipts, users

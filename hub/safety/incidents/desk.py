@@ -9,8 +9,8 @@ from sqlalchemy import Connection
 from hub.casework import IncidentKind
 from hub.errors import StateError
 from hub.kinds.notifiers import Severity
-from hub.safety import incidents
 from hub.safety.decide import Decider
+from hub.safety.incidents import rows as incidents
 from hub.safety.intake import Intake
 from hub.views import IncidentView
 

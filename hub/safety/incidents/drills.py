@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub.safety import alerts, incidents
-from hub.safety.alerts import AlertRow
+from hub.safety.alerts import rows as alerts
+from hub.safety.alerts.rows import AlertRow
+from hub.safety.incidents import rows as incidents
 from hub.safety.outbox import Intention
 from hub.safety.transaction import Transaction
 from hub.storage import eventlog

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 
 from hub.clock import from_iso
 from hub.kinds.notifiers import Recipient
-from hub.safety import cases, notices
-from hub.safety.incidents import IncidentRow
-from hub.safety.notices import Message
+from hub.safety.incidents import cases
+from hub.safety.incidents.rows import IncidentRow
+from hub.safety.notices import notice as notices
+from hub.safety.notices.notice import Message
 from hub.safety.outbox import ActionRow, Intention
 from hub.safety.transaction import Charter
 

@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 
 from hub.errors import NotReady
 from hub.kinds.notifiers import Ack
-from hub.safety import receipts
 from hub.safety.intake import Intake
+from hub.safety.notices import receipts
 
 EARLY = 256
 LONGEST_DETAIL = 300

@@ -13,7 +13,7 @@ from typing import Any
 
 from hub.config import Config
 from hub.kinds.notifiers import SEVERITIES
-from hub.safety.schedule import Timetable, timetables
+from hub.safety.rules.schedule import Timetable, timetables
 
 
 @dataclass(frozen=True)

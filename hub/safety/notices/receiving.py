@@ -13,9 +13,11 @@ from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.notifiers import Ack, Receipt
-from hub.safety import alerts, fallback, outbox, receipts
+from hub.safety import outbox
+from hub.safety.alerts import rows as alerts
+from hub.safety.notices import fallback, receipts
+from hub.safety.notices.receipts import NOWHERE, ReceiptRow
 from hub.safety.outbox import ActionRow, Intention
-from hub.safety.receipts import NOWHERE, ReceiptRow
 from hub.safety.transaction import Transaction
 from hub.views import ActionState
 

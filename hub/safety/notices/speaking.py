@@ -15,9 +15,9 @@ import structlog
 
 from hub.clock import from_iso
 from hub.config import Config
-from hub.safety import templates
-from hub.safety.languages import ENGLISH, moment
-from hub.safety.templates import CannotSay, Texts
+from hub.safety.notices import templates
+from hub.safety.notices.languages import ENGLISH, moment
+from hub.safety.notices.templates import CannotSay, Texts
 from hub.safety.words import Words
 
 READ_WITHIN_S = 1.0

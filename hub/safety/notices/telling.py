@@ -15,12 +15,12 @@ from hub.errors import CommandFailed, NotReady, StateError
 from hub.events import Event
 from hub.kinds.notifiers import Notifier, Receipt
 from hub.ports import Outcome
-from hub.safety import notices
-from hub.safety.deadline import Deadlines, in_words
 from hub.safety.intake import Intake
+from hub.safety.notices import notice as notices
+from hub.safety.notices.deadline import Deadlines, in_words
+from hub.safety.notices.picture_links import PictureLinks
+from hub.safety.notices.speaking import Speaking
 from hub.safety.outbox import ActionRow
-from hub.safety.picture_links import PictureLinks
-from hub.safety.speaking import Speaking
 
 TRIES = 4
 

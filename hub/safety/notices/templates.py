@@ -19,7 +19,7 @@ from jinja2 import Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from hub.errors import VestibuleError
-from hub.safety.languages import BUILT_IN
+from hub.safety.notices.languages import BUILT_IN
 
 About = Literal["alert", "verdict", "outcome", "acknowledgement", "update", "digest"]
 ABOUT: tuple[About, ...] = get_args(About)

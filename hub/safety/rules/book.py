@@ -19,11 +19,11 @@ from hub.campus import Campus
 from hub.config import Config, Rule
 from hub.events import Event
 from hub.kinds.notifiers import Severity
-from hub.safety.about import About, about_event, camera_for, number
-from hub.safety.clauses import Compiler, Seen
-from hub.safety.memory import Cooldown, Memory
-from hub.safety.patterns import FOR_FACTS, CompiledRule, Fulfilled, Part, compiled
-from hub.safety.schedule import timetables
+from hub.safety.rules.about import About, about_event, camera_for, number
+from hub.safety.rules.clauses import Compiler, Seen
+from hub.safety.rules.memory import Cooldown, Memory
+from hub.safety.rules.patterns import FOR_FACTS, CompiledRule, Fulfilled, Part, compiled
+from hub.safety.rules.schedule import timetables
 
 __all__ = ["About", "Match", "RuleBook", "about_event", "camera_for", "number"]
 

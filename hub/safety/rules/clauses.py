@@ -18,8 +18,8 @@ from hub.conditions import Present
 from hub.config import DAYS, Condition
 from hub.events import Event
 from hub.expression import Expression, compile_expression
-from hub.safety.about import About, number, text, track
-from hub.safety.schedule import Timetable
+from hub.safety.rules.about import About, number, text, track
+from hub.safety.rules.schedule import Timetable
 
 MOST_PRESENT = 2000
 PROTOCOL_CHECKED_EVERY = timedelta(seconds=60)

@@ -1,8 +1,8 @@
 """What rules remember between events: counts, sequences, what lasts, cooldowns and facts.
 
 All of it follows from the events of the journal, in their order, and from when each was received;
-it can be lost and made again (`hub.safety.recall`). Everything is bounded: past `MOST_KEYS` the
-oldest is forgotten, and counted.
+it can be lost and made again (`hub.safety.rules.recall`). Everything is bounded: past `MOST_KEYS`
+the oldest is forgotten, and counted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from hub.events import Event
 from hub.kinds.notifiers import SEVERITIES, Severity
-from hub.safety.clauses import Facts
+from hub.safety.rules.clauses import Facts
 
 MOST_KEYS = 5000
 MOST_LISTED = 100

@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 
 from hub.config import Condition, Rule
 from hub.kinds.notifiers import SEVERITIES, Severity
-from hub.safety.about import SHARED, slim
-from hub.safety.clauses import Compiler, Pattern, Seen
-from hub.safety.memory import Key, Mark, Memory, Partial, Waiting
+from hub.safety.rules.about import SHARED, slim
+from hub.safety.rules.clauses import Compiler, Pattern, Seen
+from hub.safety.rules.memory import Key, Mark, Memory, Partial, Waiting
 from hub.units import duration_words
 
 LONGEST_LASTING = timedelta(days=7)

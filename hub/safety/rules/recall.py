@@ -17,8 +17,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from hub.clock import from_iso, iso
 from hub.events import Event
-from hub.safety.memory import SETTLING, Cooldown, Memory
-from hub.safety.rules import PROTOCOLS, RuleBook
+from hub.safety.rules.book import PROTOCOLS, RuleBook
+from hub.safety.rules.memory import SETTLING, Cooldown, Memory
 from hub.storage.schema import events, meta
 
 MOST_EVENTS = 1_000_000

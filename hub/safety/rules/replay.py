@@ -19,9 +19,9 @@ from hub.campus import Campus
 from hub.clock import iso
 from hub.config import Config
 from hub.events import Event
-from hub.safety.memory import Cooldown, Memory
-from hub.safety.recall import first_since, read
-from hub.safety.rules import DERIVED, Listed, Match, RuleBook
+from hub.safety.rules.book import DERIVED, Listed, Match, RuleBook
+from hub.safety.rules.memory import Cooldown, Memory
+from hub.safety.rules.recall import first_since, read
 from hub.storage.schema import events
 
 STEP = 5000

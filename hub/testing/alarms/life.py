@@ -31,7 +31,7 @@ from hub.kinds.notifiers import Channel, Notice, Receipt
 from hub.ports import Outcome
 from hub.safety import outbox
 from hub.safety.actions import Performer
-from hub.safety.escalator import LOOK_EVERY_S, Escalator
+from hub.safety.alerts.escalator import LOOK_EVERY_S, Escalator
 from hub.safety.intake import Intake
 from hub.storage.journal import Journal
 from hub.storage.schema import alerts

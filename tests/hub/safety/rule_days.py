@@ -10,8 +10,8 @@ from typing import Any
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
-from hub.safety.memory import Cooldown, Memory
-from hub.safety.rules import Listed, Match, RuleBook
+from hub.safety.rules.book import Listed, Match, RuleBook
+from hub.safety.rules.memory import Cooldown, Memory
 
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 

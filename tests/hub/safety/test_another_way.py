@@ -9,7 +9,7 @@ from safety_school import EVENING, SCHOOL, School, ScriptedChannel, school, unti
 
 from hub.errors import CommandFailed, NotReady
 from hub.kinds.notifiers import Ack, Notice, Receipt
-from hub.safety.hearing import Hearing
+from hub.safety.notices.hearing import Hearing
 from hub.testing import FakeClock
 
 OFFICER = {

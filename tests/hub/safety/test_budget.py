@@ -8,7 +8,7 @@ import pytest
 from safety_school import SCHOOL, School, school
 from sqlalchemy import select
 
-from hub.safety.escalator import Escalator
+from hub.safety.alerts.escalator import Escalator
 from hub.storage.schema import events
 
 DAY_S = 86400.0

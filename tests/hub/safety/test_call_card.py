@@ -9,7 +9,7 @@ from hub.campus import Campus
 from hub.case_views import CallCardView
 from hub.clock import iso
 from hub.config import Config
-from hub.safety.call_card import call_card
+from hub.safety.incidents.call_card import call_card
 
 NOW = datetime(2026, 3, 2, 16, 4, 5, tzinfo=UTC)
 DOOR = {"controller": "locks", "exterior": True, "leads_to": "site"}

@@ -7,7 +7,7 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.events import EVENT_TYPES, Event
 from hub.perception.tamper import ENDED
-from hub.safety.rules import about_event
+from hub.safety.rules.book import about_event
 from hub.safety.words import Words
 
 CONFIG = Config.model_validate(SCHOOL)

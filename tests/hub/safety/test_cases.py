@@ -15,8 +15,8 @@ from hub.casework import CASE_ROLES, INCIDENT_KINDS, KIND_NAMES
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event
-from hub.safety.case_desk import CaseDesk
-from hub.safety.incidents import clock_words
+from hub.safety.incidents.desk import CaseDesk
+from hub.safety.incidents.rows import clock_words
 from hub.testing import FakeClock
 from hub.views import IncidentView
 

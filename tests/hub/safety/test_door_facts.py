@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub import DoorReport
-from hub.safety.door_facts import DoorFacts, Judge
+from hub.safety.doors.facts import DoorFacts, Judge
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 LOCKS = ("locked", "unlocked", "jammed", "moving", "unknown")

@@ -7,7 +7,7 @@ import pytest
 from hub import Capabilities, CommandFailed, DoorReport, Event, NotReady
 from hub.campus import Campus
 from hub.config import Config
-from hub.safety.doors import Doors
+from hub.safety.doors.reconciler import Doors
 from hub.testing import FakeClock
 
 ALL = frozenset({"lock", "unlock", "momentary", "hold_open"})

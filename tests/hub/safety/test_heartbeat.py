@@ -306,7 +306,7 @@ def test_only_a_web_address_can_be_asked() -> None:
 
 async def test_the_walk_needs_its_rule(house: School, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule engine that no longer fires is silence: the walk does not go around it."""
-    monkeypatch.setattr("hub.safety.rules.RuleBook.judge", lambda *a, **k: [])
+    monkeypatch.setattr("hub.safety.rules.book.RuleBook.judge", lambda *a, **k: [])
     house.perform()
     beats = heart(house)
     assert not await beats.beat(SETTINGS)

@@ -12,9 +12,9 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.errors import Refused
 from hub.kinds.notifiers import Notice
-from hub.safety.escalator import Escalator
-from hub.safety.ladders import Ladders
-from hub.safety.steps import of_alert
+from hub.safety.alerts.escalator import Escalator
+from hub.safety.alerts.ladders import Ladders
+from hub.safety.alerts.steps import of_alert
 from hub.safety.words import Words
 from hub.storage.schema import events
 from hub.testing import FakeClock

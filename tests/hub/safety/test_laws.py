@@ -19,8 +19,8 @@ from hub.errors import NotReady, Refused
 from hub.events import EVENT_TYPES, Event
 from hub.kinds.access_control import LOCK_VERBS, VERBS
 from hub.kinds.notifiers import SEVERITIES, Notice, Receipt
+from hub.safety.alerts.plan import may_take
 from hub.safety.decide import Charter, Decider
-from hub.safety.plan import may_take
 from hub.storage.journal import open_engine
 from hub.storage.schema import actions
 

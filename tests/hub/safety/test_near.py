@@ -8,7 +8,7 @@ import pytest
 
 from hub.campus import Campus
 from hub.config import Config
-from hub.safety.near import around, near
+from hub.safety.incidents.near import around, near
 
 PLACES = {
     "site": {"name": "School", "kind": "site"},

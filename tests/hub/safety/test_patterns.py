@@ -11,8 +11,8 @@ from safety_school import SCHOOL
 
 from hub.config import Config
 from hub.events import Event
-from hub.safety.memory import MOST_KEYS
-from hub.safety.patterns import CompiledRule
+from hub.safety.rules.memory import MOST_KEYS
+from hub.safety.rules.patterns import CompiledRule
 
 NOTE = {"severity": "note"}
 OPEN = {"weekly": [{"days": ["mon", "tue"], "from": "08:00", "to": "16:00"}]}

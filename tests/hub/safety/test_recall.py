@@ -19,9 +19,9 @@ from test_patterns import RULES, happenings
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
-from hub.safety import alerts
+from hub.safety.alerts import rows as alerts
 from hub.safety.decide import Charter, Decider
-from hub.safety.recall import first_since, protocols_in_force
+from hub.safety.rules.recall import first_since, protocols_in_force
 from hub.storage.journal import open_engine
 from hub.storage.schema import events
 from hub.testing import FakeClock

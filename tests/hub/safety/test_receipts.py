@@ -11,8 +11,8 @@ from safety_school import EVENING, School, school, until
 
 from hub.errors import CommandFailed, NotReady
 from hub.kinds.notifiers import Ack, Notice, Receipt
-from hub.safety.hearing import Hearing
-from hub.safety.picture_links import picture_key
+from hub.safety.notices.hearing import Hearing
+from hub.safety.notices.picture_links import picture_key
 from hub.views import ReceiptView
 
 

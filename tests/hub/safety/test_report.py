@@ -21,7 +21,7 @@ from hub.errors import Refused
 from hub.events import Event
 from hub.incident_room import IncidentRoom
 from hub.ports import Outcome
-from hub.safety.case_desk import CaseDesk
+from hub.safety.incidents.desk import CaseDesk
 from hub.testing import FakeClock
 from hub.views import IncidentView
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from hub.config import Config, Rotation
-from hub.safety.rotations import on_call, resolved, turn_day
+from hub.safety.alerts.rotations import on_call, resolved, turn_day
 
 BERLIN = "Europe/Berlin"
 

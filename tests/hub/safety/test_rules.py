@@ -9,8 +9,8 @@ from safety_school import EVENING, SCHOOL
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
-from hub.safety.memory import Memory
-from hub.safety.rules import RuleBook, about_event, camera_for
+from hub.safety.rules.book import RuleBook, about_event, camera_for
+from hub.safety.rules.memory import Memory
 
 
 def book(condition: dict[str, Any], when: str = "zone.entered") -> RuleBook:

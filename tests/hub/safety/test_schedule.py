@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.config import DAYS, Schedule
-from hub.safety.schedule import Timetable
+from hub.safety.rules.schedule import Timetable
 
 BERLIN = ZoneInfo("Europe/Berlin")
 

@@ -14,9 +14,9 @@ from safety_school import EVENING, SCHOOL, School, school, until
 from sqlalchemy import Connection, select
 
 from hub.clock import iso
-from hub.safety.case_desk import REMIND_EACH_S, CaseDesk
-from hub.safety.situation import ASKED
-from hub.safety.templates import TEXTS
+from hub.safety.incidents.desk import REMIND_EACH_S, CaseDesk
+from hub.safety.incidents.situation import ASKED
+from hub.safety.notices.templates import TEXTS
 from hub.storage.schema import actions
 from hub.testing import FakeClock
 from hub.views import IncidentView

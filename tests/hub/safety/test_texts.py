@@ -11,8 +11,8 @@ from jinja2 import Template
 from safety_school import SCHOOL, School, school
 
 from hub.config import Config
-from hub.safety import templates
-from hub.safety.templates import ABOUT, CannotSay, Fault, Texts, examine, say
+from hub.safety.notices import templates
+from hub.safety.notices.templates import ABOUT, CannotSay, Fault, Texts, examine, say
 
 
 def speaking(language: str = "es", **hub: Any) -> dict[str, Any]:

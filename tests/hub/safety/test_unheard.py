@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 
 from hub.errors import CommandFailed, NotReady
 from hub.kinds.notifiers import Notice
-from hub.safety.escalator import Escalator
+from hub.safety.alerts.escalator import Escalator
 from hub.storage.schema import alerts, events, ladder_steps
 
 POST_ALONE = {

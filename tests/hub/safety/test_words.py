@@ -8,8 +8,8 @@ from safety_school import EVENING, SCHOOL
 from hub.campus import Campus
 from hub.config import Action, Config, DoorAction
 from hub.events import EVENT_TYPES, Event
-from hub.safety.notices import groups
-from hub.safety.plan import door_ids, plan, will
+from hub.safety.alerts.plan import door_ids, plan, will
+from hub.safety.notices.notice import groups
 from hub.safety.words import Words
 
 CONFIG = Config.model_validate(SCHOOL)

@@ -15,12 +15,12 @@ BENCHMARK = ROOT / "benchmarks" / "escalation.py"
 
 # Each is run before the benchmark, in its process, from which every life is forked.
 CALLS_ON = """
-from hub.safety.escalate import Escalation
+from hub.safety.alerts.escalate import Escalation
 Escalation._end_telling = lambda self, row, reason: None
 """
 FORGETS = """
 from datetime import timedelta
-from hub.safety import steps
+from hub.safety.alerts import steps
 known = steps.due
 def due(connection, now):
     return [row for row in known(connection, now) if row.step < 3]

@@ -7,8 +7,8 @@ from typing import Any
 
 from hub.bus import Bus
 from hub.incident_room import IncidentRoom
+from hub.safety.incidents.near import near
 from hub.safety.intake import Intake
-from hub.safety.near import near
 
 
 class ScriptedCases(IncidentRoom):

@@ -23,7 +23,7 @@ from hub.config import Config
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES
-from hub.safety.picture_links import PictureLinks
+from hub.safety.notices.picture_links import PictureLinks
 from hub.storage.journal import Journal
 
 PLACES = {

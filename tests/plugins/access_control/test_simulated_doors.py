@@ -8,7 +8,7 @@ from hub import AccessController, BrokerAddress, CommandFailed, NotReady
 from hub.campus import Campus
 from hub.clock import SystemClock
 from hub.config import Config
-from hub.safety.doors import Doors
+from hub.safety.doors.reconciler import Doors
 from plugins.access_control._ending import end
 from plugins.access_control.simulated import (
     SimulatedConfig,
