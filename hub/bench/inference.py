@@ -4,14 +4,16 @@ Both ways use one model, one tracker and the same frames, and both are held agai
 of the truth is found where a confirmed track of a person overlaps it by half. The whole frame goes
 in at the largest input the model offers, without needless padding, on every frame. Where somebody
 is new, cameras look at the pictures between as well, and that counts. Time is the processor time of
-cutting crops and running the model on one thread.
+cutting crops and running the model on one thread. Crops are told apart by what they were looked at
+for and by the side of the input they went into.
 """
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from time import thread_time
 from typing import Any
@@ -39,12 +41,26 @@ Step = Callable[[], None]
 
 @dataclass(slots=True)
 class Way:
-    """One way of looking: people found of the truth, tracks of nobody, crops, CPU seconds."""
+    """One way of looking: people found of the truth, tracks of nobody, crops, CPU seconds.
+
+    `reasons` counts the crops by what they were looked at for (`several` where that is more than
+    one thing), `sides` by the side of the model's input in pixels.
+    """
 
     found: int = 0
     wrong: int = 0
     crops: int = 0
     seconds: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+    sides: Counter[int] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            **{name: getattr(self, name) for name in ("found", "wrong", "crops", "seconds")},
+            "reasons": dict(self.reasons.most_common()),
+            "sides": {str(side): self.sides[side] for side in sorted(self.sides)},
+        }
 
 
 @dataclass(slots=True)
@@ -84,8 +100,8 @@ class Compared:
             "time_ratio": round(self.time_ratio, 4),
             "always_in_view": self.always,
             **{name: getattr(self, name) for name in ("frames", "told", "people", "boxes")},
-            "whole": asdict(self.whole),
-            "chosen": asdict(self.chosen),
+            "whole": self.whole.as_dict(),
+            "chosen": self.chosen.as_dict(),
         }
 
 
@@ -181,7 +197,7 @@ def compare(path: Path, with_: Detector, fps: float | None = FPS) -> Compared:
             for way, pipeline in zip((whole, chosen), pipelines, strict=True):
                 look = pipeline.look(frame)
                 if way is whole:
-                    look = replace(look, crops=((0, 0, *clip.size),), sides=sides)
+                    look = replace(look, crops=((0, 0, *clip.size),), sides=sides, reasons=())
                 tracks = pipeline.settle(frame, look, _found(way, pipeline, with_, frame, look))
                 if frame.index in truth:
                     _count(way, tracks, *truth[frame.index])
@@ -216,6 +232,8 @@ def _found(
     found = [one for part in with_.infer(pipeline.cut(frame, look)) for one in part]
     way.seconds += thread_time() - began
     way.crops += len(look.crops)
+    way.sides.update(look.sides)
+    way.reasons.update(next(iter(why)) if len(why) == 1 else "several" for why in look.reasons)
     return found
 
 
@@ -304,7 +322,15 @@ def lines(model: str, rows: dict[str, Compared]) -> list[str]:
             f"{_percent(one.time_ratio):>8}{one.chosen.crops:>7}{one.whole.crops:>6}"
             f"{one.chosen.wrong:>7}{one.whole.wrong:>6}  {', '.join(missed_goals(name, one))}"
         )
+    if (total := rows.get("all")) is not None:
+        sides = sorted(total.chosen.sides.items())
+        told.append(f"  crops by reason: {_counts(total.chosen.reasons.most_common())}")
+        told.append(f"  crops by input side: {_counts(sides)}")
     return [line.rstrip() for line in told]
+
+
+def _counts(counted: Sequence[tuple[str | int, int]]) -> str:
+    return ", ".join(f"{what} {count}" for what, count in counted) or "-"
 
 
 def _percent(share: float | None) -> str:

@@ -8,13 +8,13 @@ about less and less often, though never forgotten.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hub.perception.boxes import Box, overlap, share_inside
-from hub.perception.crops import CropPlan, IntBox, Want, bounds, plan, whole_frame
+from hub.perception.crops import ROOMY, CropPlan, IntBox, Want, bounds, plan, whole_frame
 from hub.perception.futile import FutileLooks
 from hub.perception.motion import GateResult
 from hub.perception.newcomers import Newcomers
@@ -37,6 +37,9 @@ _TALL = 96.0  # somebody this many input pixels tall is found as well as at any 
 _TALL_IN_DOUBT = 160.0
 _SURE = 0.45
 _HALO = (0.75, 0.5, 0.75, 1.2)  # how far beside, above and below, in own heights, it may be
+_WELL_KNOWN = 3  # finds beyond which to find a thing again is nothing new
+_NARROW = 0.5  # likewise, around somebody who is where they were expected
+_FEW = 2
 _SHAPE = 0.15  # own heights by which motion around somebody may change unseen
 _HALO_LASTS = 1.5
 _EXPLAINED = 0.6  # share of a region from which it is theirs who is known to be there
@@ -84,18 +87,18 @@ class Attention:
         if self._first is None:
             self._first = time
         if self._whole_is_due(time, gate):
-            return self._everything(tiled=gate.reason == "scan")
+            return self._everything("scan", tiled=gate.reason == "scan")
         regions = [_box(region) for region in gate.regions] if gate.state != "blind" else []
         wants, widen = self._strange(time, regions, tracks)
         wants += [self._track_want(t, time) for t in tracks if self._is_due(t, time, regions)]
-        wants += [self._want(box, 0.6) for box in self._cut_off]
+        wants += [self._want(box, 0.6, "cut off") for box in self._cut_off]
         wants += [self._hint_want(box) for box in self.newcomers.take() if self._sides]
         if not wants:
             return ()
         if not self._sides:
             return (CropPlan((0, 0, *self._size), 0),)
         if widen:
-            return self._everything()
+            return self._everything("motion")
         return plan(self._with_neighbours(wants, tracks, time), self._size, self._sides)
 
     def choose_early(self, time: float, tracks: Sequence[Track]) -> tuple[CropPlan, ...]:
@@ -128,18 +131,22 @@ class Attention:
             first = time if self._first is None else self._first
             self._scans = [due for due in self._scans if first + due > time + 1e-6]
         self._cut_off = []
-        parked = [track.at(time) for track in tracks if _parked(track)]
-        alive = [box for box in found if not any(overlap(box, other) > 0.5 for other in parked)]
-        boxes = [box for box in map(_box, regions) if share_inside(box, crops) >= 0.5]
+        old = [track.at(time) for track in tracks if _is_old(track)]
+        new = [box for box in found if not any(overlap(box, other) > 0.5 for other in old)]
+        moving = list(map(_box, regions))
+        boxes = [box for box in moving if share_inside(box, crops) >= 0.5]
         for box in () if early else boxes:
-            fruitful = any(share_inside(box, [_grown(b, 0.25)]) > 0.3 for b in alive)
-            self._futile.looked(box, time, in_vain=not fruitful)
+            fruitful = any(share_inside(box, [_grown(b, 0.25)]) > 0.3 for b in new)
+            for part in _parts(box, crops):  # what a crop does not show was not looked at
+                self._futile.looked(part, time, in_vain=not fruitful)
         shown = [box for box in boxes if share_inside(box, crops) >= 0.85]
+        hidden = [box for box in moving if box not in shown]
         for track in tracks:
             if track.seen == time:
-                box = track.at(time)
-                self._known[track] = _Known(
-                    _reach(box, shown), _beyond(box, shown), time, self._every(track, found)
+                known = self._known.get(track, _Known())
+                self._known[track] = replace(
+                    _learned(known, track.at(time), shown, hidden, time),
+                    every=self._every(track, found),
                 )
 
     def expect(self, time: float, tracks: Sequence[Track]) -> None:
@@ -162,10 +169,10 @@ class Attention:
         """Things that a crop's edge cut through: look again around them, on the next frame."""
         self._cut_off = list(boxes)
 
-    def _everything(self, tiled: bool = False) -> tuple[CropPlan, ...]:
+    def _everything(self, reason: str, tiled: bool = False) -> tuple[CropPlan, ...]:
         if not self._sides:
             return (CropPlan((0, 0, *self._size), 0),)
-        return whole_frame(self._size, self._sides, tiled)
+        return whole_frame(self._size, self._sides, tiled, reason)
 
     def _whole_is_due(self, time: float, gate: GateResult) -> bool:
         since = time - self._whole_at
@@ -180,7 +187,8 @@ class Attention:
     def _is_due(self, track: Track, time: float, regions: Sequence[Box]) -> bool:
         waited = time - track.checked
         if track.hits < 3 or track.misses:  # who it is and how it moves is not known yet
-            return waited >= (_SOON if track.misses <= 3 else _LOST)
+            soon = track.misses <= (3 if track.label == "person" else 0)
+            return waited >= (_SOON if soon else _LOST)
         if self._doubtful(track) and waited >= _SELDOM:
             return True
         known = self._known.get(track, _Known())
@@ -219,7 +227,7 @@ class Attention:
                 continue
             widen = widen or in_vain % 16 == 4
             feet = in_vain == 1 and share < 0.25 and self._may_be_feet(region)
-            wants.append(self._near(region) if feet else self._want(region, 0.17))
+            wants.append(self._near(region) if feet else self._want(region, 0.17, "motion"))
         return wants, widen
 
     def _may_be_feet(self, box: Box) -> bool:
@@ -227,14 +235,15 @@ class Attention:
         x1, y1, x2, y2 = box
         return y2 >= self._size[1] - 1 or y2 - y1 < 1.5 * (x2 - x1)
 
-    def _want(self, box: Box, margin: float) -> Want:
+    def _want(self, box: Box, margin: float, reason: str) -> Want:
         """A look around something whose size is not known: it may be the feet of somebody near."""
         width, height = self._size
         x1, y1, x2, y2 = box
         least = 0.4 * min(width, height)
         across, down = max(x2 - x1, least) - (x2 - x1), max(y2 - y1, least) - (y2 - y1)
         wide = (x1 - across / 2, y1 - down / 2, x2 + across / 2, y2 + down / 2)
-        return Want(wide, min(1.0, _TALL / max(y2 - y1, (x2 - x1) / 2, 1.0)), margin, _LEAST)
+        scale = min(1.0, _TALL / max(y2 - y1, (x2 - x1) / 2, 1.0))
+        return Want(wide, scale, margin, _LEAST, reason=reason)
 
     def _near(self, box: Box) -> Want:
         """A look from top to bottom around something: it may be the feet of somebody near."""
@@ -243,16 +252,20 @@ class Attention:
         left, right = min(box[0], middle - half), max(box[2], middle + half)
         wide = (max(0.0, left), 0.0, min(float(width), right), float(height))
         side = self._sides[0] if self._sides else height
-        return Want(wide, min(1.0, side / height), 0.0, _LEAST)
+        return Want(wide, min(1.0, side / height), 0.0, _LEAST, reason="motion")
 
     def _track_want(self, track: Track, time: float) -> Want:
         box = track.at(time)
         tall = _TALL_IN_DOUBT if self._doubtful(track) else _TALL
-        return Want(box, min(1.0, tall / max(box[3] - box[1], 1.0)), 0.25, _LEAST)
+        scale, why = min(1.0, tall / max(box[3] - box[1], 1.0)), _why(track)
+        few = len(self._known) <= _FEW  # else what is beside one of them is worth seeing as well
+        narrow = _NARROW if few and why in ("walks", "stands") else ROOMY
+        return Want(box, scale, 0.25, _LEAST, narrow, why)
 
     def _hint_want(self, box: Box) -> Want:
         """A look around what was half seen, larger than the last one."""
-        return Want(box, min(1.0, _TALL_IN_DOUBT / max(box[3] - box[1], 1.0)), 0.35, _LEAST)
+        scale = min(1.0, _TALL_IN_DOUBT / max(box[3] - box[1], 1.0))
+        return Want(box, scale, 0.35, _LEAST, reason="faint")
 
     def _doubtful(self, track: Track) -> bool:
         """Whether the latest look hardly saw it: then it is seen again soon, and larger."""
@@ -271,9 +284,25 @@ class Attention:
         return wants
 
 
+def _why(track: Track) -> str:
+    """Why somebody is looked at: where they are is sure only of those who walk or stand."""
+    if track.misses:
+        return "missed"
+    if track.hits < 3:
+        return "new"
+    if track.score < _SURE:
+        return "doubt"
+    return "walks" if track.pace > _PACE else "stands"
+
+
 def _parked(track: Track) -> bool:
     """Whether it is a thing that stands: what moves before it is somebody else."""
     return track.label != "person" and track.pace <= _PACE
+
+
+def _is_old(track: Track) -> bool:
+    """Whether it is a thing that stands or is well known: to find it again is nothing new."""
+    return _parked(track) or (track.label != "person" and track.hits > _WELL_KNOWN)
 
 
 def covered(box: Box, others: Sequence[Box]) -> float:
@@ -285,6 +314,13 @@ def covered(box: Box, others: Sequence[Box]) -> float:
     for a, b, c, d in others:
         inside |= (x >= a) & (x <= c) & (y >= b) & (y <= d)
     return float(inside.mean())
+
+
+def _parts(box: Box, crops: Sequence[IntBox]) -> list[Box]:
+    """What of a box lies in each crop."""
+    x1, y1, x2, y2 = box
+    inside = [(max(x1, a), max(y1, b), min(x2, c), min(y2, d)) for a, b, c, d in crops]
+    return [part for part in inside if part[0] < part[2] and part[1] < part[3]]
 
 
 def _box(region: NDArray[np.int32]) -> Box:
@@ -313,6 +349,21 @@ def _differs(before: Box | None, now: Box | None) -> bool:
     if before is None or now is None:
         return False
     return max(abs(a - b) for a, b in zip(before, now, strict=True)) > _SHAPE
+
+
+def _learned(
+    known: _Known, box: Box, shown: Sequence[Box], hidden: Sequence[Box], time: float
+) -> _Known:
+    """What a look at somebody in `box` teaches, where the regions `shown` were seen whole.
+
+    What reached beyond them before is still theirs while something moves there unseen; only for a
+    time, since it may be somebody else by then.
+    """
+    beyond, since = _beyond(box, shown), time
+    if _beyond(box, hidden) != _beyond(box, ()) and time - known.since < _HALO_LASTS:
+        left, above, right, below = map(max, beyond, known.beyond)
+        beyond, since = (left, above, right, below), known.since
+    return _Known(_reach(box, shown), beyond, since, known.every)
 
 
 def _beyond(box: Box, regions: Sequence[Box]) -> Box:

@@ -15,8 +15,10 @@ from typing import TypeVar
 IntBox = tuple[int, int, int, int]
 Sides = TypeVar("Sides", IntBox, tuple[float, float, float, float])
 
-_FIXED = 0.06  # what every run costs beside its pixels, as a share of the largest input's cost
+_FIXED = 0.1  # what every run costs beside its pixels, as a share of the largest input's cost
+_CUT = 0.13  # what it costs to cut and convert as many pixels as the largest input has, likewise
 _STEP = 32
+ROOMY = 0.6  # share of a crop's longer edge that the shorter one has at least, as a rule
 _SMALL = 320  # a model of inputs below it sees a whole frame so small that it is seldom enough
 _LEAST_OF_SMALL = 0.65  # share of a scale at which somebody is still found by such a model
 
@@ -25,21 +27,25 @@ _LEAST_OF_SMALL = 0.65  # share of a scale at which somebody is still found by s
 class Want:
     """Something to look at: `box` in frame pixels, `scale` of the input against the frame.
 
-    At `least` of that scale it is still found, as a rule.
+    At `least` of that scale it is still found, as a rule. The shorter edge of its crop has at least
+    the share `narrow` of the longer one. `reason` says why, for whoever counts.
     """
 
     box: tuple[float, float, float, float]
     scale: float
     margin: float = 0.3
     least: float = 0.9
+    narrow: float = ROOMY
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CropPlan:
-    """A part of the frame and the input side it is to be seen at."""
+    """A part of the frame, the input side it is to be seen at, and why."""
 
     box: IntBox
     side: int
+    reasons: frozenset[str] = frozenset()
 
 
 def plan(
@@ -52,7 +58,7 @@ def plan(
     """
     crops = [_around(want, size, sides) for want in wants]
     crops = _merged(crops, size, sides)
-    whole = CropPlan((0, 0, *size), sides[-1])
+    whole = CropPlan((0, 0, *size), sides[-1], frozenset(want.reason for want in wants))
     floor = _LEAST_OF_SMALL if len(sides) > 1 and sides[-1] < _SMALL else 0.0
     needed = max((want.scale * max(want.least, floor) for want in wants), default=0.0)
     enough = sides[-1] / max(size) >= needed
@@ -63,14 +69,15 @@ def plan(
 
 
 def whole_frame(
-    size: tuple[int, int], sides: Sequence[int], tiled: bool = False
+    size: tuple[int, int], sides: Sequence[int], tiled: bool = False, reason: str = ""
 ) -> tuple[CropPlan, ...]:
     """The whole frame; if `tiled`, also tiles where people might be too small to be found in it."""
     width, height = size
     side = sides[-1]
-    crops = [CropPlan((0, 0, width, height), side)]
+    why = frozenset({reason})
+    crops = [CropPlan((0, 0, width, height), side, why)]
     if tiled and max(size) > 2.4 * side:
-        crops += [CropPlan(box, side) for box in tiles((0, 0, width, height), min(width, height))]
+        crops += [CropPlan(box, side, why) for box in tiles((0, 0, width, height), min(size))]
     return tuple(crops)
 
 
@@ -93,12 +100,16 @@ def _starts(low: int, high: int, edge: int, overlap: float) -> list[int]:
 
 
 def cost_of(crop: CropPlan) -> float:
-    """What a crop costs to infer, where 1 is a full square at 416 (measured: linear in pixels)."""
+    """What a crop costs to cut and to infer, where 1 is to infer a full square at 416.
+
+    Measured: linear in the pixels that go in and in those that are cut.
+    """
     x1, y1, x2, y2 = crop.box
     scale = crop.side / max(x2 - x1, y2 - y1, 1)
     across = -(-int((x2 - x1) * scale) // _STEP) * _STEP
     down = -(-int((y2 - y1) * scale) // _STEP) * _STEP
-    return _FIXED + (1 - _FIXED) * across * down / 416**2
+    inside, cut = across * down / 416**2, (x2 - x1) * (y2 - y1) / 416**2
+    return _FIXED + (1 - _FIXED) * inside + _CUT * cut
 
 
 def _around(want: Want, size: tuple[int, int], sides: Sequence[int]) -> CropPlan:
@@ -108,11 +119,12 @@ def _around(want: Want, size: tuple[int, int], sides: Sequence[int]) -> CropPlan
     least = sides[0] / max(want.scale, 1e-6)
     across, down = width + 2 * margin, height + 2 * margin
     longest = max(across, down, least)
-    across, down = max(across, 0.6 * longest), max(down, 0.6 * longest)
+    short = want.narrow * longest
+    across, down = max(across, short), max(down, short)
     if max(across, down) < longest:
         down = longest
     box = _placed((x1 + x2) / 2, (y1 + y2) / 2, across, down, size)
-    return CropPlan(box, _side(box, want.scale, sides))
+    return CropPlan(box, _side(box, want.scale, sides), frozenset({want.reason}))
 
 
 def _side(box: IntBox, scale: float, sides: Sequence[int]) -> int:
@@ -155,7 +167,8 @@ def _merged(crops: list[CropPlan], size: tuple[int, int], sides: Sequence[int]) 
 
 def _joined(a: CropPlan, b: CropPlan, sides: Sequence[int]) -> CropPlan:
     box = bounds([a.box, b.box])
-    return CropPlan(box, _side(box, max(_scale(a), _scale(b)), sides))
+    side = _side(box, max(_scale(a), _scale(b)), sides)
+    return CropPlan(box, side, a.reasons | b.reasons)
 
 
 def _scale(crop: CropPlan) -> float:

@@ -73,8 +73,8 @@ class Newcomers:
 
 
 def _is_new(track: Track, time: float) -> bool:
-    """Whether somebody was first found just now, and not missed since."""
-    return not track.misses and time - track.born < _NEW
+    """Whether somebody was first found just now, and not missed since. Things can wait."""
+    return track.label == "person" and not track.misses and time - track.born < _NEW
 
 
 def _around(box: Box) -> Box:

@@ -31,8 +31,8 @@ class Look:
     """What `look` made of one frame.
 
     `crops` are boxes x1, y1, x2, y2 in frame pixels, empty when no inference is needed; `sides`
-    are the detector input sizes they are meant for. An `early` one has the gate's result of the
-    frame before it.
+    are the detector input sizes they are meant for, `reasons` what each is looked at for. An
+    `early` one has the gate's result of the frame before it.
     """
 
     time: float
@@ -41,6 +41,7 @@ class Look:
     crops: tuple[IntBox, ...]
     sides: tuple[int, ...]
     early: bool = False
+    reasons: tuple[frozenset[str], ...] = ()
 
 
 class CameraPipeline:
@@ -89,6 +90,7 @@ class CameraPipeline:
             gate=gate,
             crops=tuple(crop.box for crop in plans),
             sides=tuple(crop.side for crop in plans),
+            reasons=tuple(crop.reasons for crop in plans),
         )
 
     def hurries(self, time: float) -> bool:
@@ -102,8 +104,15 @@ class CameraPipeline:
         """Decide what to infer on a frame between those that are due; it is not gated."""
         assert self._gated is not None
         plans = self._attention.choose_early(frame.time, self._tracker.tracks)
-        crops, sides = tuple(crop.box for crop in plans), tuple(crop.side for crop in plans)
-        return Look(frame.time, frame.index, self._gated, crops, sides, early=True)
+        return Look(
+            time=frame.time,
+            index=frame.index,
+            gate=self._gated,
+            crops=tuple(crop.box for crop in plans),
+            sides=tuple(crop.side for crop in plans),
+            early=True,
+            reasons=tuple(crop.reasons for crop in plans),
+        )
 
     def means(self) -> NDArray[np.float32]:
         """The gate's grey level of each cell (lines, columns) of the frame looked at last."""

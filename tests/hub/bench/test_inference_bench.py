@@ -102,6 +102,20 @@ def test_both_ways_are_held_against_truth_and_choosing_costs_less(clip: Path) ->
     assert not found.always
 
 
+def test_crops_are_told_apart_by_reason_and_by_input_side(clip: Path) -> None:
+    """Every crop has one reason and one side; a walker is looked at since they move and walk."""
+    found = compare(clip, BrightThings(), FPS)
+    told = found.as_dict()["chosen"]
+    assert sum(told["reasons"].values()) == sum(told["sides"].values()) == told["crops"]
+    assert {"scan", "motion", "walks"} <= set(told["reasons"])
+    assert set(told["sides"]) <= {"192", "256", "320", "416"}
+    assert found.as_dict()["whole"]["sides"] == {"416": FRAMES}
+    twice = together([found, found])
+    assert twice.chosen.reasons["walks"] == 2 * found.chosen.reasons["walks"]
+    printed = lines("m", {"all": twice})
+    assert any("crops by reason" in line and "walks" in line for line in printed)
+
+
 def test_fewer_looks_a_second_are_taken_from_the_clip(clip: Path) -> None:
     """At five looks a second every other frame is looked at, both ways."""
     found = compare(clip, BrightThings(), 5.0)
@@ -131,7 +145,7 @@ def test_nothing_to_find_has_no_ratio() -> None:
     assert empty.recall_ratio is None
     assert empty.as_dict()["recall_ratio"] is None
     assert missed_goals("all", empty) == []
-    assert "-" in lines("m", {"all": empty})[-1]
+    assert "-" in lines("m", {"all": empty})[2]
 
 
 def test_json_has_the_first_model_at_the_top_and_the_others_beside() -> None:

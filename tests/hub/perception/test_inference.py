@@ -417,7 +417,8 @@ def test_a_model_of_small_inputs_is_not_shown_a_shrunken_whole() -> None:
     crops = plan([near, far], FRAME, (192, 256))
     assert len(crops) == 2
     assert all(one.box[2] - one.box[0] <= one.side for one in crops)
-    assert len(plan([near, far], (320, 380), (192, 256))) == 1, "a small frame hardly shrinks"
+    crowd = [near, far, Want((40, 40, 80, 100), 1.0, least=0.15)]
+    assert len(plan(crowd, (320, 380), (192, 256))) == 1, "a small frame hardly shrinks"
 
 
 def test_neighbours_share_a_crop_and_strangers_do_not() -> None:
@@ -426,6 +427,30 @@ def test_neighbours_share_a_crop_and_strangers_do_not() -> None:
     far = [Want((40, 300, 80, 400), 1.0), Want((1180, 300, 1220, 400), 1.0)]
     assert len(plan(near, FRAME, SIDES)) == 1
     assert len(plan(far, FRAME, SIDES)) == 2
+
+
+def test_a_crop_says_what_it_is_looked_at_for() -> None:
+    """One that holds two wants has the reasons of both, and so has the whole frame."""
+    near = Want((600, 300, 640, 400), 1.0, reason="walks")
+    beside = Want((650, 300, 690, 400), 1.0, reason="motion")
+    (only,) = plan([near, beside], FRAME, SIDES)
+    assert only.reasons == {"walks", "motion"}
+    assert {tuple(one.reasons) for one in whole_frame(FRAME, SIDES, True, "scan")} == {("scan",)}
+
+
+def test_somebody_who_is_where_expected_gets_a_narrow_crop() -> None:
+    """A crop is half as wide as it is tall where that is asked for, and wider elsewhere."""
+    (narrow,) = plan([Want((600, 300, 620, 396), 1.0, 0.25, narrow=0.5)], FRAME, SIDES)
+    (usual,) = plan([Want((600, 300, 620, 396), 1.0, 0.25)], FRAME, SIDES)
+    width, height = narrow.box[2] - narrow.box[0], narrow.box[3] - narrow.box[1]
+    assert 0.5 <= width / height < 0.55
+    assert cost_of(narrow) < cost_of(usual)
+
+
+def test_what_is_cut_costs_as_well_as_what_goes_in() -> None:
+    """Of two crops at one input size the one that has more pixels of the picture is dearer."""
+    small, large = CropPlan((0, 0, 192, 192), 192), CropPlan((0, 0, 720, 720), 192)
+    assert cost_of(small) < cost_of(large) < 3 * cost_of(small)
 
 
 def test_a_large_frame_is_tiled_where_people_may_be_small() -> None:

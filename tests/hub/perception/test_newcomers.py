@@ -166,6 +166,9 @@ def test_only_who_is_new_and_not_missed_is_hurried_about() -> None:
     assert not newcomers.hurry(1.4, [track])
     track.miss(1.07)
     assert not newcomers.hurry(1.13, [track])
+    car = Track(Detection("car", 0.9, (10.0, 10.0, 90.0, 60.0)), 1.0)
+    assert not newcomers.hurry(1.07, [car])
+    assert newcomers.due(1.07, [car]) == []
 
 
 def test_faint_finds_of_things_and_of_who_is_known_are_no_hint() -> None:
