@@ -43,6 +43,7 @@ FRONT_SECONDS = 1800.0  # background creeps beneath movers; so slowly that no sh
 NOISE_SECONDS = 6.0
 FLUTTER_SECONDS = 8.0  # noise learned beneath movers: leaves, water, flags
 RESTLESS_SECONDS = 10.0
+AWAY_SECONDS = 20.0
 PULSE_SECONDS = 10.0
 SHAKE_SECONDS = 6.0  # a gust is remembered
 STILL_SECONDS = 15.0  # a thing that has not changed for so long is furniture
@@ -251,6 +252,12 @@ class MotionGate:
         beat = self._frames % EDGE_FRAMES
         if beat < 2:
             knobs[G.RENEW] = beat == 0
+            # A mean of all there was, until that is long enough.
+            first, later = (
+                EDGE_FRAMES / self._frames,
+                1.0 - math.exp(-dt * EDGE_FRAMES / AWAY_SECONDS),
+            )
+            knobs[G.AWAY_RATE] = max(min(first, 1.0), later)
         if abs(self._weather - self._weathered) > 0.02:
             self._set_doubt()
         first = 1.0 / self._frames if self._now < 2 * WARM_SECONDS else 0.0

@@ -29,8 +29,9 @@ from numpy.typing import NDArray
     ACROSS,  # the cell's column
     ABOVE,  # how far over the background the cell goes by itself, grey levels
     BELOW,  # likewise under it
-) = range(16)
-PLANES = 16
+    AWAY,  # share of the time for which the cell is off the background, as far as shade goes
+) = range(17)
+PLANES = 17
 
 # Entries of `shape`.
 (
@@ -79,8 +80,9 @@ SHAPE = 12
     DIM,
     FIRM,
     TOGETHER,
-) = range(28)
-KNOBS = 28
+    AWAY_RATE,
+) = range(29)
+KNOBS = 29
 
 # Entries of `found`.
 (
@@ -134,6 +136,15 @@ BAND_SECONDS = 30.0
 LINE_INERTIA = 8 * 40.0**2  # as eight more dark cells that did not change
 RESTLESS_SHARE = np.float32(0.09)
 RESTLESS_MOST = np.float32(600.0)  # noise power that restless cells may learn
+SHADE_LEAST = np.float32(4.0)  # grey levels from which a cell is off the background
+SHADE_MOST = np.float32(0.2)  # share of the light, beside those, that moving shade takes
+SHADE_SHARE = np.float32(0.45)  # of the time: no place of movers, where they come and go
+SHADE_RESTLESS = np.float32(0.02)  # from which they do
+SHADE_AS = np.float32(0.12)  # how restless such a cell counts at the least
+SHADE_PACE = np.float32(0.3)  # at which its noise is learned, at each renewal
+CALM_SIDE = np.float32(1.5)  # times the reach of a side that its noise may add up to
+CALM_AWAY = np.float32(0.25)  # share of the time from which no side is calm
+CALM_REST = np.float32(0.3)  # likewise, grey levels more
 PULSE_TIMES = 2.0
 PULSE_LEAST = 0.3  # grey levels
 FLUTTER_MOST = np.float32(36.0)  # noise power that movers may teach
@@ -141,6 +152,9 @@ FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forg
 NEW_REACH = np.float32(3.0)  # of a new scene, grey levels to a unit of its noise
 VAST_SHARE = 0.35  # of the cells looked at
 
+LARGE = 80  # cells beyond which only a mover's clear part is boxed
+CLEAR = np.float32(1.2)  # ratio from which a cell is clear, or the mover's mean where that is less
+CLEAR_SHARE = np.float32(0.25)  # of the mover's mean ratio that a clear cell has in any case
 JOIN_WASTE = 1.15  # a joined box may be this much larger than what it joins
 MAX_REGIONS = 64
 

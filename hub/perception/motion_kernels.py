@@ -97,6 +97,30 @@ def _grow_old(field: Any, dt: Any, rate: Any, pulse: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _learn_shade(field: Any, rate: Any) -> None:
+    """Make cells restless in which shade sways: leaves before the sun, slower than water.
+
+    Such a cell is off its background for much of the time, comes and goes, and is never far off
+    it. Who walks through takes most cells seldom, and many of them by more than shade does.
+    """
+    residual = field[G.RESIDUAL]
+    back = field[G.BACK]
+    noise = field[G.NOISE]
+    restless = field[G.RESTLESS]
+    away = field[G.AWAY]
+    for i in range(away.shape[0]):
+        size = abs(residual[i])
+        off = F(size > G.SHADE_LEAST)
+        longer = away[i] + rate * (off - away[i])
+        away[i] = F(0) if size > G.SHADE_LEAST + G.SHADE_MOST * back[i] else longer
+    for i in range(away.shape[0]):
+        sways = (away[i] > G.SHADE_SHARE) & (restless[i] > G.SHADE_RESTLESS)
+        grown = G.SHADE_PACE * max(F(0), residual[i] * residual[i] - noise[i])
+        noise[i] += grown if sways else F(0)
+        restless[i] = max(restless[i], G.SHADE_AS) if sways else restless[i]
+
+
+@njit(**OPTIONS)
 def _learn_back(field: Any, rate: Any, slow: Any, bands: Any) -> None:
     """Draw the background towards the frame: less the more a cell stands out.
 
@@ -144,6 +168,8 @@ def _learn(knobs: Any, field: Any, found: Any) -> None:
         _relight(field[G.BACK], F(found[G.OFFSET]), F(found[G.GAIN]))
     _learn_back(field, knobs[G.BACK_RATE], knobs[G.BACK_SLOW], bands)
     _grow_old(field, knobs[G.DT], knobs[G.RESTLESS_RATE], found[G.PULSE] > 0.0)
+    if knobs[G.RENEW] > F(0):
+        _learn_shade(field, knobs[G.AWAY_RATE])
     _remember(field[G.RESIDUAL], field[G.BEFORE])
 
 

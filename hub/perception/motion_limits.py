@@ -27,11 +27,12 @@ def _reached(residual: Any, above: Any, below: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _widen(noise: Any, knobs: Any, out: Any) -> None:
+def _widen(noise: Any, restless: Any, away: Any, knobs: Any, out: Any) -> None:
     """From what each cell reached to what its noise adds to its threshold.
 
     Noise counts with many standard deviations, yet with no more than a stretch of how far the
-    cell went by itself lately on that side: rain only brightens.
+    cell went by itself lately on that side: rain only brightens. On a side that stayed calm the
+    noise of the other counts for little, unless the cell is restless or often away.
     """
     many = knobs[G.NOISE_GAIN]
     stretch = knobs[G.STRETCH]
@@ -39,7 +40,10 @@ def _widen(noise: Any, knobs: Any, out: Any) -> None:
     more = knobs[G.REACH_GAIN]
     for i in range(out.shape[0]):
         sigma = F(math.sqrt(noise[i]))
-        reach = max(out[i], sigma * (least + more * sigma))
+        floor = sigma * (least + more * sigma)
+        gentle = min(floor, G.CALM_SIDE * out[i] + G.CALM_REST)
+        often = (restless[i] > G.RESTLESS_SHARE) | (away[i] > G.CALM_AWAY)
+        reach = max(out[i], floor if often else gentle)
         out[i] = min(many * sigma, stretch * reach)
 
 
@@ -104,7 +108,7 @@ def stand_out(shape: Any, knobs: Any, field: Any, base: Any, share: Any, labels:
     ratio = field[G.RATIO]
     sums = field[G.WEIGHT]
     _reached(residual, field[G.ABOVE], field[G.BELOW], limit)
-    _widen(field[G.NOISE], knobs, limit)
+    _widen(field[G.NOISE], field[G.RESTLESS], field[G.AWAY], knobs, limit)
     _raise(field[G.EDGE], base, share, limit)
     _ratio(residual, limit, field[G.LOOK], ratio)
     _upright(ratio, shape[G.PITCH], sums)

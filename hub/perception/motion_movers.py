@@ -129,6 +129,22 @@ def _is_sure(weight: Any, run: int, knobs: Any) -> Any:
 
 
 @njit(**OPTIONS)
+def _clear_part(cells: Any, size: int, ratio: Any) -> Any:
+    """Bring the clear cells of a mover to the front of `cells`; returns how many there are.
+
+    Somebody near has soft shadows and mirrored light around them, fainter than they are.
+    """
+    mean = _weight(cells, size, ratio) / F(size)
+    clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
+    count = 0
+    for k in range(size):
+        if abs(ratio[cells[k]]) >= clear:
+            cells[count] = cells[k]
+            count += 1
+    return max(count, 1)
+
+
+@njit(**OPTIONS)
 def _box(cells: Any, size: int, across: Any, shape: Any, box: Any) -> None:
     """A mover's box in pixels: padded by half a cell, above and below by one, and clipped."""
     pitch = shape[G.PITCH]
@@ -264,7 +280,8 @@ def gather(
             _mark(cells, size, mark, front)
             if mark == F(2):
                 continue
-            _box(cells, size, across, shape, boxes[count])
+            part = _clear_part(cells, size, ratio) if size > G.LARGE else size
+            _box(cells, part, across, shape, boxes[count])
             if count < boxes.shape[0] - 1:
                 count += 1
             else:

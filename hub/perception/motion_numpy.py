@@ -62,6 +62,12 @@ def _patience(size: int, peak: float, shape: Ints, knobs: Floats) -> float:
     return float(knobs[G.STILL_FAINT if size >= knobs[G.BIG] else G.STILL_SPECK])
 
 
+def _clear_part(cells: list[int], weight: Floats, sizes: Floats) -> list[int]:
+    mean = weight / F(len(cells))
+    clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
+    return [cell for cell, size in zip(cells, sizes, strict=True) if size >= clear] or cells[:1]
+
+
 def _box(cells: list[int], shape: Ints) -> list[int]:
     lines, columns, pitch, width, height = (int(v) for v in shape[: G.CELL_H + 1])
     ys, xs = np.divmod(np.array(cells), pitch)
@@ -153,10 +159,11 @@ def _gather(
         front[mover] = 2 if stale else 1
         if stale:
             continue
+        box = _box(_clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover, shape)
         if len(rows) < len(boxes) - 1:
-            rows.append(_box(mover, shape))
+            rows.append(box)
         else:
-            rows[-1] = _joined(rows[-1], _box(mover, shape))
+            rows[-1] = _joined(rows[-1], box)
     found[G.STRAY] = stray
     rows = _merge(rows)
     if rows:
@@ -197,6 +204,17 @@ def _grow_old(knobs: Floats, field: Floats, pulse: bool) -> None:
     field[G.RESTLESS] += knobs[G.RESTLESS_RATE] * (calmed - field[G.RESTLESS])
 
 
+def _learn_shade(knobs: Floats, field: Floats) -> None:
+    residual, away, noise = field[G.RESIDUAL], field[G.AWAY], field[G.NOISE]
+    size = abs(residual)
+    longer = away + knobs[G.AWAY_RATE] * ((size > G.SHADE_LEAST).astype(np.float32) - away)
+    away[:] = np.where(size > G.SHADE_LEAST + G.SHADE_MOST * field[G.BACK], F(0), longer)
+    sways = (away > G.SHADE_SHARE) & (field[G.RESTLESS] > G.SHADE_RESTLESS)
+    grown = G.SHADE_PACE * np.maximum(F(0), residual * residual - noise)
+    noise += np.where(sways, grown, F(0))
+    field[G.RESTLESS] = np.maximum(field[G.RESTLESS], np.where(sways, G.SHADE_AS, F(0)))
+
+
 def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
     """After every judged frame: noise, light and background move on."""
     residual, front, back, ratio = (field[k] for k in (G.RESIDUAL, G.FRONT, G.BACK, G.RATIO))
@@ -213,6 +231,8 @@ def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
     apart = field[G.MEAN] - back
     back += np.where(front == 2, residual if bands else apart, pace * apart)
     _grow_old(knobs, field, bool(found[G.PULSE] > 0.0))
+    if knobs[G.RENEW] > 0:
+        _learn_shade(knobs, field)
     field[G.BEFORE] = residual
 
 

@@ -157,7 +157,10 @@ def _light(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> tuple[f
 def _limits(field: Floats, base: np.float32, share: np.float32, knobs: Floats) -> Floats:
     sigma = np.sqrt(field[G.NOISE])
     reach = np.where(field[G.RESIDUAL] > 0, field[G.ABOVE], field[G.BELOW])
-    reach = np.maximum(reach, sigma * (knobs[G.REACH_LEAST] + knobs[G.REACH_GAIN] * sigma))
+    floor = sigma * (knobs[G.REACH_LEAST] + knobs[G.REACH_GAIN] * sigma)
+    often = (field[G.RESTLESS] > G.RESTLESS_SHARE) | (field[G.AWAY] > G.CALM_AWAY)
+    gentle = np.minimum(floor, G.CALM_SIDE * reach + G.CALM_REST)
+    reach = np.maximum(reach, np.where(often, floor, gentle))
     wide = np.minimum(knobs[G.NOISE_GAIN] * sigma, knobs[G.STRETCH] * reach)
     limits: Floats = base + share * field[G.EDGE] + wide
     return limits

@@ -157,6 +157,26 @@ def test_rain_is_quiet_and_people_are_seen_through_it() -> None:
         assert covered(gate.update(shown(frame), i / FPS), (x, 150, x + 28, 230)) >= 0.5
 
 
+def test_who_is_darker_than_what_rain_lightens_is_seen_at_night() -> None:
+    """Rain only brightens: a walker three grey levels darker is covered through it."""
+    rng, scene = np.random.default_rng(9), ground() * 0.2 + 10
+    gate, seen = MotionGate(640, 360, FPS), 0
+
+    def draw(i: int) -> Picture:
+        wet = scene + rng.normal(0, 1.5, scene.shape)
+        for x, y in zip(rng.integers(0, 638, 150), rng.integers(0, 340, 150), strict=True):
+            wet[y : y + 14, x : x + 1] += 60
+        return wet
+
+    wet = watch(gate, draw, range(150))
+    assert sum(r.triggered for r in wet[75:]) <= 7
+    for i in range(150, 190):
+        frame, x = draw(i), 30 + 12 * (i - 150)
+        frame[150:230, x : x + 28] -= 3
+        seen += covered(gate.update(shown(frame), i / FPS), (x, 150, x + 28, 230)) >= 0.5
+    assert seen >= 38
+
+
 def test_a_person_who_stands_still_stays() -> None:
     """Two minutes at a desk, with the small movements of the living, and never absorbed."""
     gate, scene = settled()
@@ -332,6 +352,24 @@ def test_one_mover_is_one_region() -> None:
     scene[100:120, 300:320] = 230
     scene[126:200, 290:330] = 230
     assert len(gate.update(shown(scene), 8.0).regions) == 1
+
+
+def test_a_soft_shadow_beside_somebody_near_is_left_out() -> None:
+    """Who fills a good part of the picture is boxed whole, but not the faint shade around them."""
+    gate, scene = settled()
+    scene[60:340, 180:420] -= 6
+    scene[70:330, 260:340] = 20
+    result = gate.update(shown(scene), 8.0)
+    assert covered(result, (260, 70, 340, 330)) == 1.0
+    assert covered(result, (180, 60, 240, 340)) == 0.0
+    assert covered(result, (360, 60, 420, 340)) == 0.0
+
+
+def test_somebody_near_who_hardly_stands_out_is_boxed_whole() -> None:
+    """Where nothing of a large mover is clear, no part of it is left out."""
+    gate, scene = settled()
+    scene[70:330, 260:340] += 4
+    assert covered(gate.update(shown(scene), 8.0), (260, 70, 340, 330)) > 0.95
 
 
 def test_wrong_pictures_are_refused() -> None:

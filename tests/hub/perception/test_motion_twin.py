@@ -48,7 +48,7 @@ def assert_same(ours: MotionGate, twin: MotionGate, frame: NDArray[np.uint8], at
     np.testing.assert_array_equal(a.regions, b.regions)
     # How far it goes, what threshold it meets and how restless it is decide later frames.
     rows = [G.MEAN, G.BACK, G.NOISE, G.EDGE, G.LIMIT, G.RESIDUAL, G.BEFORE, G.RATIO, G.FRONT]
-    rows += [G.AGE, G.RESTLESS, G.ABOVE, G.BELOW]
+    rows += [G.AGE, G.RESTLESS, G.ABOVE, G.BELOW, G.AWAY]
     np.testing.assert_array_equal(ours._field[rows], twin._field[rows])
     np.testing.assert_array_equal(ours._found, twin._found)
 
@@ -59,6 +59,18 @@ def test_twins_agree_to_the_last_bit_at_every_size(width: int, height: int) -> N
     ours, twin = both(width, height)
     for i, frame in enumerate(scene(width, height, seed=3, frames=24)):
         assert_same(ours, twin, frame, i / 5)
+
+
+def test_twins_agree_on_somebody_near_with_a_shadow() -> None:
+    """Both leave out the same faint part of a large mover."""
+    ours, twin = both(640, 360)
+    ground = np.random.default_rng(2).normal(120, 2, (360, 640))
+    for i in range(15):
+        frame = ground.copy()
+        if i > 8:
+            frame[60:340, 160 + 9 * i : 300 + 9 * i] -= 5
+            frame[80:330, 200 + 9 * i : 270 + 9 * i] = 30
+        assert_same(ours, twin, frame.astype(np.uint8), i / 5)
 
 
 def test_twins_agree_on_a_strided_plane() -> None:
