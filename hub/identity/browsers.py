@@ -100,7 +100,10 @@ def _checked(given: Any) -> tuple[str, str, str]:
     endpoint = given.get("endpoint") if isinstance(given, dict) else None
     if not isinstance(keys, dict) or not isinstance(endpoint, str):
         raise Refused("That is no push subscription: it needs endpoint and keys.")
-    parts = urlsplit(endpoint)
+    try:
+        parts = urlsplit(endpoint)
+    except ValueError:
+        raise Refused("The endpoint of the push subscription is no https address.") from None
     there = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
     plain = re.fullmatch(r"[!-~]+", endpoint) and len(endpoint) <= LONGEST and "@" not in endpoint
     if not (there and plain and parts.hostname) or parts.fragment:

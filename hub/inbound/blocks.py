@@ -179,7 +179,7 @@ class InboundBlock(Block):
     fields: dict[FieldName, MessagePath | Where | tuple[MessagePath, ...]] = Field(
         default_factory=dict,
         description="Where things stand in the message. `id` tells messages apart (several places "
-        "where one is not enough); without one, equal messages are one.",
+        "where one is not enough); without one, equal messages are one for five minutes.",
     )
     data: dict[Slug, MessagePath] = Field(
         default_factory=dict,

@@ -24,9 +24,12 @@ LONGEST: Mapping[str, int] = {"text": 2000, "link": 1000, "label": 64}
 LONGEST_WORD = 200
 AHEAD = timedelta(minutes=2)
 BEHIND = timedelta(days=1)
+ONE_FOR_S = 300  # how long equal bytes are one, where no id tells a second press from a repeat
 
 _STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 class Unreadable(Exception):
@@ -45,7 +48,7 @@ def read(block: InboundBlock, name: str, body: bytes, now: datetime) -> Reading:
     """Read one message of the inbound `name`; `now` is on the school's clock. Raises `Unreadable`.
 
     The event's id follows from the name and the message's own id, so that a message that comes
-    again is the same event.
+    again is the same event; without an id, for five minutes by the clock.
     """
     message = parse(block, body)
     for path, wanted in _only(block).items():
@@ -57,14 +60,14 @@ def read(block: InboundBlock, name: str, body: bytes, now: datetime) -> Reading:
     values = dict(_values(block, message))
     own = _own_id(block, message)
     if own is None:
-        own = digest(body)
+        own = digest(body, str(int(now.timestamp() // ONE_FOR_S)))
     time = moment(values.pop("time", None), now)
     data: dict[str, Any] = {"inbound": name, **values}
     if time is not None:
         data["sent"] = iso(time)
         if not now - BEHIND <= time <= now + AHEAD:
             time = None  # its clock is wrong: what it says is kept, and not gone by
-    about = str(data.pop("about", "") or _first_id(block, message) or own)
+    about = clean(str(data.pop("about", "") or _first_id(block, message))) or own
     kind = "report.ended" if over else "report.received"
     return Reading(
         Event(
@@ -230,5 +233,7 @@ def _shown(value: str | None) -> str:
 
 
 def clean(text: str) -> str:
-    """Without control characters, line ends as they are, nothing that turns the direction."""
+    """Without control characters, line ends as they are, nothing that turns the direction, nor
+    half a character (a lone surrogate), which no journal can hold.
+    """
     return _CONTROL.sub("", text.replace("\r\n", "\n").replace("\r", "\n")).strip()

@@ -30,7 +30,7 @@ def prove(block: InboundBlock, headers: Mapping[str, str], body: bytes, now: dat
 
 
 def _known(key: Key, headers: Mapping[str, str]) -> None:
-    given = headers.get(key.header, "")[:LONGEST_HEADER].encode()
+    given = _raw(headers.get(key.header, "")[:LONGEST_HEADER])
     found = [hmac.compare_digest(given, one.encode()) for one in (key.secret, key.previous) if one]
     if not any(found):
         raise Unproven(f"expected the right key in the header {key.header}")
@@ -61,7 +61,12 @@ def _signed(signature: Signature, headers: Mapping[str, str], body: bytes, now: 
 
 
 def _filled(form: str, stamp: str) -> bytes:
-    return form.replace("{timestamp}", stamp).replace("{{", "{").replace("}}", "}").encode()
+    return _raw(form.replace("{timestamp}", stamp).replace("{{", "{").replace("}}", "}"))
+
+
+def _raw(text: str) -> bytes:
+    """The bytes as they came: a header that is no UTF-8 is text with surrogates for its bytes."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _fresh(signature: Signature, stamp: str, now: datetime) -> None:

@@ -28,7 +28,7 @@ async def add(request: web.Request) -> web.Response:
     try:
         given = json.loads(await request.read())
         notifier, subscription = str(given["notifier"]), given["subscription"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return denial(422, "That cannot be read.", "Send notifier and subscription as JSON.")
     if who.kind != "session":
         return denial(403, "Only a person is told in a browser.", "Sign in, in that browser.")

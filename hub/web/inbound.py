@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from hub.web.security import DOORKEEPER, HOUSE, denial
+
+READ_S = 20.0  # for a whole message, from whoever sends one: nobody has proven anything yet
 
 
 async def receive(request: web.Request) -> web.Response:
     """Hand one message to the house; who guesses is slowed down, by address."""
     guesses = request.app[DOORKEEPER].by_proof
-    key = ("inbound", request.remote or "")
+    # Each name by itself: behind a proxy one sender with a wrong secret would silence all others.
+    key = ("inbound", request.remote or "", request.match_info["name"][:100])
     if wait := guesses.wait(key):
         slow = denial(429, "Too many messages that prove nothing.", "Wait, then mend the proof.")
         slow.headers["Retry-After"] = str(max(1, round(wait)))
         return slow
-    body = await request.read()
+    try:
+        async with asyncio.timeout(READ_S):
+            body = await request.read()
+    except TimeoutError:
+        return denial(408, "The message did not come in time.", "Send it again, at once.")
     answer = await request.app[HOUSE].receive(request.match_info["name"], request.headers, body)
     if not answer.proven:
         guesses.count(key)

@@ -23,17 +23,19 @@ class Kept:
         self._limit = limit
         self._facts: OrderedDict[str, Any] = OrderedDict()
         self._turn = asyncio.Lock()
+        self._loaded = False
         self._changes = 0
         self._written = 0
 
     async def load(self) -> None:
         """Read the file, once; what is no longer readable is as if it had never been."""
-        if self._changes:
+        if self._loaded:
             return
         with contextlib.suppress(OSError, ValueError):
             found = json.loads(await asyncio.to_thread(self._file.read_text, encoding="utf-8"))
-            if isinstance(found, dict):
+            if isinstance(found, dict) and not self._loaded:
                 self._facts = OrderedDict(list(found.items())[-self._limit :])
+        self._loaded = True
 
     def get(self, key: str) -> Any:
         """A fact, or None."""
@@ -50,6 +52,7 @@ class Kept:
 
     async def put(self, key: str, value: Any) -> None:
         """Keep a fact, in place of the oldest when there are too many."""
+        await self.load()  # what a notice before the start adds must not replace all that was
         self._facts[key] = value
         while len(self._facts) > self._limit:
             self._facts.popitem(last=False)
@@ -57,6 +60,7 @@ class Kept:
 
     async def drop(self, key: str) -> None:
         """Forget a fact."""
+        await self.load()
         if self._facts.pop(key, None) is not None:
             await self._save()
 

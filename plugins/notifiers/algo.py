@@ -135,6 +135,7 @@ class Algo:
         """Start, clear, or leave it: what a person decided."""
         if notice.about == "alert" and notice.data.get("verdict") != "verified":
             return Receipt("failed", detail="nobody has verified this alert: it stays silent")
+        await self._kept.load()  # the first notice after a restart may come before the start
         try:
             async with self._turn:
                 if over(notice):
@@ -187,13 +188,17 @@ class Algo:
         await self._kept.put(SOUNDS, now)  # before it sounds: a crash in between is cleared too
         self._end_in_time()
         done: list[str] = []
+        refused: dict[str, str] = {}
         for what, path, fields in parts:
             try:
                 await self._api.post(path, fields)
-            except RefusedByProvider as error:
-                rest = f" ({', '.join(done)} started)" if done else ""
-                raise RefusedByProvider(f"the {what} was refused{rest}: {error}") from error
-            done.append(what)
+                done.append(what)
+            except RefusedByProvider as error:  # the other part is of use by itself
+                refused[what] = str(error)
+        if refused:
+            rest = f" ({', '.join(done)} started)" if done else ""
+            said = (f"the {what} was refused{rest}: {why}" for what, why in refused.items())
+            raise RefusedByProvider("; ".join(said))
         now["keys"] = [*now["keys"], notice.key][-REMEMBERED:]
         await self._kept.put(SOUNDS, now)
         told = f"{' and '.join(done)} started for {duration_words(self._config.sound_for)}"
@@ -241,11 +246,12 @@ class Algo:
 
     async def _clear_when_over(self) -> None:
         """Wait until the time is over, then clear, again and again until the device has."""
-        pause = FIRST_RETRY_S
+        pause, waited = FIRST_RETRY_S, None
         while (now := self._sounds()) is not None:
             left = (moment(now["until"]) - self._clock.now()).total_seconds()
-            if left > 0:
+            if left > 0 and waited != now["until"]:  # once: a clock set back sounds no longer
                 await self._clock.sleep(min(left, self._config.sound_for))
+                waited = now["until"]
                 continue
             try:
                 async with self._turn:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from apprise import NotifyBase
 
 LIMIT_S = 20.0
-AT_ONCE = 4  # a thread that hangs cannot be ended: only so many may hang
+AT_ONCE = 4  # a thread that hangs cannot be ended: of each service only so many may hang
 TITLE_LIMIT, TEXT_LIMIT = 250, 4000  # our own; each service then cuts to its limits
 REASONS, REASON_LIMIT = 3, 200
 KINDS: dict[Severity, Literal["failure", "warning", "info"]] = {
@@ -100,14 +100,14 @@ class AppriseServices:
         self._config = config
         self._services: dict[str, NotifyBase] = {}
         self._told = Told()
-        self._free = asyncio.Semaphore(AT_ONCE)
+        self._free: dict[str, asyncio.Semaphore] = {}
 
     async def start(self) -> None:
         """Load the library and what it needs for these services; none is reached yet."""
         for name in ("apprise", "urllib3"):  # below that, both tell whole addresses
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._free = asyncio.Semaphore(AT_ONCE)
         self._services = await asyncio.to_thread(self._load)
+        self._free = {number: asyncio.Semaphore(AT_ONCE) for number in self._services}
 
     async def send(self, notice: Notice) -> Receipt:
         """Hand it to each service; that is acceptance, Apprise knows no more."""
@@ -132,7 +132,7 @@ class AppriseServices:
 
     async def _one(self, notice: Notice, number: str) -> str:
         service, url = self._services[number], self._config.urls[int(number)]
-        free = self._free
+        free = self._free[number]
         try:
             async with asyncio.timeout(LIMIT_S):
                 await free.acquire()

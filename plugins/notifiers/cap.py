@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Iterable
 from datetime import timedelta
@@ -104,12 +105,16 @@ class Cap:
             return Receipt("accepted", detail="no news of the alert for those who read CAP")
         made = document(notice, self._config, kind, before)
         name = identifier(notice.key)
+        trouble = ""
         if self._folder is not None:
             try:
                 await asyncio.to_thread(_lay, self._folder / f"{name}.xml", made)
-                await asyncio.to_thread(_tidy, self._folder, self._oldest())
             except OSError as error:
-                raise NotReady(f"cannot write to {self._folder}: {error.strerror}") from error
+                trouble = f"cannot write to {self._folder}: {error.strerror}"
+                if self._provider is None:
+                    raise NotReady(trouble) from error
+            else:
+                await asyncio.to_thread(_tidy, self._folder, self._oldest())
         if self._provider is None:
             return Receipt("accepted", id=name, detail=f"{kind} laid into the folder")
         answer = await self._provider.call(
@@ -118,6 +123,7 @@ class Cap:
         if not answer.taken:
             return Receipt("failed", detail=f"{kind}: {answer.refusal('see what it takes')}")
         said = f": {answer.said}" if answer.said else ""
+        said += f"; {trouble}" if trouble else ""
         return Receipt("accepted", id=name, detail=f"{kind}: HTTP {answer.status}{said}")
 
     async def probe(self) -> Probed:
@@ -159,10 +165,14 @@ def _lay(file: Path, content: bytes) -> None:
 
 
 def _tidy(folder: Path, oldest: float) -> None:
-    """Remove our own files that are older than this time, in Unix seconds."""
-    for file in folder.glob("vestibule-*.xml"):
-        if file.stat().st_mtime < oldest:
-            file.unlink(missing_ok=True)
+    """Remove our own files that are older than this time, in Unix seconds. One that somebody
+    collects meanwhile, or has made theirs, costs no message.
+    """
+    with contextlib.suppress(OSError):
+        for file in folder.glob("vestibule-*.xml"):
+            with contextlib.suppress(OSError):
+                if file.stat().st_mtime < oldest:
+                    file.unlink(missing_ok=True)
 
 
 def _try(folder: Path) -> None:

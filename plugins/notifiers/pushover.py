@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -35,6 +38,8 @@ RECEIPTS_LAST = timedelta(days=7)
 EMERGENCY, LOUD = 2, 1
 PRIORITIES: dict[Severity, int] = {"severe": EMERGENCY, "high": LOUD, "check": 0, "note": -1}
 FEW_LEFT = 100
+SILENCE_S = 2.0
+NOT_SILENCED = "earlier messages of the alert may sound on until they expire"
 
 Key = Annotated[str, shaped(r"[A-Za-z0-9]{30}", "the 30 letters and digits that Pushover gives")]
 
@@ -97,11 +102,14 @@ class Pushover:
         if not people:
             detail = "nobody to tell: write `user`, or a user key under the people's `contact:`"
             return Receipt("failed", detail=detail)
-        if notice.alert and _settles(notice):
-            await self._silence(notice.alert)
+        settles = bool(notice.alert) and _settles(notice)
+        silent = not settles or await self._silence(notice.alert)
         receipt = await self._told.each(
             notice.key, people, lambda user: self._message(notice, user, people[user])
         )
+        if not silent and not await self._silence(notice.alert):
+            detail = "; ".join(filter(None, (receipt.detail, NOT_SILENCED)))
+            receipt = replace(receipt, detail=detail)
         return self._watched.noted(receipt)
 
     def acks(self) -> AsyncIterator[Ack]:
@@ -130,10 +138,17 @@ class Pushover:
             await self._watched.add(receipt, notice.key, person, notice.alert)
         return receipt or str(answer.data.get("request", ""))
 
-    async def _silence(self, alert: str) -> None:
-        """End the sounding of all earlier messages of an alert; harmless when none sounds."""
+    async def _silence(self, alert: str) -> bool:
+        """End the sounding of all earlier messages of an alert; harmless when none sounds. False
+        where it had no answer: what the notice says must not wait for that.
+        """
         path = f"/1/receipts/cancel_by_tag/{quote(tag(alert), safe='')}.json"
-        await self._provider.call("POST", path, data={"token": self._config.token})
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                await self._provider.call("POST", path, data={"token": self._config.token})
+        except (NotReady, TimeoutError):
+            return False
+        return True
 
     async def _fate(self, watch: Watch) -> Fate:
         path = f"/1/receipts/{quote(watch.id, safe='')}.json"
@@ -219,7 +234,8 @@ def _settles(notice: Notice) -> bool:
 
 def _moment(seconds: object) -> datetime | None:
     if isinstance(seconds, int) and seconds > 0:
-        return datetime.fromtimestamp(seconds, UTC)
+        with contextlib.suppress(ValueError, OverflowError, OSError):
+            return datetime.fromtimestamp(seconds, UTC)
     return None
 
 

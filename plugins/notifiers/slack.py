@@ -145,7 +145,14 @@ class Slack:
         sent = {"channel": channel, **message(notice)}
         if first is not None:
             sent |= {"thread_ts": str(first.get("ts")), "reply_broadcast": True}
-        answer = await self._method("chat.postMessage", sent)
+        try:
+            answer = await self._method("chat.postMessage", sent)
+        except RefusedByProvider:
+            if first is None:
+                raise
+            # The thread may be gone or locked: that must cost nobody the verdict.
+            first = None
+            answer = await self._method("chat.postMessage", {"channel": channel, **message(notice)})
         stamp = str(answer.data.get("ts", ""))
         if first is None:
             await self._begin(notice, channel, str(answer.data.get("channel", channel)), stamp)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -36,6 +38,7 @@ from plugins.notifiers._spoken import text_message, twiml
 
 POLL_S = 5.0
 RECEIPTS_LAST = timedelta(hours=4)
+CALL_OFF_S = 2.0
 NUMBER = r"\+[1-9]\d{6,14}"
 NUMBER_WORDS = "a telephone number with its country, such as +15550100123"
 
@@ -77,7 +80,6 @@ CALL_WENT_WRONG = {
     "busy": "the line was busy",
     "no-answer": "nobody answered",
     "failed": "the call could not be made",
-    "canceled": "the call was called off",
 }
 
 
@@ -208,9 +210,15 @@ class Twilio:
 
     async def _call_off(self, alert: str) -> None:
         """End the calls that have not been answered yet; those that were are let finish."""
-        for watch in self._watched.of_alert(alert):
-            path = f"{self._root}/Calls/{quote(watch.id, safe='')}.json"
-            await self._provider.call("POST", path, data={"Status": "canceled"})
+
+        async def one(sid: str) -> None:
+            path = f"{self._root}/Calls/{quote(sid, safe='')}.json"
+            with contextlib.suppress(NotReady):  # what follows must not wait for that
+                await self._provider.call("POST", path, data={"Status": "canceled"})
+
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CALL_OFF_S):
+                await asyncio.gather(*(one(each.id) for each in self._watched.of_alert(alert)))
 
     async def _fate(self, watch: Watch) -> Fate:
         path = f"{self._root}/{self._kind}/{quote(watch.id, safe='')}.json"
@@ -261,7 +269,8 @@ def call_fate(watch: Watch, answer: Answer) -> Fate:
         return Fate((_ack("delivered", watch, heard),), over=True)
     if isinstance(status, str) and status in CALL_WENT_WRONG:
         return Fate((_ack("failed", watch, CALL_WENT_WRONG[status]),), over=True)
-    return Fate()
+    # Called off since the alert is over: nobody is to be told of it another way now.
+    return Fate(over=status == "canceled")
 
 
 def refusal(answer: Answer, number: str) -> RefusedByProvider:

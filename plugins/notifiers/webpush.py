@@ -59,6 +59,7 @@ POOLS = 16  # push services that connections are kept to
 AT_ONCE = 10
 SETTLES_S = 0.5
 REMEMBERED = 256  # notices of which it is known whom they have reached
+MISSED = 10_000  # people without a browser, of all notices that were not told of yet
 
 
 class WebPushConfig(Block):
@@ -93,7 +94,7 @@ class WebPush:
         self._key: SenderKey | None = None
         self._pools: OrderedDict[str, Provider] = OrderedDict()
         self._reached: OrderedDict[str, set[str]] = OrderedDict()
-        self._missed: deque[Ack] = deque(maxlen=REMEMBERED)
+        self._missed: deque[Ack] = deque(maxlen=MISSED)
         self._news = asyncio.Event()  # also that it is closed
         self._closed = asyncio.Event()
 
@@ -150,11 +151,12 @@ class WebPush:
         while not self._closed.is_set():
             self._news.clear()
             while self._missed:
-                ack = self._missed[0]
+                settled = list(self._missed)
                 await self._rest(SETTLES_S)  # the receipt of the others comes first
-                yield ack
-                if self._missed and self._missed[0] is ack:
-                    self._missed.popleft()
+                for ack in settled:
+                    yield ack
+                    if self._missed and self._missed[0] is ack:
+                        self._missed.popleft()
             await self._news.wait()
 
     async def probe(self) -> Probed:

@@ -97,6 +97,7 @@ async def test_an_account_has_only_so_many(journal):
         {"endpoint": "https://push.example/" + "x" * 2000},
         {"endpoint": "https://push.example/a b"},
         {"endpoint": 7},
+        {"endpoint": "https://[push.example/"},
         {"keys": {}},
         {"keys": {**KEYS, "auth": "short"}},
         {"keys": {**KEYS, "p256dh": KEYS["p256dh"][:-4]}},

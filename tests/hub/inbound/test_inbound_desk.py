@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -21,6 +22,7 @@ from hub.inbound.desk import InboundDesk
 from hub.safety.intake import Intake
 from hub.storage.journal import Journal
 from hub.testing import FakeClock
+from hub.web import inbound as inbound_page
 from hub.web.server import create_app
 
 NOW = datetime(2026, 3, 2, 16, 4, 5, tzinfo=UTC)
@@ -217,3 +219,46 @@ async def test_another_site_cannot_post_through_a_browser(tmp_path: Path) -> Non
         headers = {**signed(gun()), "Origin": "https://elsewhere.example"}
         assert (await post(client, gun(), headers))[0] == 403
         assert (await house.intake.counts())["events"] == 0
+
+
+async def test_half_a_character_costs_no_report(tmp_path: Path) -> None:
+    """A sender that cuts its text within an emoji still raises the alert, and may say it twice."""
+    async with opened(tmp_path) as (house, client):
+        body = gun(id="v-1 \ud83d", said="Long gun \ud83d", room="Hall")
+        assert (await post(client, body))[0] == 202
+        assert (await post(client, body))[0] == 200
+        (alert,) = await house.intake.alerts()
+        incident = await house.intake.incident(alert["incident"])
+        assert "Weapon guard reports: gun: Long gun" in [
+            each["text"] for each in incident["entries"]
+        ]
+        (event,) = [
+            event
+            for _, event in (await house.intake.past_events(0, 50))
+            if event.type == "report.received"
+        ]
+        assert event.subject == "v-1"
+
+
+async def test_one_sender_with_a_wrong_secret_silences_no_other(tmp_path: Path) -> None:
+    """Both come from one address, as all do behind a proxy; only the wrong one has to wait."""
+    async with opened(tmp_path) as (house, client):
+        for _ in range(31):
+            await post(client, gun(), {}, to="button")
+        assert (await client.post("/inbound/button", data=gun())).status == 429
+        assert (await post(client, gun()))[0] == 202
+        assert len(await house.intake.alerts()) == 1
+
+
+async def test_a_message_that_never_ends_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever announces a body and sends none is answered, and holds nothing."""
+    monkeypatch.setattr(inbound_page, "READ_S", 0.1)
+    async with opened(tmp_path) as (_, client):
+        reader, writer = await asyncio.open_connection("127.0.0.1", client.port)
+        writer.write(b"POST /inbound/guard HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
+        async with asyncio.timeout(10):
+            assert b" 408 " in await reader.readline()
+        writer.close()
+        await writer.wait_closed()

@@ -75,6 +75,26 @@ def test_the_same_message_is_the_same_event() -> None:
     assert became({"n": 1}).event.id != became({"n": 2}).event.id  # type: ignore[union-attr]
 
 
+def test_a_button_without_ids_may_be_pressed_again() -> None:
+    """Its messages are alike: sent again at once it is the same press, an hour later another."""
+    first, again, later = (
+        read(block(), "button", b'{"pressed": true}', NOW + timedelta(seconds=after)).event
+        for after in (0, 20, 3600)
+    )
+    assert first is not None
+    assert again is not None
+    assert later is not None
+    assert first.id == again.id != later.id
+    known = block(fields={"id": "n"})
+    first, later = (
+        read(known, "button", b'{"n": 1}', NOW + timedelta(seconds=after)).event
+        for after in (0, 3600)
+    )
+    assert first is not None
+    assert later is not None
+    assert first.id == later.id
+
+
 def test_ids_of_several_parts_do_not_run_into_each_other() -> None:
     """`ab` + `c` is another message than `a` + `bc`."""
     keys = {"fields": {"id": ["x", "y"]}}

@@ -174,3 +174,17 @@ def test_what_is_no_time_is_none(value: object) -> None:
     """Nothing that a sender writes there raises."""
     found = moment(value)
     assert found is None or found - NOW > timedelta(days=365)
+
+
+@pytest.mark.parametrize("odd", ["\udcff\udcfe", "a" * 64 + "\udcff", "\u20ac"])
+def test_a_header_of_any_bytes_proves_nothing_and_breaks_nothing(odd: str) -> None:
+    """Bytes that are no UTF-8 come as text with surrogates; they are wrong like any other word."""
+    keyed = InboundBlock.model_validate({"key": {"secret": SECRET}})
+    timed = block(timestamp="X-Timestamp", signs="{timestamp}.{body}")
+    for one, headers in (
+        (keyed, {"Authorization": odd}),
+        (timed, {"X-Timestamp": odd, "X-Signature": sign(BODY)}),
+        (block(), {"X-Signature": odd}),
+    ):
+        with pytest.raises(Unproven):
+            prove(one, headers, BODY, NOW)

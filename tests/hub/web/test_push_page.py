@@ -68,6 +68,8 @@ async def test_a_browser_is_told_of_and_forgotten(client, house, sign_in, push):
     [
         ("{", 422),
         ("[]", 422),
+        ("[" * 50_000, 422),
+        ('{"notifier": "phones", "subscription": {"endpoint": "https://[", "keys": {}}}', 422),
         ('{"notifier": "phones"}', 422),
         ('{"notifier": "phones", "subscription": {"endpoint": "http://10.0.0.1/"}}', 422),
         ('{"notifier": "email", "subscription": {}}', 409),

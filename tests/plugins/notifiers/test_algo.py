@@ -189,6 +189,27 @@ async def test_it_is_cleared_after_a_crash_and_restart(algo, device, verified, n
     await until(lambda: not device.tone and device.strobe is None)
 
 
+async def test_a_notice_before_the_start_forgets_nothing_that_sounds(
+    algo, device, verified, notice, context
+):
+    """After a crash the end of an alert may come before the device is joined: it is tried again,
+    not taken for done; nor does another alert take the place of what sounds.
+    """
+    before = algo(sound_for=60)
+    await before.start()
+    await before.send(verified())
+    await before.close()
+    after = algo(sound_for=60)
+    for early in (over(notice), verified(key="b", alert="alert-2")):
+        with pytest.raises(NotReady, match="not started"):
+            await after.send(early)
+    await after.start()
+    assert (await after.send(over(notice, alert="alert-2"))).detail == "it sounds for another alert"
+    assert device.tone
+    await after.send(over(notice))
+    assert not device.tone
+
+
 async def test_a_crash_between_writing_and_sounding_is_cleared_too(algo, device, verified, context):
     """It is kept before the device is asked: no moment is left in which nobody knows."""
     siren = algo(sound_for=60)
@@ -249,7 +270,7 @@ async def test_what_the_device_refuses_is_a_failure_with_a_remedy(algo, device, 
     await siren.start()
     receipt = await siren.send(verified())
     assert receipt.state == "failed"
-    assert "the tone was refused: HTTP 400" in receipt.detail
+    assert "the tone was refused (strobe started): HTTP 400" in receipt.detail
     assert "check the name of the tone" in receipt.detail
     half = algo(strobe=Strobe(pattern=10))
     await half.start()
@@ -257,6 +278,27 @@ async def test_what_the_device_refuses_is_a_failure_with_a_remedy(algo, device, 
     assert receipt.state == "failed"
     assert "the strobe was refused (tone started)" in receipt.detail
     assert device.tone == "warble1-low.wav"
+
+
+async def test_a_tone_that_is_refused_leaves_the_strobe(algo, device, verified, context):
+    """A file that was renamed there silences the speaker alone; the strobe flashes, and ends."""
+    siren = algo(tone="no such.wav", strobe=Strobe(), sound_for=60)
+    await siren.start()
+    receipt = await siren.send(verified())
+    assert receipt.state == "failed"
+    assert "the tone was refused (strobe started): HTTP 400" in receipt.detail
+    assert device.strobe is not None
+
+
+async def test_a_clock_that_is_set_back_sounds_no_longer(algo, device, verified, context):
+    """It is cleared after `sound_for`, whatever the wall says by then; a further start is heard."""
+    siren = algo(sound_for=60)
+    await siren.start()
+    await siren.send(verified())
+    await context.clock.advance(30)
+    context.clock.set(context.clock.now() - timedelta(hours=1))
+    await context.clock.advance(31)
+    await until(lambda: not device.tone and device.strobe is None)
 
 
 async def test_basic_authentication_and_old_firmware(context, device, verified):

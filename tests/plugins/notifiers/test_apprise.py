@@ -96,6 +96,32 @@ async def test_a_service_that_hangs_is_given_up_and_only_so_many_hang(context, n
     await server.wait_closed()
 
 
+async def test_a_service_that_hangs_holds_up_no_other(context, notice, server, monkeypatch):
+    """However often the first has hung, the second is told at once."""
+    monkeypatch.setattr(driver_file, "LIMIT_S", 0.5)
+    held = []
+
+    async def hold(reader, writer):
+        held.append(writer)
+        await reader.read()
+
+    hangs = await asyncio.start_server(hold, "127.0.0.1", 0)
+    port = hangs.sockets[0].getsockname()[1]
+    urls = [f"json://127.0.0.1:{port}/x?rto=20", server.url.replace("http", "json", 1) + "/ok"]
+    made = AppriseServices(AppriseConfig(urls=urls), context)
+    await made.start()
+    sends = (made.send(notice(key=f"key-{n}")) for n in range(driver_file.AT_ONCE))
+    await asyncio.gather(*sends, return_exceptions=True)
+    with pytest.raises(NotReady, match="no answer"):
+        await made.send(notice(key="one more"))
+    await until(lambda: len(server.paths) == driver_file.AT_ONCE + 1)
+    await made.close()
+    for writer in held:
+        writer.close()
+    hangs.close()
+    await hangs.wait_closed()
+
+
 async def test_a_probe_names_the_services_and_sends_nothing(services, server):
     """Apprise can only send; the probe says that it did not try."""
     said = await (await services("one")).probe()

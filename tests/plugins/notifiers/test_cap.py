@@ -263,6 +263,27 @@ async def test_a_folder_that_cannot_be_written_is_not_ready(cap, context, notice
     assert (await feed.probe()).works
 
 
+async def test_a_folder_in_trouble_holds_up_no_post(context, receiver, notice):
+    """A full disk keeps the document from the folder, not from the address; the detail says so."""
+    block = {"sender": "school.example", "url": receiver.url, "folder": "feed"}
+    feed = Cap(CapConfig(**block), context)
+    await feed.start()
+    (context.state / "feed").rmdir()
+    (context.state / "feed").write_text("in the way")
+    receipt = await feed.send(notice())
+    assert receipt.state == "accepted"
+    assert "cannot write to" in receipt.detail
+    assert len(receiver.requests) == 1
+    await feed.close()
+
+
+async def test_a_file_that_is_collected_while_old_ones_leave_costs_nothing(cap, context, notice):
+    """One that is gone between being listed and being looked at, as a link to nothing is."""
+    feed = await cap()
+    (context.state / "feed" / "vestibule-gone.xml").symlink_to("nowhere")
+    assert (await feed.send(notice())).state == "accepted"
+
+
 async def test_old_files_leave_the_folder_and_no_others(cap, context, notice):
     """After `keep` a document is removed; what somebody else laid there stays."""
     feed = await cap(keep=3600)

@@ -151,6 +151,16 @@ async def test_a_first_message_that_cannot_be_changed_costs_no_verdict(bot, work
     assert len(workspace.taken) == 2
 
 
+async def test_a_thread_that_is_gone_or_locked_costs_no_verdict(bot, workspace, notice):
+    """Somebody has deleted or locked it: what comes later stands in the channel by itself."""
+    await bot.send(notice())
+    workspace.forced = [(200, '{"ok": false, "error": "restricted_action_thread_locked"}', {})]
+    assert (await bot.send(dismissed(notice))).state == "accepted"
+    assert "thread_ts" not in workspace.taken[1]
+    workspace.forced = [(200, '{"ok": false, "error": "channel_not_found"}', {})] * 2
+    assert (await bot.send(dismissed(notice, key="again"))).state == "failed"
+
+
 async def test_each_person_s_own_channel_is_told_once(bot, workspace, notice):
     """A contact is a channel or a member; one that the bot cannot enter is named, with the way."""
     people = (Recipient("a", "A", "U0123456789"), Recipient("b", "B", "C9999"))

@@ -290,6 +290,21 @@ async def test_only_so_many_are_kept_and_a_full_disk_costs_no_notice(tmp_path):
     assert LIMIT >= 100
 
 
+async def test_what_is_kept_before_it_was_read_replaces_nothing(tmp_path):
+    """The first notice after a restart may come before the driver is started."""
+    file = tmp_path / "facts.json"
+    await Kept(file, 10).put("a", 1)
+    after = Kept(file, 10)
+    await after.put("b", 2)
+    await after.load()
+    assert after.items() == [("a", 1), ("b", 2)]
+    third = Kept(file, 10)
+    await third.drop("a")
+    again = Kept(file, 10)
+    await again.load()
+    assert again.items() == [("b", 2)]
+
+
 @pytest.mark.parametrize("torn", ["", "{", "[1]", '{"r1": {"id": "r1"}}'])
 async def test_a_file_that_makes_no_sense_is_as_if_there_were_none(context, torn):
     """A driver starts whatever stands there."""

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from hub import Notifier, NotReady, Recipient
+from plugins.notifiers import pushover as driver_file
 from plugins.notifiers.pushover import Pushover, PushoverConfig, vestibule_notifiers
 from tests.plugins.notifiers.provider_servers import (
     PUSHOVER_TOKEN,
@@ -94,6 +95,15 @@ async def test_delivery_and_acknowledgement_come_back_with_who(pushover, server,
     assert second.time.isoformat() == "2026-03-02T22:16:00+00:00"
 
 
+async def test_a_time_that_cannot_be_ends_no_acknowledgements(pushover, server, notice, context):
+    """A gateway that writes milliseconds, or worse, costs the time and not the word."""
+    await pushover.send(told(notice, key="key-1"))
+    (receipt,) = server.receipts.values()
+    receipt |= {"last_delivered_at": 10**18, "acknowledged": 1, "acknowledged_at": 10**30}
+    acks = await take(pushover.acks(), 2, context.clock)
+    assert [(ack.state, ack.time) for ack in acks] == [("delivered", None), ("acknowledged", None)]
+
+
 async def test_receipts_are_asked_for_no_faster_than_allowed(pushover, server, notice, context):
     """Five seconds between two questions about one receipt, as Pushover demands."""
     await pushover.send(told(notice))
@@ -129,6 +139,31 @@ async def test_law_4_a_verdict_silences_what_sounds_and_is_no_emergency(pushover
     assert server.cancelled == ["alert-alert-1"] * 2
     await pushover.send(told(notice, key="u", about="verdict", data={"verdict": "unsure"}))
     assert len(server.cancelled) == 2
+
+
+async def test_law_4_a_verdict_waits_for_no_silencing(pushover, server, notice, monkeypatch):
+    """Where that call alone fails or hangs the verdict is still told, and says what may sound on;
+    it is tried once more after that.
+    """
+    monkeypatch.setattr(driver_file, "SILENCE_S", 0.2)
+    await pushover.send(told(notice))
+    verdict = {"about": "verdict", "data": {"verdict": "dismissed"}}
+    server.forced = [(503, "", {})]
+    receipt = await pushover.send(told(notice, key="v", **verdict))
+    assert (receipt.state, receipt.detail) == ("accepted", "")
+    assert server.cancelled == ["alert-alert-1"]
+    call = pushover._provider.call
+
+    async def held(method, path, **request):
+        if "cancel" in path:
+            await asyncio.Event().wait()
+        return await call(method, path, **request)
+
+    monkeypatch.setattr(pushover._provider, "call", held)
+    receipt = await pushover.send(told(notice, key="w", **verdict))
+    assert receipt.state == "accepted"
+    assert "may sound on" in receipt.detail
+    assert len(server.taken) == 3
 
 
 async def test_refusals_say_what_to_do(pushover, server, notice, context):

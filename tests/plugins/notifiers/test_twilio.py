@@ -135,6 +135,31 @@ async def test_law_4_a_false_alarm_calls_off_the_calls_that_still_ring(twilio, s
     assert len(server.called_off) == 1
 
 
+async def test_law_4_a_verdict_waits_for_no_calling_off(twilio, server, notice):
+    """Where that fails people are called with the verdict all the same; it calls off each call."""
+    call = await twilio(by="voice")
+    for key in ("one", "two"):
+        await call.send(notice(key=key, to=()))
+    server.forced = [(503, "", {})]
+    verdict = notice(key="v", about="verdict", data={"verdict": "dismissed"}, to=())
+    assert (await call.send(verdict)).state == "accepted"
+    assert len(server.called_off) == 1
+    assert len(server.taken) == 3
+
+
+async def test_a_call_that_was_called_off_is_followed_by_no_other_way(
+    twilio, server, notice, context
+):
+    """It is over, and its people hear that: what is called off comes back as no failure."""
+    call = await twilio(by="voice")
+    await call.send(notice(key="rings", to=(Recipient("sro", "SRO", PHONE),)))
+    await call.send(notice(key="other", to=(Recipient("it", "IT", PHONE),)))
+    called_off, busy = server.sent
+    server.sent = {called_off: {"status": "canceled"}, busy: {"status": "busy"}}
+    (ack,) = await take(call.acks(), 1, context.clock)
+    assert (ack.key, ack.person) == ("other", "it")
+
+
 async def test_refusals_name_the_number_and_say_what_to_do(twilio, server, notice):
     """One bad number does not cost the others; a person who sent STOP is told apart."""
     sms = await twilio()

@@ -295,6 +295,30 @@ async def test_who_of_several_has_no_browser_is_told_of(push, service, notice, c
     assert heard == [("failed", "notice-1", "sro"), ("failed", "notice-1", "it")]
 
 
+async def test_a_whole_school_without_browsers_is_told_of_at_once(push, service, notice, context):
+    """Three hundred people of one notice have none: all are named after one moment, not one by one,
+    and none is forgotten.
+    """
+    notifier = await push()
+    subscribe(push, service, "sro", "sro")
+    people = tuple(Recipient(f"p{number}", "P") for number in range(300))
+    await notifier.send(notice(to=(Recipient("sro", "Officer"), *people)))
+    heard = []
+
+    async def listen():
+        async for ack in notifier.acks():
+            heard.append(ack.person)
+
+    listening, began = asyncio.create_task(listen()), context.clock.monotonic()
+    async with asyncio.timeout(10):
+        while len(heard) < 300:
+            await context.clock.advance(0.5)
+    assert context.clock.monotonic() - began <= 5
+    assert heard == [each.person for each in people]
+    await notifier.close()
+    await asyncio.wait_for(listening, 10)
+
+
 async def test_nobody_and_no_hub_are_told_in_words(context, notice, push):
     """No browser yet, and a driver outside the hub's process."""
     notifier = await push()
