@@ -50,8 +50,9 @@ class CaseLinkView(TypedDict):
 
 class NearView(TypedDict):
     """What is around an incident. `steps` says how many doors or halls away each thing is, by the
-    id of a camera, door or alert; 0 is the place itself. A list is None where the reader may not
-    see that, or nobody answers. `visitors` are all who are on site: where they are nobody knows.
+    id of a camera, door or alert (of the nearer one, where two share an id); 0 is the place itself.
+    A list is None where the reader may not see that, or nobody answers. `visitors` are all who are
+    on site: where they are nobody knows.
     """
 
     places: list[dict[str, Any]]

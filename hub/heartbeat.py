@@ -15,7 +15,7 @@ import structlog
 
 from hub.clock import iso
 from hub.errors import StateError
-from hub.events import Event
+from hub.events import Event, new_id
 from hub.liveness import HeartbeatSettings, HeartbeatView
 from hub.safety.actions import Performer
 from hub.safety.walk import Listener
@@ -47,6 +47,7 @@ class Heartbeat:
         self._trouble = ""
         self._missed = 0
         self._told = False
+        self._silence = ""  # the id of the event that tells of it
         self._watcher = ""
         performer.listener = Listener(self._heard)
 
@@ -149,10 +150,11 @@ class Heartbeat:
         self._missed += 1
         self._trouble = why
         if not self._told:
+            # What the journal takes too late for one beat is not told again by the next.
+            self._silence = self._silence or new_id()
             since = "" if self._last is None else iso(self._last)
-            self._told = await self._publish(
-                "heartbeat.missed", {"reason": why, "last": since}, within
-            )
+            facts = {"reason": why, "last": since}
+            self._told = await self._publish("heartbeat.missed", facts, within, self._silence)
 
     async def _recovered(self, within: float) -> None:
         if self._told:
@@ -160,11 +162,12 @@ class Heartbeat:
             self._told = not await self._publish("heartbeat.recovered", facts, within)
         if self._trouble:
             log.info("the heartbeat comes through again", missed=self._missed)
-        self._trouble, self._missed = "", 0
+        self._trouble, self._missed, self._silence = "", 0, ""
 
-    async def _publish(self, kind: str, data: dict[str, Any], within: float) -> bool:
+    async def _publish(self, kind: str, data: dict[str, Any], within: float, id_: str = "") -> bool:
         """Whether the journal took it; where it does not, the next beat tries again."""
-        event = Event(kind, "hub/heartbeat", self._clock.now(), "heartbeat", data)
+        now = self._clock.now()
+        event = Event(kind, "hub/heartbeat", now, "heartbeat", data, id=id_ or new_id())
         try:
             await self._in_time(self._intake.accept(event), within)
         except (StateError, TimeoutError) as error:

@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from hub.case_views import CallCardView, NearView, ReportView
 from hub.errors import Refused
 from hub.ports import HouseFacade
+from hub.safety.incidents import cases
 from hub.safety.incidents.call_card import call_card
 from hub.safety.incidents.desk import CaseDesk
 from hub.safety.incidents.near import near
@@ -55,8 +56,11 @@ class IncidentRoom(CaseDesk):
         )
 
     async def call_card(self, incident: str) -> CallCardView:
-        """What to say to emergency services. Raises `KeyError`."""
-        view, house = await self._intake.incident(incident), self._house
+        """What to say to emergency services; for what was merged, the card of the one that goes on.
+        Raises `KeyError`.
+        """
+        goes_on = await self._intake.journal.read(lambda c: cases.heir(c, incident))
+        view, house = await self._intake.incident(goes_on), self._house
         now = self._intake.clock.now()
         return call_card(house.config, house.campus, view, house.doors(), now)
 
@@ -89,8 +93,15 @@ class IncidentRoom(CaseDesk):
         """
         made = await self.report(incident, by, "pdf")
         asked = json.dumps({"report": made, "media": str(self._media)}).encode()
-        async with self._one_pdf:
+        try:
+            async with asyncio.timeout(PDF_WITHIN_S):
+                await self._one_pdf.acquire()
+        except TimeoutError:
+            raise Refused("other reports are being made; try again, or take the JSON") from None
+        try:
             return await _in_a_process(asked)
+        finally:
+            self._one_pdf.release()
 
     def _kept(self, picture: str) -> bool:
         return self._house.media(picture) is not None

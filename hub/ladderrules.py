@@ -95,7 +95,9 @@ def severe_ladders_take_two_paths(house: House) -> Iterator[Finding]:
         if path[1] not in severe:
             continue
         named = step.get("through") if isinstance(step, dict) else None
-        if not isinstance(named, list) or not all(each in house.channels for each in named):
+        if not isinstance(named, list) or not all(
+            isinstance(each, str) and each in house.channels for each in named
+        ):
             continue  # each is told of elsewhere
         on = [each for each in named if not is_off(blocks.get(each))]
         paths = {house.channels[each].path for each in on}
@@ -171,7 +173,8 @@ def _told(values: Mapping[str, Any], tell: object) -> list[Mapping[str, Any]]:
     return [
         block
         for name, block in people.items()
-        if isinstance(block, dict) and (name in wanted or block.get("role") in wanted)
+        if isinstance(block, dict)
+        and (name in wanted or (isinstance(role := block.get("role"), str) and role in wanted))
     ]
 
 

@@ -37,7 +37,7 @@ GOOD = (
 BAD = (
     ("place: laboratory_1\n", "place: laboratory_9\n"),
     ("cameras:\n", "camera:\n"),
-    ("  site: {", "\tsite: {"),
+    ("  lobby: {name", "\tlobby: {name"),
     ("fps: 5 ", "fps: fast "),
     ("egress: free ", "egress: never "),
     ("severity: high ", "severity: hihg "),

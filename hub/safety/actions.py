@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -40,7 +41,7 @@ DOOR_GRACE_S = 2.0
 WRITE_AGAIN_S = 1.0
 CLOCK_SLACK_S = 2.0
 WAYS_EVERY_S = 1.0
-LONGEST_WAIT = timedelta(minutes=15)  # that a provider may ask for
+LONGEST_WAIT_S = 900.0  # that a provider may ask for
 
 log = structlog.get_logger(__name__)
 
@@ -249,12 +250,19 @@ class Performer:
             except StateError as error:
                 log.error("an outcome waits for the journal", key=action.key, error=str(error))
                 await self._clock.sleep(WRITE_AGAIN_S)
+            except Exception:  # else it would stand in its lane for ever
+                log.exception("an outcome cannot be written", key=action.key)
+                result = Outcome("failed", "how it ended could not be written down")
+                await self._clock.sleep(WRITE_AGAIN_S)
         if isinstance(result, Told) and result.receipt is not None and result.receipt.id:
             await self.on_receipt(action.target, result.receipt.id)
 
     def _clean(self, result: Outcome | Again) -> Outcome | Again:
-        """Without secrets, whatever a driver has put into its words."""
-        clean = self._intake.secrets.clean
+        """Without secrets, whatever a driver has put into its words, and as it can be written."""
+
+        def clean(text: str) -> str:
+            return outbox.writable(self._intake.secrets.clean(text))
+
         if isinstance(result, Told) and result.receipt is not None:
             receipt = replace(result.receipt, id=clean(result.receipt.id))
             result = replace(result, receipt=receipt)
@@ -281,7 +289,7 @@ class Performer:
             await self._settle(action, result)
             return
         await self._see_to_the_clock()
-        wait = min(timedelta(seconds=result.after or 0.0), LONGEST_WAIT)
+        wait = timedelta(seconds=_wait(result.after))
         if action.kind == "door":
             wait = timedelta(0)
         again = self._clock.now() + max(outbox.delay(action), wait)
@@ -300,6 +308,13 @@ class Performer:
 
     async def _decide(self, action: ActionRow, work: Callable[[Decider], None]) -> Decision:
         return await self._intake.decide(work, urgent=outbox.urgent(action))
+
+
+def _wait(after: float | None) -> float:
+    """In how many seconds the other side wants the next attempt; what is no number is nothing."""
+    if after is None or math.isnan(after):
+        return 0.0
+    return min(max(after, 0.0), LONGEST_WAIT_S)
 
 
 async def _nobody(notifier: str, reference: str) -> None:

@@ -31,7 +31,7 @@ from hub.safety.rules.recall import note_protocol
 from hub.safety.transaction import Charter, Decision
 from hub.storage import eventlog
 from hub.units import duration_words
-from hub.views import Verdict
+from hub.views import ActionState, Verdict
 
 __all__ = ["Charter", "Decider", "Decision"]
 
@@ -257,12 +257,16 @@ class Decider(CaseActs, Auditing, Budget):
             self._call_off(waiting, f"the alert was {verdict}")
         message = notices.verdict_message(charter.words, row, verdict, by, note, self._now)
         for earlier in known:
-            self._intend(notices.again(charter.config, charter.words, message, earlier))
+            if not charter.public(earlier.target):  # it has become that since: it was never told
+                self._intend(notices.again(charter.config, charter.words, message, earlier))
 
     def _carry_out(self, row: AlertRow, by: str) -> None:
         charter = self._charter
-        cause = eventlog.get(self._connection, row.event)
+        cause, drill = eventlog.get(self._connection, row.event), self._played(row)
         for step in json.loads(row.plan):
+            if step["kind"] == "door" and drill:
+                self._only_written(self._door_step(row, step, by), "a drill: no door moves")
+                continue
             if step["kind"] == "door":
                 self._step(row, step, by)
                 continue
@@ -270,7 +274,23 @@ class Decider(CaseActs, Auditing, Budget):
             for intention in notices.intentions(
                 charter.config, charter.words, message, step["tell"], step["through"]
             ):
-                self._intend(intention)
+                if drill and charter.public(intention.target):
+                    self._only_written(intention, "a drill: nothing is announced")
+                else:
+                    self._intend(intention)
+
+    def _only_written(
+        self, intention: outbox.Intention, why: str, state: ActionState = "cancelled"
+    ) -> None:
+        """Keep in the story what was to be done, and do nothing of it."""
+        row = outbox.of_key(self._connection, self._intend(intention))
+        self.settle(row.id, state, why)
+
+    def _door_step(self, row: AlertRow, step: plan.Step, by: str) -> outbox.Intention:
+        reason = f"verified: {row.title}"
+        return plan.command(
+            self._charter.words, step["door"], step["verb"], by, reason, row.id, row.incident
+        )
 
     def _step(self, row: AlertRow, step: plan.Step, by: str) -> None:
         door, verb, reason = step["door"], step["verb"], f"verified: {row.title}"
@@ -279,11 +299,7 @@ class Decider(CaseActs, Auditing, Budget):
         except (KeyError, Refused) as error:
             # What was promised and cannot be done is an action that failed, not a silent gap.
             detail = str(error) if isinstance(error, Refused) else "it is no longer configured"
-            self._intend(
-                plan.command(self._charter.words, door, verb, by, reason, row.id, row.incident)
-            )
-            refused = outbox.pending_commands(self._connection, door)[-1]
-            self.settle(refused.id, "failed", detail)
+            self._only_written(self._door_step(row, step, by), detail, "failed")
 
     def _attach(self, event: Event, inside: set[str]) -> None:
         """Put an event into the incidents it belongs to and is not part of yet."""
@@ -302,7 +318,8 @@ class Decider(CaseActs, Auditing, Budget):
         if event.type == "picture.saved" and belongs:
             picture, camera = event.data.get("picture"), event.data.get("camera")
             if isinstance(picture, str):
-                alerts.give_picture(self._connection, belongs[0], str(camera), picture)
+                heir = cases.heir(self._connection, belongs[0])
+                alerts.give_picture(self._connection, heir, str(camera), picture)
 
     def _maybe_close(self, incident: str) -> None:
         if incidents.close_if_false(self._connection, incident, self._now):

@@ -45,6 +45,13 @@ class Intention:
     key: str = field(default_factory=new_id)
 
 
+def writable(text: str) -> str:
+    """A text as the journal can keep it: halves of characters, which foreign text may hold, are
+    replaced.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
 def notice_lane(severity: str, channel: str, people: Sequence[str]) -> str:
     """The lane of notices to some people through a channel; what is severe has one of its own."""
     return f"{SEVERE_LANE if severity == 'severe' else 'notice/'}{channel}/{'+'.join(people)}"
@@ -205,10 +212,14 @@ def move(connection: Connection, action: int, due: datetime, expires: datetime) 
 
 def clock_set_back(connection: Connection, now: datetime) -> None:
     """Let nothing wait, or live, longer from now than it may: its times may be of a clock that was
-    ahead. Harmless where it was not. Not so what quiet hours keep back, which has hours of its own.
+    ahead. Harmless where it was not. Not so what quiet hours keep back, which has hours of its own
+    until it is tried.
     """
-    kept_back = select(receipts.c.key).where(receipts.c.held != "")
-    pending = select(actions).where(actions.c.state == "pending", actions.c.key.not_in(kept_back))
+    kept_back = and_(
+        actions.c.attempts == 0,
+        actions.c.key.in_(select(receipts.c.key).where(receipts.c.held != "")),
+    )
+    pending = select(actions).where(actions.c.state == "pending", ~kept_back)
     for waiting in list(connection.execute(pending)):
         due = min(waiting.due, iso(now + delay(waiting)))
         lives = DOOR_EXPIRES if waiting.kind == "door" else NOTICE_EXPIRES
@@ -323,6 +334,11 @@ def earlier(connection: Connection, action: ActionRow) -> list[dict[str, str]]:
         if (row.kind, row.target) == ("notice", action.target) and row.id < action.id
         if row.attempts and row.state != "failed"
     ]
+
+
+def of_key(connection: Connection, key: str) -> ActionRow:
+    """One action by its key."""
+    return connection.execute(select(actions).where(actions.c.key == key)).one()
 
 
 def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[ActionRow]:

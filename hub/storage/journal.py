@@ -127,6 +127,7 @@ class Journal:
     async def open(self) -> None:
         """Open the file, making it when new. Raises `StateError` (see `open_engine`)."""
         self._loop = asyncio.get_running_loop()
+        self._works = _Queues()
         self._write_engine = await asyncio.to_thread(open_engine, self.path, forward=True)
         self._read_engine = open_readers(self.path, self._readers)
         self._read_threads = ThreadPoolExecutor(self._readers, "journal-read")

@@ -6,6 +6,7 @@ fetched again when something changed, and only what differs is replaced.
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Any, TypeGuard, cast, get_args
 
@@ -22,6 +23,8 @@ from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
 from hub.web.stream import STREAMS
 from hub.web.words import needs_a_look, offset, sentence
+
+OPENED_WITHIN_S = 1.0
 
 _LONGEST_NOTE = 2000
 _CALM = {"running": 1, "disabled": 2}
@@ -76,8 +79,12 @@ def _camera(cameras: list[CameraView], camera: str) -> CameraView | None:
 async def alert(request: web.Request) -> web.Response:
     """One alert with its verdict under the thumb. Who was told of it and opens it has seen it."""
     alert_id = request.match_info["id"]
-    with suppress(StateError):  # the page is more important than that it was opened
-        await request.app[HOUSE].opened(alert_id, who_is(request).by)
+    # A page that lies open and fetches itself again has been opened by nobody.
+    if request.headers.get("Sec-Fetch-Dest", "document") == "document":
+        # The page is more important than that it was opened: it waits for no stuck journal.
+        with suppress(StateError, TimeoutError):
+            async with asyncio.timeout(OPENED_WITHIN_S):
+                await request.app[HOUSE].opened(alert_id, who_is(request).by)
     return await alert_page(request, alert_id)
 
 

@@ -107,3 +107,15 @@ def test_a_siren_is_never_part_of_a_ladder(tmp_path: Path) -> None:
         ("steps: [{through: [console, board]}]", "steps: [{through: [board, console, siren]}]"),
     )
     assert words.startswith("ladders.calm.steps[0].through[2]: siren is heard by everyone")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("through: [console, push]", "through: [[console], push]"),
+        ("role: principal", "role: [principal]"),
+    ],
+)
+def test_a_list_where_a_name_belongs_is_a_finding(tmp_path: Path, change: tuple[str, str]) -> None:
+    """It is told with its path, and is no error of the check itself."""
+    assert refused(tmp_path, change)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -54,8 +55,12 @@ class Auditing(Escalation):
             )
         )
         tried = {each.target for each in rows}
+        asleep = held_now(self._connection, row.id, self._now)
         people = dict.fromkeys(
-            one["person"] for each in rows for one in json.loads(each.payload)["to"]
+            one["person"]
+            for each in rows
+            if each.key not in asleep
+            for one in json.loads(each.payload)["to"]
         )
         others = [
             name
@@ -65,17 +70,18 @@ class Auditing(Escalation):
         via = ", ".join(charter.words.channel(name) for name in sorted(tried))
         reason = f"nothing arrived within a minute through {via}"
         reason += "" if others else "; there is no other channel"
+        self._connection.execute(
+            update(alerts).where(alerts.c.id == row.id).values(unheard=iso(self._now))
+        )
         self._tell_unheard(row, reason, others)
         message = self._alarm(row, f"Nobody has received this alert through {via}.")
+        message = replace(message, data={**message.data, "unheard": True})
         for intention in notices.intentions(
             charter.config, charter.words, message, list(people), others
         ):
             self._intend(intention)
 
     def _tell_unheard(self, row: AlertRow, reason: str, through: list[str]) -> None:
-        self._connection.execute(
-            update(alerts).where(alerts.c.id == row.id).values(unheard=iso(self._now))
-        )
         facts: dict[str, Any] = {"alert": row.id, "incident": row.incident, "title": row.title}
         facts |= {"place": row.place, "severity": row.severity}
         facts |= {"reason": reason, "through": through}
@@ -97,11 +103,11 @@ def worth_a_look(connection: Connection) -> bool:
 
 def without_receipt(connection: Connection, before: datetime, after: datetime) -> list[AlertRow]:
     """Loud alerts raised between these two moments that wait for an answer, were to be told, and
-    that nobody has received. Not those that stand in the journal as unheard already, nor those that
-    quiet hours keep back.
+    that nobody has received. Not those that stand in the journal as unheard already, nor those of
+    which quiet hours keep back, or did until a minute ago, all that was to be said.
     """
     notice = and_(actions.c.alert == alerts.c.id, actions.c.kind == "notice")
-    kept_back = exists().where(receipts.c.alert == alerts.c.id, receipts.c.held != "")
+    kept_back = exists().where(receipts.c.key == actions.c.key, receipts.c.held > iso(before))
     return list(
         connection.execute(
             select(alerts)
@@ -111,13 +117,18 @@ def without_receipt(connection: Connection, before: datetime, after: datetime) -
                 alerts.c.opened <= iso(before),
                 alerts.c.opened >= iso(after),
                 alerts.c.unheard == "",
-                exists().where(notice),
+                exists().where(notice, ~kept_back),
                 ~_received(),
-                ~kept_back,
             )
             .order_by(alerts.c.opened)
         )
     )
+
+
+def held_now(connection: Connection, alert: str, now: datetime) -> set[str]:
+    """The keys of an alert's notices that quiet hours keep back."""
+    held = select(receipts.c.key).where(receipts.c.alert == alert, receipts.c.held > iso(now))
+    return set(connection.scalars(held))
 
 
 def unheard(connection: Connection) -> list[AlertRow]:
@@ -150,13 +161,16 @@ def _received() -> ColumnElement[bool]:
         digest.c.key == func.substr(actions.c.stop, len(IN_DIGEST) + 1),
         digest.c.state == "confirmed",
     )
+    in_digest = and_(actions.c.stop.startswith(IN_DIGEST), came_late)
     failed = exists().where(receipts.c.key == actions.c.key, receipts.c.failed.is_not(None))
-    arrived = exists().where(receipts.c.key == actions.c.key, receipts.c.failed.is_(None))
+    stands = and_(receipts.c.key == actions.c.key, receipts.c.failed.is_(None))
+    arrived = exists().where(stands)
+    came_another_way = exists().where(stands, receipts.c.accepted.is_not(None))
     return exists().where(
         actions.c.alert == alerts.c.id,
         actions.c.kind == "notice",
         or_(
-            and_(actions.c.state == "confirmed", or_(~failed, arrived)),
-            and_(actions.c.stop.startswith(IN_DIGEST), came_late),
+            and_(or_(actions.c.state == "confirmed", in_digest), or_(~failed, arrived)),
+            came_another_way,
         ),
     )

@@ -1,16 +1,17 @@
 """False alarms: a rule that gave too many by one camera is only reviewed, and everybody can see it.
 
 The count is of alerts that people dismissed. It falls by itself as they grow old, and a verified
-alert, or a person, sets it to nothing.
+alert, or a person, sets it to nothing. What belongs to a drill says nothing about a rule.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, exists, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from hub.clock import iso
@@ -19,7 +20,7 @@ from hub.safety.alerts.rows import AlertRow
 from hub.safety.rules.about import camera_for
 from hub.safety.rules.book import Match
 from hub.safety.transaction import Transaction
-from hub.storage.schema import alerts, demotions
+from hub.storage.schema import alerts, demotions, events, incidents
 from hub.units import duration_words
 
 DemotionRow: TypeAlias = Row[Any]
@@ -27,6 +28,10 @@ DemotionRow: TypeAlias = Row[Any]
 
 class Budget(Transaction):
     """Counts false alarms and demotes rules inside one transaction."""
+
+    @abstractmethod
+    def _played(self, alert: AlertRow) -> bool:
+        """Whether an alert is part of a drill."""
 
     def restore(self, rule: str, camera: str, by: str) -> None:
         """A person has a rule raise alerts by this camera as before; it may give as many false
@@ -78,7 +83,7 @@ class Budget(Transaction):
     def _count_false_alarm(self, row: AlertRow, by: str) -> None:
         """A verdict was given: too many dismissed demote the rule, a verified one restores it."""
         spec = self._charter.config.rules.get(row.rule)
-        if spec is None or spec.false_alarms is None:
+        if spec is None or spec.false_alarms is None or self._played(row):
             return
         standing = _demoted(self._connection, row.rule, row.camera)
         if row.state == "verified":
@@ -116,6 +121,12 @@ class Budget(Transaction):
             alerts.c.camera == camera,
             alerts.c.state == "dismissed",
             alerts.c.verdict_time > max(since, forgiven or ""),
+            ~exists().where(incidents.c.id == alerts.c.incident, incidents.c.drill),
+            ~exists().where(
+                alerts.c.incident == "",
+                events.c.id == alerts.c.event,
+                func.json_type(events.c.data, "$.drill") == "true",
+            ),
         )
         return int(self._connection.scalar(found) or 0)
 

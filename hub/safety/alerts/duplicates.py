@@ -17,7 +17,7 @@ from hub.config import Config, Rule
 from hub.kinds.notifiers import SEVERITIES
 from hub.safety.alerts.rows import OPEN, AlertRow
 from hub.safety.rules.book import Match
-from hub.storage.schema import alerts, events
+from hub.storage.schema import alerts, demotions, events
 
 SAME_WITHIN = timedelta(minutes=2)
 
@@ -48,9 +48,22 @@ def duplicate(
     )
     for row in found:
         rule = config.rules.get(row.rule)
-        if rule is not None and row.severity == rule.alert.severity and _says_all(rule, match.spec):
+        if rule is None or row.severity != rule.alert.severity or _reviewed(connection, row):
+            continue
+        if _says_all(rule, match.spec):
             return row
     return None
+
+
+def _reviewed(connection: Connection, row: AlertRow) -> bool:
+    """Whether only reviewers were told, for its rule had given too many false alarms."""
+    found = select(demotions.c.rule).where(
+        demotions.c.rule == row.rule,
+        demotions.c.camera == row.camera,
+        demotions.c.since != "",
+        demotions.c.since <= row.opened,
+    )
+    return connection.execute(found).first() is not None
 
 
 def _says_all(rule: Rule, other: Rule) -> bool:

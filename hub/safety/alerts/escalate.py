@@ -20,7 +20,7 @@ from hub.safety.doors.commands import Commands
 from hub.safety.incidents import rows as incidents
 from hub.safety.notices import notice as notices
 from hub.safety.notices.notice import Message
-from hub.safety.outbox import Intention
+from hub.safety.outbox import ActionRow, Intention
 from hub.storage import eventlog
 
 
@@ -65,7 +65,9 @@ class Escalation(Commands):
             text = f"{words.person(by)} has taken this on ({words.moment(self._now)}). "
             text += "Nobody else will be called for it."
             message = self._message(row, "acknowledgement", f"Taken on: {row.title}", text)
-            self._tell_again(row, replace(message, data={"by": by}), also_public=False)
+            told = outbox.told(self._connection, row.id)
+            known = [each for each in told if not self._charter.public(each.target)]
+            self._tell_again(row, replace(message, data={"by": by}), known)
         self.decision.alert = row
 
     def resolve(self, alert: str, by: str, note: str) -> None:
@@ -78,18 +80,22 @@ class Escalation(Commands):
         if alerts.resolve(self._connection, row, by, note, self._now, words):
             row = alerts.get(self._connection, alert)
             self._answer(row, "alert.resolved", by, {"note": note})
-            self._end_telling(row, f"{words.person(by)} has resolved it")
+            known = outbox.told(self._connection, row.id, or_waiting=True)
+            reason = f"{words.person(by)} has resolved it"
+            self._end_ladder(row, reason)
+            # All of it, also what verifying asked for: no siren starts after the end was told.
+            self._call_off(outbox.pending_notices(self._connection, row.id), reason)
             text = f"{words.person(by)} says this is over ({words.moment(self._now)})."
             text += f"\n{note}" if note else ""
             message = self._message(row, "verdict", f"Over: {row.title}", text)
             data = {"verdict": "resolved", "resolved": True, "by": by}
             facts = message.facts | {"note": note}
-            self._tell_again(row, replace(message, data=data, facts=facts), also_public=True)
+            self._tell_again(row, replace(message, data=data, facts=facts), known)
         self.decision.alert = row
 
     def clock_moved(self, by: timedelta) -> None:
         """The wall clock was set: steps wait for as long as they had left."""
-        steps.shift(self._connection, by)
+        steps.shift(self._connection, by, self._now)
         super().clock_moved(by)
 
     def _raise_ladder(self, row: AlertRow, told: Sequence[Intention]) -> None:
@@ -135,6 +141,7 @@ class Escalation(Commands):
         return [
             self._intend(notices.intention(charter.config, charter.words, message, channel, group))
             for channel, several in groups.items()
+            if not charter.public(channel)  # as it may have become since the ladder was fixed
             for group in several
         ]
 
@@ -157,13 +164,13 @@ class Escalation(Commands):
         """
         self._end_ladder(row, reason)
         waiting = outbox.pending_notices(self._connection, row.id)
-        self._call_off([each for each in waiting if _is_alarm(json.loads(each.payload))], reason)
+        calls = [each for each in waiting if notices.calls(json.loads(each.payload))]
+        self._call_off(calls, reason)
 
-    def _tell_again(self, row: AlertRow, message: Message, *, also_public: bool) -> None:
+    def _tell_again(self, row: AlertRow, message: Message, known: Sequence[ActionRow]) -> None:
         charter = self._charter
-        for earlier in outbox.told(self._connection, row.id):
-            if also_public or not charter.public(earlier.target):
-                self._intend(notices.again(charter.config, charter.words, message, earlier))
+        for earlier in known:
+            self._intend(notices.again(charter.config, charter.words, message, earlier))
 
     def _message(self, row: AlertRow, about: notices.AboutWhat, title: str, text: str) -> Message:
         words = self._charter.words
@@ -183,9 +190,3 @@ class Escalation(Commands):
             data={},
             facts=notices.facts_of(row),
         )
-
-
-def _is_alarm(payload: dict[str, Any]) -> bool:
-    """Whether a notice calls for somebody: the alert itself, or a step of its ladder."""
-    raised = payload["about"] == "alert" and payload["basis"] == "detector"
-    return raised or "step" in payload["data"]

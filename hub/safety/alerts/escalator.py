@@ -39,7 +39,7 @@ class Escalator:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._clock: Clock = intake.clock
-        self._ahead = self._wall_ahead()
+        self._ahead = self._ahead_of_look = self._wall_ahead()
 
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What is to run for ever, by the name under which it is supervised."""
@@ -80,8 +80,14 @@ class Escalator:
 
     async def look(self) -> None:
         """Look once at open alerts, at steps that are overdue, and at demoted rules; a quiet school
-        writes nothing.
+        writes nothing. Nor does it find anything when somebody has just set the clock: what waits
+        is not late by that.
         """
+        moved = abs(self._wall_ahead() - self._ahead_of_look)
+        self._ahead_of_look = self._wall_ahead()
+        if moved > CLOCK_SLACK_S:
+            self._intake.on_intentions()
+            return
         if not await self._intake.journal.read(worth_a_look):
             return
 

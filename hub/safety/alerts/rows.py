@@ -10,7 +10,18 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from hub.clock import from_iso, iso
 from hub.errors import Refused
@@ -19,7 +30,7 @@ from hub.kinds.notifiers import SEVERITIES
 from hub.safety.alerts.plan import Step, will
 from hub.safety.rules.book import Match, number
 from hub.safety.words import Words
-from hub.storage.schema import alerts
+from hub.storage.schema import alerts, incidents
 from hub.views import AlertView, AnswerView, LadderStepView, LadderView, Verdict, VerdictView
 
 AlertRow: TypeAlias = Row[Any]
@@ -33,15 +44,22 @@ KEPT_BACK = "the cooldown of "
 
 def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
     """The alert that a further match belongs to: same rule, same place, door or camera, and open or
-    verified a short while ago. A dismissed or resolved alert is over: the next match is news. So is
-    one that is graver than the alert, for people have not been told that.
+    verified a short while ago. A dismissed or resolved alert is over, and so is one whose incident
+    was closed: the next match is news. So is one that is graver than the alert, for people have not
+    been told that; and one long after somebody took the alert on, for nobody would be called.
     """
+    since = iso(now - STILL_SAME)
+    taken_on = alerts.c.acknowledged_time
     going_on = or_(
-        alerts.c.state.in_(OPEN),
+        and_(
+            alerts.c.state.in_(OPEN),
+            or_(taken_on == "", taken_on >= since, alerts.c.updated >= since),
+        ),
         and_(
             alerts.c.state == "verified",
-            alerts.c.updated >= iso(now - STILL_SAME),
+            alerts.c.updated >= since,
             alerts.c.resolved_time == "",
+            ~exists().where(incidents.c.id == alerts.c.incident, incidents.c.state == "closed"),
         ),
     )
     no_less_grave = SEVERITIES[: SEVERITIES.index(match.severity) + 1]
@@ -211,6 +229,14 @@ def get(connection: Connection, alert: str) -> AlertRow:
     return found
 
 
+def end_ladder(connection: Connection, alert: AlertRow) -> None:
+    """Show that what is still to come of an alert's ladder does not come, though nobody answered
+    the alert itself.
+    """
+    ladder = json.dumps(json.loads(alert.ladder) | {"over": True}, ensure_ascii=False)
+    connection.execute(update(alerts).where(alerts.c.id == alert.id).values(ladder=ladder))
+
+
 def set_incident(connection: Connection, alert: str, incident: str) -> None:
     """Make an alert part of an incident."""
     connection.execute(update(alerts).where(alerts.c.id == alert).values(incident=incident))
@@ -324,7 +350,7 @@ def _ladder(row: AlertRow) -> LadderView | None:
     if not row.ladder:
         return None
     ladder = json.loads(row.ladder)
-    over = answered(row)
+    over = answered(row) or ladder.get("over", False)
     return LadderView(
         name=ladder["name"],
         steps=[

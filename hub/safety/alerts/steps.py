@@ -95,9 +95,15 @@ def call_off(connection: Connection, alert: str, reason: str, now: datetime) -> 
     return numbers
 
 
-def shift(connection: Connection, by: timedelta) -> None:
-    """The wall clock was set: what waits goes on waiting for as long as it had left."""
-    waiting = select(ladder_steps).where(ladder_steps.c.state == "waiting")
+def shift(connection: Connection, by: timedelta, now: datetime) -> None:
+    """The wall clock was set: what waits goes on waiting for as long as it had left. An alert that
+    was raised since the clock was set forward has its times by the new one.
+    """
+    before = iso(now - by) if by > timedelta(0) else "9999"
+    of_before = select(alerts.c.id).where(alerts.c.opened <= before)
+    waiting = select(ladder_steps).where(
+        ladder_steps.c.state == "waiting", ladder_steps.c.alert.in_(of_before)
+    )
     for row in list(connection.execute(waiting)):
         moved = iso(from_iso(row.due) + by)
         connection.execute(

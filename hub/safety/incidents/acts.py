@@ -13,12 +13,13 @@ from datetime import timedelta
 from typing import Any
 
 from hub.case_views import CasePersonView
-from hub.casework import CASE_ROLES, ONE_AT_A_TIME, UPDATES_EVERY, IncidentKind
+from hub.casework import CASE_ROLES, UPDATES_EVERY, IncidentKind
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import Severity
 from hub.safety.alerts import rows as alerts
+from hub.safety.alerts import steps
 from hub.safety.incidents import cases
 from hub.safety.incidents import rows as incidents
 from hub.safety.incidents.drills import Drills
@@ -58,7 +59,7 @@ class CaseActs(Drills):
         if place and place not in known:
             raise Refused(f"there is no place {place!r}; expected one of {', '.join(known)}")
         name = _plain(title, LONGEST_TASK, "a title")
-        event = _named(by, key, "opened", "")
+        event = _named(by, key, "opened", "", name, kind, place, str(drill))
         earlier = eventlog.get(self._connection, event)
         if earlier is not None:
             return earlier.subject
@@ -81,7 +82,8 @@ class CaseActs(Drills):
             if entry is None:
                 raise Refused("the entry that this corrects is not in this incident's story")
             facts |= {"corrects": corrects, "corrected": entry.text[:CORRECTED_SHOWN]}
-        self._write("note", row.id, by, facts, _named(by, key, "note", incident))
+        event = _named(by, key, "note", incident, said, corrects)
+        self._write("note", row.id, by, facts, event)
 
     def give_role(self, incident: str, role: str, person: str, by: str) -> None:
         """Give somebody a role; the commander's passes on from whoever had it."""
@@ -90,8 +92,6 @@ class CaseActs(Drills):
         if self._has_role(row, role, person):
             return
         self._write("role", row.id, by, {"do": "given", "role": role, "person": person})
-        if role in ONE_AT_A_TIME and not row.update_due:
-            self.expect_update(row.id)
 
     def end_role(self, incident: str, role: str, person: str, by: str) -> None:
         """Somebody no longer has a role."""
@@ -100,14 +100,14 @@ class CaseActs(Drills):
             self._write("role", row.id, by, {"do": "ended", "role": role, "person": person})
 
     def add_task(self, incident: str, text: str, by: str, key: str = "", who: str = "") -> str:
-        """Add a task; returns its id. Raises `Refused` past 200 tasks."""
+        """Add a task; returns its id. Raises `Refused` past 200 tasks that nobody has ended."""
         row = self._open_case(incident)
         said = _plain(text, LONGEST_TASK, "a task")
         if who:
             self._check_person(who)
-        if len(self._tasks(row)) >= MOST_TASKS:
-            raise Refused(f"this incident has {MOST_TASKS} tasks already; finish some first")
-        event = _named(by, key, "task", incident)
+        if sum(one["state"] == "open" for one in self._tasks(row)) >= MOST_TASKS:
+            raise Refused(f"this incident has {MOST_TASKS} open tasks already; finish some first")
+        event = _named(by, key, "task", incident, said, who)
         task = event[:12]
         facts = {"do": "added", "tasks": [{"task": task, "text": said, "who": who}]}
         self._write("task", row.id, by, facts, event)
@@ -151,7 +151,8 @@ class CaseActs(Drills):
         row = self._open_case(incident)
         said = _plain(text, LONGEST_UPDATE, "a situation update")
         facts = {"text": said}
-        if not self._write("update", row.id, by, facts, _named(by, key, "update", incident)):
+        event = _named(by, key, "update", incident, said)
+        if not self._write("update", row.id, by, facts, event):
             return
         self.expect_update(row.id)
         for intention in update_notices(self._connection, self._charter, row, said, by, self._now):
@@ -239,6 +240,9 @@ class CaseActs(Drills):
         if waiting:
             count = "an alert" if waiting == 1 else f"{waiting} alerts"
             raise Refused(f"{count} in it still without a verdict; decide first, then close")
+        for one in found:  # nobody is called any more for what somebody has closed
+            if steps.call_off(self._connection, one.id, "its incident was closed", self._now):
+                alerts.end_ladder(self._connection, one)
         incidents.change(self._connection, incident, self._now, state="closed", update_due="")
         self._write("closed", incident, by, {"why": _short(why)})
 
@@ -269,7 +273,8 @@ class CaseActs(Drills):
         times in a row, then not until somebody does something in it.
         """
         for row in incidents.due_updates(self._connection, self._now):
-            since = cases.last_of(self._connection, row.id, "incident.update")
+            group = cases.family(self._connection, row.id)
+            since = cases.last_of(self._connection, group, "incident.update")
             data = {"incident": row.id, "since": since or row.opened}
             event = self._derived("incident.reminder", "hub/incidents", row.id, data)
             self._tell(row.id, event)
@@ -355,14 +360,28 @@ class CaseActs(Drills):
         self._tell(incident, written)
         if what != "exported":  # taking a report away is nothing new in it
             incidents.change(self._connection, incident, self._now)
+            self._wait_again(incident)
         return True
 
+    def _wait_again(self, incident: str) -> None:
+        """Whoever acts in an incident that is real or that somebody leads is waited for again."""
+        row = incidents.get(self._connection, incident)
+        if row.state != "open" or row.update_due:
+            return
+        found = alerts.of_incidents(self._connection, [incident])
+        real = any(one.state == "verified" and not one.resolved_time for one in found)
+        if real or self._leaders(incident):
+            self.expect_update(incident)
 
-def _named(by: str, key: str, what: str, incident: str) -> str:
-    """The id of an act's event: always the same for what one person sends under one key."""
+
+def _named(by: str, key: str, what: str, incident: str, *said: str) -> str:
+    """The id of an act's event: always the same for what one person sends under one key. Another
+    text is another act: a page that somebody went back to has its old key.
+    """
     if not key:
         return new_id()
-    return hashlib.sha256("\0".join((what, incident, by, key)).encode()).hexdigest()[:32]
+    whole = "\0".join((what, incident, by, key, *said))
+    return hashlib.sha256(whole.encode()).hexdigest()[:32]
 
 
 def _plain(text: str, longest: int, what: str) -> str:

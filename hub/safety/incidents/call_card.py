@@ -19,6 +19,7 @@ from hub.safety.incidents.near import around
 from hub.views import AlertView, DoorView, IncidentView
 
 WAYS_IN = 3
+NOWHERE = "where it is was not said, and the school has no single `address`"
 DOOR_IS: dict[str, str] = {
     "secured": "locked",
     "unlocked": "unlocked",
@@ -37,7 +38,9 @@ def call_card(
     to say and does not.
     """
     place = incident["place"]
-    address = next((one for step in campus.ancestry(place) if (one := _address(config, step))), "")
+    address = next(
+        (one for step in campus.ancestry(place) if (one := _address(config, step))), ""
+    ) or _only_address(config, campus, place)
     point = next((one for step in campus.ancestry(place) if (one := _point(config, step))), "")
     emergency = config.hub.emergency
     lines = [
@@ -53,7 +56,7 @@ def call_card(
     ]
     missing = []
     if not address:
-        missing.append("no place here has an `address`")
+        missing.append("no place here has an `address`" if any(campus.ancestry(place)) else NOWHERE)
     if not emergency.call_back:
         missing.append("`hub.emergency.call_back` has no number")
     return CallCardView(
@@ -63,6 +66,12 @@ def call_card(
 
 def _address(config: Config, place: str) -> str:
     return config.places[place].address
+
+
+def _only_address(config: Config, campus: Campus, place: str) -> str:
+    """Where nobody has said in which place it is: the school's address, if it has a single one."""
+    known = {one.address for one in config.places.values() if one.address}
+    return known.pop() if len(known) == 1 and not any(campus.ancestry(place)) else ""
 
 
 def _point(config: Config, place: str) -> str:

@@ -96,7 +96,7 @@ def entries_about(
         row
         for row in rows
         if row.event in causes
-        or json.loads(row.data).get("alert") in wanted
+        or _of(row) in wanted
         or (row.picture is not None and row.picture in pictures)
     ]
 
@@ -200,11 +200,11 @@ def reach(words: Words, person: str) -> Recipient | None:
     return None if block is None else Recipient(person, block.name)
 
 
-def last_of(connection: Connection, incident: str, kind: str) -> str:
-    """When something of a kind was last told in an incident; empty for never."""
+def last_of(connection: Connection, group: Sequence[str], kind: str) -> str:
+    """When something of a kind was last told in incidents that are one; empty for never."""
     found = connection.scalar(
         select(incident_entries.c.time)
-        .where(incident_entries.c.incident == incident, incident_entries.c.type == kind)
+        .where(incident_entries.c.incident.in_(group), incident_entries.c.type == kind)
         .order_by(incident_entries.c.id.desc())
         .limit(1)
     )
@@ -233,6 +233,12 @@ def _told(
         .order_by(incident_entries.c.id)
     )
     return [(row, json.loads(row.data)) for row in rows]
+
+
+def _of(entry: EntryRow) -> str:
+    """The alert that an entry is about; empty where its source calls something else so."""
+    alert = json.loads(entry.data).get("alert")
+    return alert if isinstance(alert, str) else ""
 
 
 def _people(notice: ActionRow) -> str:

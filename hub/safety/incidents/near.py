@@ -6,7 +6,8 @@ walks through a whole building or site in one step: those join nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from hub.campus import Campus
 from hub.case_views import NearView
@@ -15,6 +16,7 @@ from hub.views import AlertView, CameraView, DoorView, VisitView
 
 STEPS = 2
 HALLS = ("floor", "area")
+T = TypeVar("T", bound=Mapping[str, Any])
 
 
 def around(config: Config, campus: Campus, place: str, steps: int = STEPS) -> dict[str, int]:
@@ -62,11 +64,15 @@ def near(
     reached = around(config, campus, place)
     steps: dict[str, int] = {}
 
-    def away(name: str, places: Iterable[str | None]) -> bool:
-        known = [reached[each] for each in places if each in reached]
-        if known:
-            steps[name] = min(known)
-        return bool(known)
+    def nearest(things: Iterable[T], places: Callable[[T], Iterable[str | None]]) -> list[T]:
+        away: list[tuple[int, T]] = []
+        for each in things:
+            known = [reached[one] for one in places(each) if one in reached]
+            if known:
+                away.append((min(known), each))
+                name = str(each["id"])  # a camera and a door may share it
+                steps[name] = min(min(known), steps.get(name, min(known)))
+        return [each for _, each in sorted(away, key=lambda one: one[0])]
 
     own = set(but)
     open_alerts = [
@@ -74,19 +80,19 @@ def near(
         for each in alerts or ()
         if each["id"] not in own and each["state"] in ("raised", "unsure")
     ]
-    close = [each for each in open_alerts if away(each["id"], [each["place"]])]
-    seen = [each for each in cameras or () if away(each["id"], _seen_by(config, each["id"]))]
-    closed_off = [each for each in doors or () if away(each["id"], _sides(config, each["id"]))]
+    close = nearest(open_alerts, lambda each: [each["place"]])
+    seen = nearest(cameras or (), lambda each: _seen_by(config, each["id"]))
+    closed_off = nearest(doors or (), lambda each: _sides(config, each["id"]))
     here = [each for each in visits or () if each["state"] == "here"]
     here.sort(key=lambda each: (not each["overstayed"], each["until"]))
     return NearView(
         places=[
             {"id": each, "name": campus.name(each), "steps": step} for each, step in reached.items()
         ],
-        cameras=None if cameras is None else sorted(seen, key=lambda one: steps[one["id"]]),
-        doors=None if doors is None else sorted(closed_off, key=lambda one: steps[one["id"]]),
+        cameras=None if cameras is None else seen,
+        doors=None if doors is None else closed_off,
         visitors=None if visits is None else here,
-        alerts=None if alerts is None else sorted(close, key=lambda one: steps[one["id"]]),
+        alerts=None if alerts is None else close,
         alerts_elsewhere=len(open_alerts) - len(close),
         steps=steps,
     )

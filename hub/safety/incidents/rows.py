@@ -106,11 +106,20 @@ def touch(connection: Connection, incident: str, severity: Severity, now: dateti
 
 
 def close_if_false(connection: Connection, incident: str, now: datetime) -> bool:
-    """Close an open incident once every alert in it was dismissed; true when that happened."""
+    """Close an open incident once every alert in it was dismissed; true when that happened. What a
+    person opened, or holds what a person opened, no false alarm closes.
+    """
     standing = exists().where(alerts.c.incident == incident, alerts.c.state != "dismissed")
+    inner = select(incidents.c.id).where(incidents.c.id == incident).cte("inner", recursive=True)
+    merged = select(incidents.c.id).join(inner, incidents.c.merged_into == inner.c.id)
+    by_hand = exists().where(
+        incident_entries.c.incident.in_(select(inner.union(merged).c.id)),
+        incident_entries.c.type == "incident.opened",
+        incident_entries.c.source.startswith("person/"),
+    )
     changed = connection.execute(
         update(incidents)
-        .where(incidents.c.id == incident, incidents.c.state == "open", ~standing)
+        .where(incidents.c.id == incident, incidents.c.state == "open", ~standing, ~by_hand)
         .values(state="closed", updated=iso(now), update_due="")
     )
     return bool(changed.rowcount)

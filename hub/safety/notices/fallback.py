@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, func, select
 
@@ -82,14 +82,23 @@ def ways(
     payload = json.loads(action.payload)
     people = [one for one in payload["to"] if one["person"] not in without]
     tried = [*payload["data"].get("instead_of", ()), action.target]
+
+    def way(person: str) -> str:
+        for channel in _after(words.config, public, person, action.target, tried):
+            there = _there(connection, action, payload, channel, person)
+            if not there:
+                return channel
+            if there == "stands":
+                break
+        return ""
+
     by_channel: dict[str, list[dict[str, str]]] = {}
     for one in people:
-        if channel := _next(words.config, public, one["person"], action.target, tried):
+        if channel := way(one["person"]):
             block = words.config.people.get(one["person"])
             contact = block.contact.get(channel, "") if block is not None else ""
-            if not _told_there(connection, action, payload, channel, one["person"]):
-                by_channel.setdefault(channel, []).append({**one, "contact": contact})
-    if not payload["to"] and (channel := _next(words.config, public, "", action.target, tried)):
+            by_channel.setdefault(channel, []).append({**one, "contact": contact})
+    if not payload["to"] and (channel := way("")):
         yield Way(("",), _intention(words, action, payload, channel, [], tried))
     for channel, to in by_channel.items():
         shared = [one for one in to if not one["contact"]]
@@ -98,37 +107,45 @@ def ways(
             yield Way(names, _intention(words, action, payload, channel, group, tried))
 
 
-def _next(
+def _after(
     config: Config, public: Callable[[str], bool], person: str, target: str, tried: list[str]
-) -> str:
-    """The channel after this one; empty where there is none. Never one that everybody hears."""
+) -> Iterator[str]:
+    """The channels after this one, in order. Never one that everybody hears."""
     block = config.people.get(person)
     after = config.notifiers[target].fallback if target in config.notifiers else None
     for channel in (*(block.prefer if block is not None else ()), after):
         if channel is None or channel in tried or channel not in config.notifiers:
             continue
         if config.notifiers[channel].enabled and not public(channel):
-            return channel
-    return ""
+            yield channel
 
 
-def _told_there(
+def _there(
     connection: Connection, action: ActionRow, payload: dict[str, Any], channel: str, person: str
-) -> bool:
-    """Whether that channel has the same message for that person already."""
+) -> Literal["", "stands", "lost"]:
+    """Whether that channel has the same message for that person already; `lost` where it did not
+    take that one either.
+    """
     if not action.alert:
-        return False
-    beside = [
-        json.loads(row.payload)
-        for row in connection.execute(select(actions).where(actions.c.alert == action.alert))
-        if (row.kind, row.target) == ("notice", channel) and row.created >= action.created
-    ]
-    return any(
-        found["title"] == payload["title"]
-        and found["about"] == payload["about"]
-        and person in (one["person"] for one in found["to"])
-        for found in beside
+        return ""
+    beside = connection.execute(
+        select(actions, receipts.c.instead)
+        .join(receipts, receipts.c.key == actions.c.key)
+        .where(actions.c.alert == action.alert, receipts.c.person == person)
     )
+    found = [
+        row.state in ("failed", "timed_out") or row.instead != ""
+        for row in beside
+        if row.target == channel and row.created >= action.created
+        if _same(json.loads(row.payload), payload)
+    ]
+    if not found:
+        return ""
+    return "lost" if all(found) else "stands"
+
+
+def _same(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return bool(one["title"] == other["title"] and one["about"] == other["about"])
 
 
 def _intention(

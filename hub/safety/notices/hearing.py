@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 
 import structlog
@@ -20,11 +20,13 @@ from hub.errors import NotReady
 from hub.kinds.notifiers import Ack
 from hub.safety.intake import Intake
 from hub.safety.notices import receipts
+from hub.safety.outbox import writable
 
 EARLY = 256
 LONGEST_DETAIL = 300
 LONGEST_NAME = 200
 CLOCKS_DIFFER = timedelta(minutes=5)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 STATES = get_args(get_type_hints(Ack)["state"])
 
 log = structlog.get_logger(__name__)
@@ -72,6 +74,7 @@ class Hearing:
         waiting = [each for each in self._early if (each[0], each[1].id) == (notifier, reference)]
         for each in waiting:
             self._early.remove(each)
+        for each in waiting:
             if await self._take(*each):
                 self._heard += 1
                 self._unknown -= 1
@@ -113,9 +116,16 @@ class Hearing:
             return None
         if max(len(ack.key), len(ack.id), len(ack.person)) > LONGEST_NAME:
             return None
-        now, time = self._intake.clock.now(), ack.time
-        if time is not None and (time.tzinfo is None or time > now + CLOCKS_DIFFER):
-            time = None
-        clean = self._intake.secrets.clean  # as the reference in the journal was
+        time = ack.time if self._can_be(ack.time) else None
+
+        def clean(text: str) -> str:  # as the reference in the journal was
+            return writable(self._intake.secrets.clean(text))
+
         detail = clean(" ".join(ack.detail.split())[:LONGEST_DETAIL])
-        return replace(ack, id=clean(ack.id), time=time, detail=detail)
+        key, person = writable(ack.key), writable(ack.person)
+        return replace(ack, key=key, id=clean(ack.id), person=person, time=time, detail=detail)
+
+    def _can_be(self, time: Any) -> bool:
+        if not isinstance(time, datetime) or time.tzinfo is None:
+            return False
+        return EARLIEST < time <= self._intake.clock.now() + CLOCKS_DIFFER

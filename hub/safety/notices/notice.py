@@ -143,6 +143,14 @@ def basis(action: ActionRow) -> Basis:
     return found
 
 
+def calls(payload: Mapping[str, Any]) -> bool:
+    """Whether a notice calls for somebody: the alert itself, a step of its ladder, or that nobody
+    has received it.
+    """
+    raised = payload["about"] == "alert" and payload["basis"] == "detector"
+    return raised or "step" in payload["data"] or "unheard" in payload["data"]
+
+
 def alert_message(
     words: Words, alert: ActionRow, cause: Event | None, basis: Basis, text: str = ""
 ) -> Message:

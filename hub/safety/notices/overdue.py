@@ -19,6 +19,7 @@ from sqlalchemy import Connection, select
 
 from hub.clock import from_iso, iso
 from hub.kinds.notifiers import SEVERITIES
+from hub.safety.notices.notice import DRILL
 from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words
 from hub.storage.schema import actions, receipts
@@ -146,6 +147,7 @@ def _digest(words: Words, rows: list[ActionRow], now: datetime, why: str) -> Int
             f"and {len(lines) - LINES} more; the first page shows what is open.",
         ]
     to = json.loads(last.payload)["to"]
+    drill = all(one["data"].get("drill") for one in payloads)
     payload = {
         "about": "alert",
         "severity": gravest,
@@ -154,7 +156,7 @@ def _digest(words: Words, rows: list[ActionRow], now: datetime, why: str) -> Int
         "time": iso(now),
         "place": "",
         "basis": "detector",
-        "data": {"digest": count},
+        "data": {"digest": count} | ({"drill": True} if drill else {}),
         "facts": {"lines": told, "quiet": why == KEPT_BACK},
         "to": to,
         "path": "/",
@@ -184,4 +186,5 @@ def _lines(payload: dict[str, Any]) -> list[tuple[str, str]]:
     if payload["data"].get("digest"):
         return [(time, what) for time, what in payload["facts"]["lines"]]
     what = f"{payload['title']} ({payload['place']})" if payload["place"] else payload["title"]
-    return [(payload["time"], what)]
+    drill = payload["data"].get("drill") and not what.startswith(DRILL)
+    return [(payload["time"], f"{DRILL}{what}" if drill else what)]

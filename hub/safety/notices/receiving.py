@@ -16,6 +16,7 @@ from hub.kinds.notifiers import Ack, Receipt
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
 from hub.safety.notices import fallback, receipts
+from hub.safety.notices import notice as notices
 from hub.safety.notices.receipts import NOWHERE, ReceiptRow
 from hub.safety.outbox import ActionRow, Intention
 from hub.safety.transaction import Transaction
@@ -153,10 +154,11 @@ class Receiving(Transaction):
     def _too_late(self, action: ActionRow) -> bool:
         """Whether a notice calls for somebody to look at what somebody has answered for."""
         payload = json.loads(action.payload)
-        if not action.alert or payload["about"] != "alert" or payload["basis"] == "person":
+        if not action.alert or not notices.calls(payload):
             return False
         alert = alerts.get(self._connection, action.alert)
-        return alerts.answered(alert) or alert.state == "verified"
+        verified = alert.state == "verified" and payload["basis"] == "detector"
+        return alerts.answered(alert) or verified
 
     def _told_of(self, rows: Sequence[ReceiptRow], ack: Ack, people: Sequence[str]) -> None:
         row = rows[0]

@@ -18,6 +18,7 @@ from hub.config import Config
 from hub.safety.notices import templates
 from hub.safety.notices.languages import ENGLISH, moment
 from hub.safety.notices.templates import CannotSay, Texts
+from hub.safety.outbox import writable
 from hub.safety.words import Words
 
 READ_WITHIN_S = 1.0
@@ -55,7 +56,7 @@ class Speaking:
         texts = await asyncio.to_thread(Texts.read, folder)
         if config is self._of:
             self._texts, self._reading = texts, None
-            self.troubles = {each.file: str(each) for each in texts.faults}
+            self.troubles = {each.file: writable(str(each)) for each in texts.faults}
             self._untold = [(each.file, each.message) for each in texts.faults]
 
     def say(self, payload: Mapping[str, Any], words: Words) -> tuple[str, str, str]:
@@ -81,7 +82,7 @@ class Speaking:
             return *templates.say(template, known), ""
         except CannotSay as error:
             fresh = file not in self.troubles
-            self.troubles[file] = f"{file}: {error}"
+            self.troubles[file] = writable(f"{file}: {error}")
             return *standard, self.troubles[file] if fresh else ""
 
 

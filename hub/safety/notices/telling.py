@@ -20,7 +20,7 @@ from hub.safety.notices import notice as notices
 from hub.safety.notices.deadline import Deadlines, in_words
 from hub.safety.notices.picture_links import PictureLinks
 from hub.safety.notices.speaking import Speaking
-from hub.safety.outbox import ActionRow
+from hub.safety.outbox import ActionRow, writable
 
 TRIES = 4
 
@@ -115,7 +115,7 @@ class Telling:
         intake = self._intake
         try:
             for file, why in await self.speaking.ready(intake.config):
-                await self._tell_of(str(file), why)
+                await self._tell_of(writable(str(file)), why)
             title, text, trouble = self.speaking.say(json.loads(action.payload), intake.words)
             if trouble:
                 await self._tell_of(trouble.partition(": ")[0], trouble)

@@ -152,6 +152,8 @@ def examine(file: Path) -> Template | Fault:
         return Fault(file, 1, 1, f"{error.message}")
     except RecursionError:
         return Fault(file, 1, 1, "is nested too deeply")
+    except ValueError:  # a number of thousands of digits
+        return Fault(file, 1, 1, "holds a number that is too long")
     line, message = refused
     return Fault(file, line, _column(source, line), message)
 

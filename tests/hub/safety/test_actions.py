@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safety_school import School, ScriptedChannel, school, until
@@ -15,6 +16,7 @@ from safety_school import School, ScriptedChannel, school, until
 from hub.errors import CommandFailed, NotReady, Refused, StateError
 from hub.kinds.notifiers import Notice, Receipt
 from hub.ports import Outcome
+from hub.safety.decide import Decider
 
 CHILD = Path(__file__).with_name("performer_child.py")
 
@@ -171,7 +173,7 @@ async def test_a_channel_that_is_not_ready_is_tried_again_and_marked(tmp_path: P
         console.answer = raising(NotReady("no network"), times=3)
         house.perform()
         await raised(house)
-        await house.pass_time(10)
+        await house.pass_time(20)
         await house.settled()
         assert len({notice.key for notice in console.sent}) == 1
         assert [notice.repeat for notice in console.sent] == [False, True, True, True]
@@ -477,3 +479,75 @@ async def test_a_command_to_an_unknown_door_is_refused(tmp_path: Path) -> None:
         with pytest.raises(Refused, match="Old gate takes no lock"):
             await house.intake.command_door("old_gate", "lock", "desk", "")
         assert (await house.intake.counts())["actions"]["pending"] == 0
+
+
+@pytest.mark.parametrize("broken", ["refused", "accepted", "away"])
+async def test_words_that_cannot_be_written_hold_up_no_lane(tmp_path: Path, broken: str) -> None:
+    """Half a character in what a provider answers is replaced, and the notice ends."""
+    answers = 0
+
+    def answer(notice: Notice) -> Receipt:
+        nonlocal answers
+        answers += 1
+        if broken == "refused":
+            raise CommandFailed("no \ud800")
+        if broken == "away" and answers == 1:
+            raise NotReady("no \ud800")
+        return Receipt("accepted", "id-\ud800", "ok \ud800")
+
+    async with school(tmp_path) as house:
+        house.channels["console"].answer = answer
+        house.perform()
+        await house.intake.accept(house.door_event("door.forced", "store"))
+        await house.pass_time(3)
+        (ended,) = await house.actions()
+        wanted = ("failed", "no ?") if broken == "refused" else ("confirmed", "ok ?")
+        assert (ended["state"], ended["detail"]) == wanted
+
+
+@pytest.mark.parametrize("after", [float("nan"), float("inf"), -1e300])
+async def test_an_impossible_wait_holds_up_no_lane(tmp_path: Path, after: float) -> None:
+    """Whatever a provider says of when to come again, the notice is tried again in the end."""
+    answers = [lambda: NotReady("busy", after=after)]
+
+    def answer(notice: Notice) -> Receipt:
+        if answers:
+            raise answers.pop()()
+        return Receipt("accepted")
+
+    async with school(tmp_path) as house:
+        house.channels["console"].answer = answer
+        house.perform()
+        await house.intake.accept(house.door_event("door.forced", "store"))
+        await house.pass_time(3)
+        if after == float("inf"):
+            assert len(house.channels["console"].sent) == 1
+            await house.clock.advance(900)
+        await house.settled()
+        assert len(house.channels["console"].sent) == 2
+
+
+async def test_an_outcome_that_cannot_be_written_ends_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error of the hub's own while an outcome is written leaves no notice under way for ever."""
+    known = Decider.settle
+
+    def settle(self: Decider, action: int, state: Any, *more: Any) -> None:
+        if state == "confirmed":
+            raise ValueError("something that nobody thought of")
+        known(self, action, state, *more)
+
+    monkeypatch.setattr(Decider, "settle", settle)
+    async with school(tmp_path) as house:
+        house.perform()
+        await house.intake.accept(house.door_event("door.forced", "store"))
+
+        async def ended() -> bool:
+            await house.clock.advance(1)
+            return (await house.actions())[0]["state"] == "failed"
+
+        await until(ended)
+        (action,) = await house.actions()
+        assert action["detail"] == "how it ended could not be written down"
+        assert len(house.channels["console"].sent) == 1

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from safety_school import EVENING, SCHOOL, School, ScriptedChannel, school, until
 
 from hub.errors import CommandFailed, NotReady
 from hub.kinds.notifiers import Ack, Notice, Receipt
+from hub.safety.alerts.escalator import Escalator
 from hub.safety.notices.hearing import Hearing
 from hub.testing import FakeClock
 
@@ -228,3 +231,92 @@ async def test_a_rule_may_act_on_what_did_not_arrive(tmp_path: Path) -> None:
         await house.settled()
         titles = {alert["title"] for alert in await house.intake.alerts()}
         assert titles == {"Door forced open", "A channel does not take notices"}
+
+
+@pytest.mark.parametrize("answer", [refuses, away], ids=["refused", "away"])
+async def test_a_way_that_was_lost_too_is_passed_over(
+    tmp_path: Path, answer: Callable[[Notice], Receipt]
+) -> None:
+    """Where both channels that a person is told over fail, the third of theirs gets it, once."""
+    rule = {**RULE, "alert": {**RULE["alert"], "severity": "severe", "through": ["post", "pager"]}}
+    async with school(tmp_path, **{**CHANGES, "rules": {"forced": rule}}) as house:
+        pager = opened(house)
+        house.channels["post"].answer = pager.answer = answer
+        await forced(house)
+        await house.pass_time(62)
+        await until(lambda: house.channels["console"].sent)
+        await house.pass_time(10)
+        assert len(house.channels["console"].sent) == 1
+        if answer is refuses:
+            assert len(pager.sent) == 1
+
+
+async def test_what_everyone_gets_both_ways_already_is_not_doubled(tmp_path: Path) -> None:
+    """A notice to whomever a channel reaches goes no second time to where it went anyway."""
+    notifiers = {**NOTIFIERS, "console": {"driver": "x", "fallback": "pager"}}
+    rule = {**RULE, "alert": {"severity": "check", "through": ["console", "pager"]}}
+    changes = {**CHANGES, "notifiers": notifiers, "rules": {"forced": rule}}
+    async with school(tmp_path, **changes) as house:
+        house.channels["console"].answer = refuses
+        pager = opened(house)
+        await forced(house)
+        await house.settled()
+        assert len(pager.sent) == 1
+
+
+async def test_a_step_of_what_somebody_has_taken_on_goes_no_other_way(tmp_path: Path) -> None:
+    """Also where the alert was verified before the step was taken."""
+    steps = [{"tell": ["sro"], "through": ["post"], "wait": wait} for wait in ("10s", "1m")]
+    ladders = {"all": {"severity": "high", "steps": steps}}
+    async with school(tmp_path, **CHANGES, ladders=ladders) as house:
+        pager = opened(house)
+        alert = await forced(house)
+        await house.settled()
+        await house.intake.verdict(alert, "verified", "desk")
+        await house.clock.advance(11)
+        await Escalator(house.intake).climb()
+        await house.settled()
+        step = house.channels["post"].sent[-1]
+        assert step.data["step"] == 2
+        await house.intake.acknowledge(alert, "desk")
+        await house.settled()
+        await Hearing(house.intake).take("post", Ack("failed", key=step.key, detail="off"))
+        await house.settled()
+        assert pager.sent == []
+
+
+async def test_what_a_digest_told_another_way_is_heard(tmp_path: Path) -> None:
+    """Nobody is told again of what came by the second channel."""
+    async with school(tmp_path, **CHANGES) as house:
+        for door in ("store", "wing_east"):
+            await house.intake.accept(house.door_event("door.forced", door))
+    await house.clock.advance(3600)
+    async with school(tmp_path, house.clock, **CHANGES) as house:
+        house.channels["post"].answer = refuses
+        opened(house)
+        await house.settled()
+        await house.clock.advance(100)
+        escalator = Escalator(house.intake)
+        await escalator.look()
+        await house.settled()
+        assert await escalator.unheard() == []
+        assert house.channels["console"].sent == []
+
+
+async def test_a_digest_that_reached_nobody_after_all_is_unheard(tmp_path: Path) -> None:
+    """A channel takes it and says later that no phone did."""
+    plain = {**CHANGES, "people": SCHOOL["people"]}
+    async with school(tmp_path, **plain) as house:
+        for door in ("store", "wing_east"):
+            await house.intake.accept(house.door_event("door.forced", door))
+    await house.clock.advance(3600)
+    async with school(tmp_path, house.clock, **plain) as house:
+        opened(house)
+        await house.settled()
+        (digest,) = house.channels["post"].sent
+        await Hearing(house.intake).take("post", Ack("failed", key=digest.key, detail="off"))
+        await house.clock.advance(100)
+        escalator = Escalator(house.intake)
+        await escalator.look()
+        await house.settled()
+        assert len(house.channels["console"].sent) == 2

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from hub.safety.alerts.escalator import Escalator
 from hub.storage.schema import events
+from hub.views import Verdict
 
 DAY_S = 86400.0
 
@@ -167,3 +168,28 @@ async def test_reviewers_that_nobody_is_are_those_of_the_rule(tmp_path: Path) ->
         people = {one.person for one in house.channels["post"].sent[-1].to}
         assert people <= {"officer", "desk"}
         assert people
+
+
+@pytest.mark.parametrize("severity", ["high", "check"])
+async def test_a_drill_says_nothing_about_a_rule(tmp_path: Path, severity: str) -> None:
+    """What was dismissed in a drill is no false alarm, and what was verified in one restores no
+    rule.
+    """
+    told = {"severity": severity, "tell": ["sro"], "through": ["post"]}
+    budget = {"at_most": 0, "within": "7d"}
+    rules = {"often": {"name": "A", "when": "zone.entered", "alert": told, "false_alarms": budget}}
+
+    async def judged(house: School, verdict: Verdict, **data: Any) -> bool:
+        """Whether the next alert is only reviewed; it is judged."""
+        await house.clock.advance(60)
+        await house.intake.accept(house.seen(data=data))
+        (alert,) = await house.intake.alerts(open_only=True)
+        await house.intake.verdict(alert["id"], verdict, "desk")
+        return any("only reviewed" in line for line in alert["matched"])
+
+    async with school(tmp_path, rules=rules) as house:
+        assert not await judged(house, "dismissed", drill=True)
+        assert not await judged(house, "dismissed")
+        assert await judged(house, "verified", drill=True)
+        await house.clock.advance(1200)
+        assert await judged(house, "dismissed")

@@ -120,3 +120,19 @@ def test_what_is_missing_is_told_and_never_made_up() -> None:
     assert all(line["ask"] != "Coordinates" for line in made["lines"])
     assert len(made["missing"]) == 2
     assert said(card("nowhere", bare), "Exactly") == "Not known yet"
+
+
+def test_a_school_with_one_address_says_it_even_where_the_place_is_not_known() -> None:
+    """Opened in haste, without a place: whoever calls still says where the school is. Where there
+    are two addresses nobody can tell which, and the card asks for it.
+    """
+    made = card("")
+    assert said(made, "Where") == "Lincoln School, 1 Main Street, Springfield"
+    assert said(made, "Exactly") == "Not known yet"
+    assert made["missing"] == []
+    places = SCHOOL["places"] | {
+        "annex": {"name": "Annex", "kind": "site", "address": "2 Elm Road"}
+    }
+    made = card("", SCHOOL | {"places": places})
+    assert said(made, "Where") == "Lincoln School"
+    assert "single `address`" in made["missing"][0]

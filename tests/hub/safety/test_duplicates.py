@@ -93,3 +93,25 @@ async def test_a_dismissed_alert_takes_nothing_in(tmp_path: Path) -> None:
         await house.intake.accept(house.seen(data={"label": "bag"}))
         (two,) = await house.intake.alerts(open_only=True)
         assert (two["rule"], two["count"]) == ("second", 1)
+
+
+async def test_what_only_reviewers_were_told_takes_in_no_other_rule(tmp_path: Path) -> None:
+    """The alert of a rule with too many false alarms went to reviewers alone; another rule for the
+    same thing tells its own people.
+    """
+    told = {"severity": "check", "tell": ["sro"], "through": ["post"]}
+    budget = {"at_most": 0, "within": "7d", "tell": ["front_office"]}
+    rules = {
+        "often": {"name": "A", "when": "zone.entered", "alert": told, "false_alarms": budget},
+        "sure": {"name": "B", "when": "zone.entered", "if": {"min_score": 0.9}, "alert": told},
+    }
+    async with school(tmp_path, rules=rules) as house:
+        await house.intake.accept(house.seen())
+        (alert,) = await house.intake.alerts()
+        await house.intake.verdict(alert["id"], "dismissed", "desk")
+        await house.clock.advance(10)
+        await house.intake.accept(house.seen())
+        await house.clock.advance(10)
+        await house.intake.accept(house.seen(data={"score": 0.95}))
+        waiting = await house.intake.alerts(open_only=True)
+        assert {alert["rule"] for alert in waiting} == {"often", "sure"}

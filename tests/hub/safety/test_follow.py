@@ -11,7 +11,7 @@ from safety_school import School, school, until
 
 from hub.events import Event
 from hub.safety.follow import BEHIND, TOGETHER, Follower
-from hub.storage import offsets
+from hub.storage import eventlog, offsets
 
 OPENED = "door.opened"
 
@@ -43,6 +43,12 @@ async def offset(house: School) -> int | None:
     return await house.journal.read(lambda c: offsets.get(c, "test"))
 
 
+async def caught_up(house: School) -> bool:
+    """Whether it is written that the follower is through with everything."""
+    last = await house.journal.read(eventlog.last_seq)
+    return await offset(house) == last
+
+
 async def test_what_was_missed_is_handled_once_and_in_order(tmp_path: Path) -> None:
     """Whatever was journaled while nobody followed comes first, then what is new; of its types."""
     got: list[str] = []
@@ -54,6 +60,7 @@ async def test_what_was_missed_is_handled_once_and_in_order(tmp_path: Path) -> N
         before = await opened(house, TOGETHER + 5)
         async with following(house, handle):
             await until(lambda: len(got) == len(before))
+            await until(lambda: caught_up(house))
         between = await opened(house, 2)
         async with following(house, handle) as follower:
             await until(lambda: len(got) == len(before) + 2)

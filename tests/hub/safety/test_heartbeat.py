@@ -311,3 +311,27 @@ async def test_the_walk_needs_its_rule(house: School, monkeypatch: pytest.Monkey
     beats = heart(house)
     assert not await beats.beat(SETTINGS)
     assert "the rule of the test event did not fire" in beats.problems()[0]
+
+
+async def test_silence_that_is_journaled_late_is_told_once(
+    house: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The journal had taken it, only too late for that beat: the next does not tell it again."""
+    beats, accept = heart(house), house.intake.accept
+
+    async def late(*events: Event) -> None:
+        await accept(*events)
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(house.intake, "accept", late)
+        task = asyncio.create_task(beats.beat(SETTINGS))
+
+        async def over() -> bool:
+            if await walked(house, 1):
+                await house.clock.advance(5)
+            return task.done()
+
+        await until(over)
+    await missed(house, beats)
+    assert len(await events_of(house, "heartbeat.missed")) == 1

@@ -1,6 +1,9 @@
 """What follows while nobody answers: the ladder that was fixed, step by step, and what ends it."""
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +12,18 @@ from safety_school import EVENING, SCHOOL, School, school, until
 from sqlalchemy import Connection, select
 
 from hub.campus import Campus
+from hub.clock import from_iso
 from hub.config import Config
 from hub.errors import Refused
 from hub.kinds.notifiers import Notice
 from hub.safety.alerts.escalator import Escalator
 from hub.safety.alerts.ladders import Ladders
 from hub.safety.alerts.steps import of_alert
+from hub.safety.incidents.desk import CaseDesk
 from hub.safety.words import Words
 from hub.storage.schema import events
 from hub.testing import FakeClock
+from hub.views import Verdict
 
 LADDERS: dict[str, Any] = {
     "wing": {
@@ -389,3 +395,84 @@ async def test_a_verdict_waits_behind_no_back_off(tmp_path: Path) -> None:
         await until(lambda: len(failing.sent) >= 1 and not house.performer.queue()["running"])
         await house.intake.verdict(alert, "dismissed", "head")
         await until(lambda: any(one.about == "verdict" for one in failing.sent))
+
+
+async def test_an_alert_since_the_clock_was_set_keeps_its_times(tmp_path: Path) -> None:
+    """Steps of before wait for as long as they had left; those of an alert that was raised by the
+    new clock, before anybody noticed, are not moved along.
+    """
+    async with school(tmp_path, **settings()) as house:
+        first = await raised(house)
+        await house.clock.advance(60)
+        house.clock.set(house.clock.now() + timedelta(hours=1))
+        await raised(house, "lab")
+        second = (await house.intake.alerts())[-1]["id"]
+        assert second != first
+        await house.clock.advance(1)
+        await house.intake.decide(lambda d: d.clock_moved(timedelta(hours=1)))
+        dues = [
+            [from_iso(row.due) for row in await house.journal.read(partial(of_alert, alert=one))]
+            for one in (first, second)
+        ]
+        assert dues[0][1] == EVENING + timedelta(hours=1, minutes=2)
+        assert dues[1][1] == EVENING + timedelta(hours=1, minutes=3)
+
+
+async def test_what_somebody_took_on_long_ago_swallows_no_news(tmp_path: Path) -> None:
+    """A match joins the alert while it goes on; long after, people are told anew."""
+    async with school(tmp_path) as house:
+        house.perform()
+        first = await raised(house)
+        await house.intake.acknowledge(first, "officer")
+        for _ in range(3):
+            await house.clock.advance(9 * 60)
+            assert await raised(house) == first
+        await house.settled()
+        before = len(house.channels["post"].sent)
+        await house.clock.advance(11 * 60)
+        await house.intake.accept(house.seen())
+        await house.settled()
+        assert len(await house.intake.alerts()) == 2
+        news = house.channels["post"].sent[before:]
+        assert [notice.about for notice in news] == ["alert", "alert"]
+        assert {notice.to[0].person for notice in news} == {"officer", "desk"}
+
+
+@pytest.mark.parametrize("verdict", ["verified", "dismissed", "unsure"])
+async def test_a_channel_that_everyone_hears_since_takes_no_step(
+    tmp_path: Path, verdict: Verdict
+) -> None:
+    """A configuration that makes a channel public while a ladder waits: neither its steps nor the
+    verdict go to everyone.
+    """
+    async with school(tmp_path, **settings()) as house:
+        house.perform()
+        climb = Climb(house)
+        alert = await raised(house)
+        await house.settled()
+        console = house.channels["console"]
+        before = len(console.sent)
+        assert before
+        console.channel = replace(console.channel, public=True)
+        house.intake._public = lambda name: name in ("siren", "console")
+        house.intake.reconfigure(house.config, Campus(house.config.places))
+        await house.intake.verdict(alert, verdict, "desk")
+        await climb.pass_time(700, step=60)
+        assert console.sent[before:] == []
+
+
+async def test_nobody_is_called_for_an_incident_that_is_closed(tmp_path: Path) -> None:
+    """Closing it ends the ladders of its verified alerts, and opening it again begins none."""
+    async with school(tmp_path, **settings()) as house:
+        house.perform()
+        climb, desk = Climb(house), CaseDesk(house.intake)
+        alert = await raised(house)
+        await house.intake.verdict(alert, "verified", "officer")
+        incident = (await house.intake.alert(alert))["incident"]
+        await desk.close(incident, "officer", why="all is well")
+        await desk.reopen(incident, "officer")
+        await climb.pass_time(900, step=60)
+        assert climb.steps() == set()
+        ladder = (await house.intake.alert(alert))["ladder"]
+        assert ladder is not None
+        assert {each["state"] for each in ladder["steps"][1:]} == {"called_off"}

@@ -317,3 +317,34 @@ async def test_law_6_nothing_acts_before_the_journal_has_it(tmp_path: Path) -> N
         ((count, attempts, state),) = found
         assert count >= 3
         assert (attempts, state) == (1, "pending")
+
+
+# ------------------------------------------------------------ 7. A drill is a drill
+
+
+async def test_law_7_a_drill_is_a_drill(tmp_path: Path) -> None:
+    """Verifying what was played moves no door, also not one that a real command is on its way to,
+    and sounds nothing that everybody hears; the story says what was left undone. The same for real
+    beside it does both.
+    """
+    async with school(tmp_path) as house:
+        house.doors.gates["wing_east"] = asyncio.Event()
+        house.perform()
+        await house.intake.command_door("wing_east", "lock", "desk", "after school")
+        await house.intake.accept(house.seen("wing", data={"drill": True}))
+        (played,) = await house.intake.alerts()
+        await house.intake.verdict(played["id"], "verified", "officer")
+        house.doors.gates["wing_east"].set()
+        await house.settled()
+        assert [asked[:2] for asked in house.doors.asked] == [("wing_east", "lock")]
+        assert not house.channels["siren"].sent
+        assert all(notice.drill for notice in house.channels["console"].sent)
+        view = await house.intake.incident(played["incident"])
+        undone = {one["detail"] for one in view["actions"] if one["state"] == "cancelled"}
+        assert undone >= {"a drill: no door moves", "a drill: nothing is announced"}
+        await house.intake.accept(house.seen("wing"))
+        real = next(one for one in await house.intake.alerts() if one["id"] != played["id"])
+        await house.intake.verdict(real["id"], "verified", "officer")
+        await house.settled()
+        assert len(house.doors.asked) > 1
+        assert house.channels["siren"].sent

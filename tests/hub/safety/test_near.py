@@ -131,3 +131,12 @@ def test_what_the_reader_may_not_see_is_left_out() -> None:
     found = near(CONFIG, CAMPUS, "lab1", None, [], None, None)
     assert found["cameras"] is found["visitors"] is found["alerts"] is None
     assert found["doors"] == []
+
+
+def test_a_camera_and_a_door_of_the_same_name_are_each_where_they_are() -> None:
+    """The nearest camera stays first, however far the door is that shares its id."""
+    doors = {"roof": DOOR | {"name": "Hatch", "place": "lobby", "leads_to": "wing"}}
+    same = config(doors=CONFIG.model_dump()["doors"] | doors)
+    found = near(same, Campus(same.places), "yard", named("lobby", "roof"), named("roof"), [], [])
+    assert [one["id"] for one in found["cameras"] or ()] == ["roof", "lobby"]
+    assert found["steps"] == {"roof": 0, "lobby": 1}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -256,3 +257,31 @@ async def test_a_digest_that_did_not_get_out_is_told_whole_by_the_next(tmp_path:
         assert notice.title == "4 notices that could not be sent before"
         assert len(notice.text.splitlines()) == 4
         assert notice.text.count("Door forced open") == 4
+
+
+async def test_what_a_digest_tells_of_a_drill_says_so(tmp_path: Path) -> None:
+    """A digest of a drill alone is marked as a whole; in another the line of the drill is."""
+    async with school(tmp_path) as house:
+        for door in DOORS[:2]:
+            event = house.door_event("door.forced", door)
+            await house.intake.accept(replace(event, data={**event.data, "drill": True}))
+    await house.clock.advance(11 * 60)
+    async with school(tmp_path, house.clock) as house:
+        console = house.channels["console"]
+        house.perform()
+        await house.settled()
+        (digest,) = console.sent
+        assert digest.drill
+        assert digest.title == "DRILL: 2 notices that could not be sent before"
+        assert digest.text.count(": DRILL: Door forced open") == 2
+        await house.stop()
+        event = house.door_event("door.forced", DOORS[2])
+        await house.intake.accept(replace(event, data={**event.data, "drill": True}))
+        await forced(house, DOORS[0])
+        await house.clock.advance(11 * 60)
+        house.perform()
+        await house.settled()
+        mixed = console.sent[-1]
+        assert not mixed.drill
+        lines = mixed.text.splitlines()
+        assert ["DRILL: " in line for line in lines] == [True, False]

@@ -6,9 +6,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from safety_school import EVENING, SCHOOL, School, ScriptedChannel, school
+from safety_school import EVENING, SCHOOL, School, ScriptedChannel, school, until
 
 from hub.config import Config
+from hub.errors import NotReady
 from hub.testing import FakeClock
 
 NIGHT = {"nights": {"name": "Nights", "weekly": [{"from": "20:00", "to": "07:00"}]}}
@@ -188,7 +189,7 @@ async def test_a_reload_without_quiet_hours_ends_them(tmp_path: Path) -> None:
         assert to(house.channels["post"], "officer") == []
         config = Config.model_validate(SCHOOL | {"rules": quiet()["rules"]})
         house.intake.reconfigure(config, house.intake.words.campus)
-        await house.pass_time(31)
+        await house.pass_time(40)
         await house.settled()
         assert to(house.channels["post"], "officer") == ["Door forced open"]
 
@@ -224,3 +225,23 @@ def test_the_order_names_only_what_reaches_them() -> None:
     officer = {**SCHOOL["people"]["officer"], "prefer": ["post", "console"]}
     with pytest.raises(ValidationError, match="how console of `prefer` reaches them"):
         Config.model_validate(SCHOOL | {"people": {"officer": officer}})
+
+
+async def test_what_is_tried_since_morning_does_not_stall_by_the_clock(tmp_path: Path) -> None:
+    """A notice that was kept back and whose channel is away: a clock that is set back by days does
+    not put off the next attempt by days.
+    """
+    async with school(tmp_path, **quiet()) as house:
+        post = house.channels["post"]
+        original = post.answer
+        post.answer = lambda notice: (_ for _ in ()).throw(NotReady("no network"))
+        house.perform()
+        await forced(house)
+        await house.clock.advance(HOURS_TO_MORNING)
+        await until(lambda: to(post, "officer"))
+        await house.pass_time(20)
+        before = len(to(post, "officer"))
+        post.answer = original
+        house.clock.set(house.clock.now() - timedelta(days=2))
+        await house.pass_time(330)
+        assert len(to(post, "officer")) == before + 1

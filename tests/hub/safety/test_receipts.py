@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import asyncio
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -389,3 +390,44 @@ async def test_a_secret_in_what_a_provider_calls_a_notice_is_hidden(tmp_path: Pa
         assert "seen" in states
     for file in tmp_path.iterdir():
         assert secret.encode() not in file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"detail": "half \ud800"},
+        {"time": datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))},
+        {"time": "2026-03-02"},
+        {"time": datetime(2026, 3, 2)},
+    ],
+)
+async def test_odd_words_about_a_notice_are_taken_as_far_as_they_go(
+    tmp_path: Path, odd: dict[str, Any]
+) -> None:
+    """Half characters are replaced, and a time that cannot be is the present one."""
+    async with school(tmp_path) as house:
+        house.perform()
+        alert = await raised(house)
+        await house.settled()
+        key = house.channels["post"].sent[0].key
+        await Hearing(house.intake).take("post", Ack("delivered", key=key, **odd))
+        assert (await told(house, alert))["officer"]["delivered"] == "2026-03-02T20:15:00.000Z"
+
+
+async def test_half_a_character_names_no_notice(tmp_path: Path) -> None:
+    """What cannot even be looked up is of no known notice; following the channel goes on."""
+    async with school(tmp_path) as house:
+        hearing = Hearing(house.intake)
+        for ack in (Ack("seen", key="\ud800"), Ack("seen", id="\ud800")):
+            await hearing.take("post", ack)
+        assert hearing.queue()["unknown"] == 2
+
+
+async def test_early_words_are_taken_once(tmp_path: Path) -> None:
+    """Also where the same reference comes to the journal twice at the same moment."""
+    async with school(tmp_path) as house:
+        hearing = Hearing(house.intake)
+        for state in ("delivered", "seen"):
+            await hearing.take("post", Ack(state, id="sms"))  # type: ignore[arg-type]
+        await asyncio.gather(hearing.again("post", "sms"), hearing.again("post", "sms"))
+        assert hearing.queue()["waiting"] == 0

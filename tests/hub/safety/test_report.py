@@ -277,6 +277,19 @@ async def test_a_pdf_that_cannot_be_made_is_refused_in_words(
         await room.pdf(case["id"], "head")
 
 
+async def test_whoever_waits_for_other_reports_is_told_so(
+    house: School, room: IncidentRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are made one after the other, and nobody waits for ever for their turn."""
+    case = await room.open("Fall", "medical", "high", "gym", "desk")
+    monkeypatch.setattr("hub.incident_room.PDF_WITHIN_S", 0.05)
+    await room._one_pdf.acquire()
+    async with asyncio.timeout(20):
+        with pytest.raises(Refused, match="other reports are being made"):
+            await room.pdf(case["id"], "head")
+    assert room._one_pdf.locked()
+
+
 async def test_the_hub_goes_on_while_a_pdf_is_made(
     house: School, room: IncidentRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

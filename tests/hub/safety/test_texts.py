@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -280,3 +281,28 @@ async def test_a_template_that_changes_is_read_with_the_next_configuration(tmp_p
         await house.settled()
         assert (await of_officer(house, -1))[0] == "NOW: Person in the closed science wing"
         assert house.performer.speaking.troubles == {}
+
+
+def test_a_number_without_end_costs_no_other_template(tmp_path: Path) -> None:
+    """It is told as a fault of its own file, in figures that are read or made."""
+    write(tmp_path, "en/alert.txt", "{{ " + "9" * 5000 + " }}")
+    write(tmp_path, "en/update.txt", "{{ 0x" + "f" * 7000 + " }}")
+    write(tmp_path, "en/verdict.txt", "{{ title }}")
+    texts = Texts.read(tmp_path)
+    assert list(texts.own) == [("en", "verdict")]
+    assert {each.message for each in texts.faults} == {"holds a number that is too long"}
+
+
+async def test_a_name_that_is_not_text_is_told_as_far_as_it_goes(tmp_path: Path) -> None:
+    """A template of no use in a folder with an odd name: health can say it, and so can an event."""
+    folder = Path(os.fsdecode(bytes(tmp_path) + b"/texts"))
+    write(folder, os.fsdecode(b"\xff/alert.txt"), "{{ nothing }}")
+    async with school(tmp_path, **speaking("en", templates=folder)) as house:
+        house.perform()
+        await raised(house)
+        await house.settled()
+        (trouble,) = house.performer.speaking.troubles.values()
+        assert "`nothing` is not known" in trouble
+        assert trouble.encode()
+        past = [event.type for _, event in await house.intake.past_events(0)]
+        assert past.count("template.failed") == 1

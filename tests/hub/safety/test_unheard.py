@@ -1,10 +1,11 @@
 """What nobody has received is found, said, and tried through everything else."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from safety_school import School, school
+from safety_school import SCHOOL, School, school, until
 from sqlalchemy import Connection, select, update
 
 from hub.errors import CommandFailed, NotReady
@@ -198,3 +199,118 @@ async def test_a_quiet_school_writes_nothing(tmp_path: Path) -> None:
         await house.intake.acknowledge(alert["id"], "officer")
         await Escalator(house.intake).look()
         assert len(written) == 3
+
+
+QUIET_OFFICER = {**SCHOOL["people"]["officer"], "quiet": "night", "wake_for": "severe"}
+NIGHT = {"weekly": [{"days": ["mon", "tue"], "from": "19:00", "to": "23:00"}]}
+
+
+async def test_who_sleeps_hides_nobody_else(tmp_path: Path) -> None:
+    """Quiet hours keep one person's notice back; that the other's did not arrive is still found,
+    and whoever sleeps is left alone.
+    """
+    rule = POST_ALONE | {
+        "alert": {"severity": "high", "tell": ["sro", "principal"], "through": ["post"]}
+    }
+    changes: dict[str, Any] = {
+        "people": {**SCHOOL["people"], "officer": QUIET_OFFICER},
+        "schedules": {**SCHOOL["schedules"], "night": NIGHT},
+    }
+    async with school(tmp_path, rules={"wing": rule}, **changes) as house:
+        house.perform()
+        house.channels["post"].answer = refuse
+        await house.intake.accept(house.seen())
+        await house.pass_time(2)
+        await house.clock.advance(70)
+        await Escalator(house.intake).look()
+        await house.pass_time(2)
+        (said,) = await house.journal.read(unheard)
+        assert said["through"] == ["console"]
+        console = house.channels["console"].sent
+        assert [[one.person for one in notice.to] for notice in console] == [["head"]]
+
+
+async def test_who_sleeps_alone_is_left_alone(tmp_path: Path) -> None:
+    """What quiet hours keep back is not unheard; it is once they are over and nothing arrives."""
+    changes: dict[str, Any] = {
+        "people": {**SCHOOL["people"], "officer": QUIET_OFFICER},
+        "schedules": {**SCHOOL["schedules"], "night": NIGHT},
+    }
+    async with school(tmp_path, **post_alone(**changes)) as house:
+        house.perform()
+        house.channels["post"].answer = refuse
+        await house.intake.accept(house.seen())
+        await house.clock.advance(2 * 3600)
+        await Escalator(house.intake).look()
+        assert await house.journal.read(unheard) == []
+        await house.clock.advance(3600)
+        await house.settled()
+        assert len(await look(house, 70)) == 1
+
+
+async def test_an_overdue_step_does_not_stand_for_the_look(tmp_path: Path) -> None:
+    """That a step was late is said; what nobody has received is tried elsewhere all the same."""
+    ladders = {"all": {"severity": "high", "steps": [
+        {"tell": ["sro"], "through": ["post"], "wait": "10s"},
+        {"tell": ["principal"], "through": ["post"], "wait": "1m"},
+    ]}}  # fmt: skip
+    async with school(tmp_path, **post_alone(ladders=ladders)) as house:
+        house.perform()
+        house.channels["post"].answer = refuse
+        await house.intake.accept(house.seen())
+        await house.settled()
+        assert len(await look(house, 40)) == 1
+        assert house.channels["console"].sent == []
+        _, said = await look(house, 40)
+        assert said["through"] == ["console"]
+        assert house.channels["console"].sent
+
+
+async def test_what_is_tried_elsewhere_ends_with_an_answer(tmp_path: Path) -> None:
+    """Also of an alert that was verified: nobody is called once somebody has taken it on."""
+    async with school(tmp_path, **post_alone()) as house:
+        house.perform()
+        console = house.channels["console"]
+        original = console.answer
+        console.answer = lambda notice: (_ for _ in ()).throw(NotReady("down"))
+        house.channels["post"].answer = refuse
+        await house.intake.accept(house.seen())
+        await house.settled()
+        (alert,) = await house.intake.alerts()
+        await house.intake.verdict(alert["id"], "verified", "desk")
+        await house.settled()
+        await house.clock.advance(70)
+        await Escalator(house.intake).look()
+        await house.pass_time(4)
+        assert console.sent
+        await house.intake.acknowledge(alert["id"], "desk")
+        console.answer = original
+        before = len(console.sent)
+        await house.pass_time(30)
+        assert [notice.about for notice in console.sent[before:]] == ["acknowledgement"]
+
+
+async def test_a_clock_that_is_set_makes_nothing_late(tmp_path: Path) -> None:
+    """A look right after the clock was set forward finds no step overdue and takes none."""
+    ladders = {"all": {"severity": "high", "steps": [
+        {"tell": ["sro"], "through": ["post"], "wait": "1m"},
+        {"tell": ["principal"], "through": ["post"], "wait": "1m"},
+    ]}}  # fmt: skip
+    async with school(tmp_path, **post_alone(ladders=ladders)) as house:
+        escalator = Escalator(house.intake)
+        house.perform()
+        await house.intake.accept(house.seen())
+        await house.settled()
+        house.clock.set(house.clock.now() + timedelta(hours=1))
+        await escalator.look()
+        assert await house.journal.read(unheard) == []
+        await until(lambda: moved(house))
+        await escalator.look()
+        assert await house.journal.read(unheard) == []
+        assert len(house.channels["post"].sent) == 1
+
+
+async def moved(house: School) -> bool:
+    """Whether the journal says that the clock was set."""
+    past = await house.intake.past_events(0)
+    return any(event.type == "clock.moved" for _, event in past)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
+import pytest
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
 
@@ -123,3 +125,30 @@ async def test_programs_answer_too(client: TestClient, token: Any, house: Script
     assert (await post("rules/closed_wing/restore", {"camera": "science"}))[0] == 204
     assert (await post("rules/none/restore", {"camera": ""}))[0] == 404
     assert (await post("rules/closed_wing/restore", {}))[0] == 422
+
+
+async def test_a_stuck_journal_does_not_keep_the_alert_from_its_reader(
+    client: TestClient, sign_in: Any, house: ScriptedHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That somebody has seen it cannot be written then; the page comes all the same."""
+    await sign_in("sro")
+    house.raise_alert("b9", "severe", "Panic")
+    monkeypatch.setattr("hub.web.pages.OPENED_WITHIN_S", 0.01, raising=False)
+
+    async def stuck(alert: str, by: str) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(house, "opened", stuck)
+    async with asyncio.timeout(20):
+        assert "Panic" in await (await client.get("/alerts/b9")).text()
+
+
+async def test_a_page_that_fetches_itself_again_was_opened_by_nobody(
+    client: TestClient, sign_in: Any, house: ScriptedHouse
+) -> None:
+    """It may lie open on an empty desk: only who goes to it has seen the alert."""
+    await sign_in("sro")
+    house.raise_alert("b8", "severe", "Panic")
+    for headers in ({}, {"Sec-Fetch-Dest": "document"}, {"Sec-Fetch-Dest": "empty"}):
+        assert (await client.get("/alerts/b8", headers=headers)).status == 200
+    assert [alert for alert, _ in house.looked] == ["b8", "b8"]

@@ -377,3 +377,26 @@ async def test_the_call_card_for_programs(enter: Any, client: TestClient) -> Non
     assert card["number"] == "911"
     assert card["lines"][1] == {"ask": "Exactly", "say": "Lobby, Ground floor"}
     assert (await client.get("/api/v1/incidents/nothing/call-card")).status == 404
+
+
+async def test_who_may_only_take_reports_away_finds_them(enter: Any, house: CaseHouse) -> None:
+    """An auditor, who may not work on the case, has the report on the incident's own page."""
+    sro = await enter("sro")
+    case = await sro.opened()
+    auditor = await enter("auditor")
+    page = await auditor.page(case)
+    assert f'href="{case}/case' not in page
+    assert re.findall(rf'action="{case}/(\w+)"', page) == ["report", "report"]
+    answer = await auditor.client.post(
+        f"{case}/report", data={"csrf": auditor.csrf, "form": "json"}
+    )
+    assert (answer.status, (await answer.json())["generated_by"]) == (200, "The auditor")
+    principal = await enter("principal")
+    assert "After-action report" not in await principal.page(case)
+    assert "After-action report" in await principal.page(f"{case}/case")
+
+
+async def test_where_nobody_was_told_the_page_says_so(enter: Any) -> None:
+    """An update in a case that was opened by hand reaches nobody."""
+    sro = await enter("sro")
+    assert "so nobody hears this" in await sro.page(await sro.opened())
