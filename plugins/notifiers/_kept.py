@@ -23,19 +23,21 @@ class Kept:
         self._limit = limit
         self._facts: OrderedDict[str, Any] = OrderedDict()
         self._turn = asyncio.Lock()
+        self._reading = asyncio.Lock()
         self._loaded = False
         self._changes = 0
         self._written = 0
 
     async def load(self) -> None:
         """Read the file, once; what is no longer readable is as if it had never been."""
-        if self._loaded:
-            return
-        with contextlib.suppress(OSError, ValueError):
-            found = json.loads(await asyncio.to_thread(self._file.read_text, encoding="utf-8"))
-            if isinstance(found, dict) and not self._loaded:
-                self._facts = OrderedDict(list(found.items())[-self._limit :])
-        self._loaded = True
+        async with self._reading:  # who waits here goes on in the order of coming
+            if self._loaded:
+                return
+            with contextlib.suppress(OSError, ValueError):
+                found = json.loads(await asyncio.to_thread(self._file.read_text, encoding="utf-8"))
+                if isinstance(found, dict):
+                    self._facts = OrderedDict(list(found.items())[-self._limit :])
+            self._loaded = True
 
     def get(self, key: str) -> Any:
         """A fact, or None."""

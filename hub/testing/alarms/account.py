@@ -152,7 +152,9 @@ def _answered(found: Account, day: Day, alarm: Alarm, row: sqlite3.Row) -> None:
         told = {_whom(line) for line in sent if line["real"] < answer["began"]}
         heard: dict[tuple[str, ...], Line] = {}
         for whom, line in _said(day, row["id"], about):
-            if line["real"] >= answer["began"]:
+            # Somebody takes an alert on once. A kill between the commit and the answer's being
+            # noted lets it begin afresh when all may have been told already.
+            if about == "acknowledgement" or line["real"] >= answer["began"]:
                 heard.setdefault(whom, line)
         for whom in told:
             if whom not in heard:
@@ -161,7 +163,7 @@ def _answered(found: Account, day: Day, alarm: Alarm, row: sqlite3.Row) -> None:
                 continue
             line = heard[whom]
             waited = from_iso(line["at"]) - from_iso(answer["at"])
-            real = line["real"] - answer["began"]
+            real = max(0.0, line["real"] - answer["began"])
             found.verdicts.append(real + max(0.0, waited.total_seconds()))
 
 

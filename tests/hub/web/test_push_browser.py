@@ -5,6 +5,7 @@ a real key pair, and an address at a push service on this machine, which decrypt
 sends. What it decrypts goes to the real worker by DevTools, as a push service would deliver it.
 """
 
+import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -142,6 +143,16 @@ async def delivered(tab, base, told):
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
     .map((n) => ({title: n.title, body: n.body, tag: n.tag, path: n.data.path,
                   stays: n.requireInteraction}))"""
+
+
+async def shows(tab, holds):
+    """What the device shows, once that holds."""
+    async with asyncio.timeout(30):
+        while not holds(every := await tab.evaluate(SHOWN)):
+            await asyncio.sleep(0.05)
+    return every
+
+
 CLICKED = """async () => {
     let opened = "";
     self.clients.openWindow = async (address) => { opened = address; return null; };
@@ -165,8 +176,7 @@ async def test_from_the_switch_to_the_screen(house, base, service, notifier, tab
     assert (await notifier.send(ALERT)).state == "accepted"
     (told,) = tab.behind.told
     await delivered(tab, base, told)
-    await tab.wait_for_function(f"({SHOWN})().then((all) => all.length === 1)")
-    (shown,) = await tab.evaluate(SHOWN)
+    (shown,) = await shows(tab, lambda every: len(every) == 1)
     assert shown == {
         "title": "Person in the closed science wing",
         "body": "Science wing",
@@ -178,8 +188,8 @@ async def test_from_the_switch_to_the_screen(house, base, service, notifier, tab
     verdict = {"key": "n2", "about": "verdict", "title": "False alarm", "severity": "check"}
     await notifier.send(Notice(**{**{f: getattr(ALERT, f) for f in ALERT.__slots__}, **verdict}))
     await delivered(tab, base, tab.behind.told[1])
-    await tab.wait_for_function(f"({SHOWN})().then((all) => all[0].title === 'False alarm')")
-    assert len(await tab.evaluate(SHOWN)) == 1
+    every = await shows(tab, lambda every: any(one["title"] == "False alarm" for one in every))
+    assert len(every) == 1
 
     (worker,) = tab.context.service_workers
     assert await worker.evaluate(CLICKED) == [f"{base}/alerts/a1", 0]
@@ -197,8 +207,8 @@ async def test_a_message_that_cannot_be_read_is_still_shown(base, notifier, tab)
     await expect(tab.get_by_text("This device is told")).to_be_visible(timeout=30_000)
     for odd in ("no object", {"path": "https://evil.example/"}):
         await delivered(tab, base, odd)
-    await tab.wait_for_function(f"({SHOWN})().then((all) => all.length === 2)")
-    assert {each["title"] for each in await tab.evaluate(SHOWN)} == {"News from the school"}
+    every = await shows(tab, lambda every: len(every) == 2)
+    assert {each["title"] for each in every} == {"News from the school"}
     (worker,) = tab.context.service_workers
     opened = [(await worker.evaluate(CLICKED))[0] for _ in range(2)]
     assert opened == [f"{base}/", f"{base}/"]
