@@ -42,7 +42,6 @@ class Composer:
         self._photographs = _Pool(self.material.photographs)
         self._school = _Pool(self.material.school)
         self._empty = _Pool(empty(self.material.photographs))
-        self._empty_school = _Pool(empty(self.material.school))
 
     def sample(self, rng: Generator, size: int) -> Sample:
         """One sample of `size` pixels a side."""

@@ -46,10 +46,14 @@ class FutileLooks:
         return time - float(self._looked[part].min()) >= max(rest, least) - 1e-6
 
     def looked(self, box: Sequence[float], time: float, in_vain: bool) -> None:
-        """Note what a look at something that moves was worth."""
+        """Note what a look at something that moves was worth.
+
+        What several crops of one look show was looked at once.
+        """
         part = self._part(box)
+        first = self._looked[part] != time
         self._looked[part] = time
-        self._count[part] = self._count[part] + 1 if in_vain else 0
+        self._count[part] = self._count[part] + first if in_vain else 0
 
     def _part(self, box: Sequence[float]) -> tuple[slice, slice]:
         columns, rows = _CELLS

@@ -132,7 +132,8 @@ def _is_sure(weight: Any, run: int, knobs: Any) -> Any:
 def _clear_part(cells: Any, size: int, ratio: Any) -> Any:
     """Bring the clear cells of a mover to the front of `cells`; returns how many there are.
 
-    Somebody near has soft shadows and mirrored light around them, fainter than they are.
+    Somebody near has soft shadows and mirrored light around them, fainter than they are. Where all
+    stand out alike the mean may be rounded to above all of them: then every cell is clear.
     """
     mean = _weight(cells, size, ratio) / F(size)
     clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
@@ -141,7 +142,7 @@ def _clear_part(cells: Any, size: int, ratio: Any) -> Any:
         if abs(ratio[cells[k]]) >= clear:
             cells[count] = cells[k]
             count += 1
-    return max(count, 1)
+    return count if count > 0 else size
 
 
 @njit(**OPTIONS)

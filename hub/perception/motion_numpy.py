@@ -65,7 +65,7 @@ def _patience(size: int, peak: float, shape: Ints, knobs: Floats) -> float:
 def _clear_part(cells: list[int], weight: Floats, sizes: Floats) -> list[int]:
     mean = weight / F(len(cells))
     clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
-    return [cell for cell, size in zip(cells, sizes, strict=True) if size >= clear] or cells[:1]
+    return [cell for cell, size in zip(cells, sizes, strict=True) if size >= clear] or cells
 
 
 def _box(cells: list[int], shape: Ints) -> list[int]:

@@ -120,6 +120,20 @@ def test_a_look_that_shows_a_part_was_none_at_the_rest() -> None:
         assert len(camera.until(comes + 1.6).tracks) == 2
 
 
+def test_what_two_crops_of_one_look_show_was_looked_at_once() -> None:
+    """A leaf in both of two crops is asked about again as soon as after a look with one of them."""
+    leaf = gate_of(np.array([[290, 100, 330, 150]], np.int32))
+    one, other = (200, 50, 400, 250), (250, 60, 450, 260)
+    for crops in ([one], [one, other]):
+        attention = Attention(SIZE, SIDES)
+        attention.choose(0.0, gate_of(NOWHERE), [])
+        attention.looked(1.2, [(0, 0, *SIZE)], NOWHERE, [], [])
+        assert attention.choose(2.0, leaf, [])
+        attention.looked(2.0, crops, leaf.regions, [], [])
+        assert not attention.choose(2.2, leaf, [])
+        assert attention.choose(2.3, leaf, [])
+
+
 def missed(label: str) -> Track:
     """Something found five times in a row, and then missed at 1.0."""
     track = Track(Detection(label, 0.9, STANDING), 0.0)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
+from hub.perception import motion_movers, motion_numpy
 from hub.perception.motion import MotionGate
 
 SIZES = [
@@ -71,6 +72,31 @@ def test_twins_agree_on_somebody_near_with_a_shadow() -> None:
             frame[60:340, 160 + 9 * i : 300 + 9 * i] -= 5
             frame[80:330, 200 + 9 * i : 270 + 9 * i] = 30
         assert_same(ours, twin, frame.astype(np.uint8), i / 5)
+
+
+def test_twins_agree_beneath_shade_that_sways() -> None:
+    """Both learn the same cells as restless, and as noisy."""
+    ours, twin = both(320, 180)
+    ground = np.random.default_rng(2).normal(120, 2, (180, 320))
+    learned = 0
+    for i in range(60):
+        frame = ground.copy()
+        frame[60:100, 120:160] -= 24 * (i // 5 % 2)
+        assert_same(ours, twin, frame.astype(np.uint8), i / 5)
+        learned += int((ours._field[G.RESTLESS] >= G.SHADE_AS).sum())
+    assert learned
+
+
+@given(count=st.integers(G.LARGE, 1200), ratio=st.floats(0.5, 1.5, width=32))
+def test_a_mover_that_stands_out_alike_everywhere_is_clear_everywhere(
+    count: int, ratio: float
+) -> None:
+    """However the mean of its cells is rounded, none of them is left out, by either twin."""
+    cells = np.arange(count)
+    sizes = np.full(count, ratio, np.float32)
+    weight = np.cumsum(sizes, dtype=np.float32)[-1]
+    assert motion_movers._clear_part(cells, count, sizes) == count
+    assert motion_numpy._clear_part(list(range(count)), weight, sizes) == list(range(count))
 
 
 def test_twins_agree_on_a_strided_plane() -> None:
