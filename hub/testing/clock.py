@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 
 class FakeClock:
@@ -28,13 +30,19 @@ class FakeClock:
         """
         self._start = moment - timedelta(seconds=self._elapsed)
 
-    async def sleep(self, seconds: float) -> None:
-        if seconds <= 0:
+    def sleep(self, seconds: float) -> Coroutine[Any, Any, None]:
+        """Counts from this call, also where a task that is made of it begins only later: who works
+        out a wait and sleeps must not oversleep because time passed in between.
+        """
+        return self._sleep_until(self._elapsed + seconds)
+
+    async def _sleep_until(self, moment: float) -> None:
+        if moment <= self._elapsed:
             await asyncio.sleep(0)
             return
         self._count += 1
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self._elapsed + seconds, self._count, woken))
+        heapq.heappush(self._sleepers, (moment, self._count, woken))
         await woken
 
     async def advance(self, seconds: float) -> None:

@@ -78,6 +78,8 @@ class Day:
         with closing(sqlite3.connect(f"file:{folder / JOURNAL}?mode=ro", uri=True)) as journal:
             journal.row_factory = sqlite3.Row
             self.alerts = {row["event"]: row for row in journal.execute("SELECT * FROM alerts")}
+            steps = journal.execute("SELECT alert, step, due FROM ladder_steps ORDER BY step")
+            self.last_step = {row["alert"]: row for row in steps}
             self.notices: dict[str, list[sqlite3.Row]] = defaultdict(list)
             for row in journal.execute("SELECT * FROM actions WHERE kind = 'notice'"):
                 self.notices[row["alert"]].append(row)
@@ -116,7 +118,7 @@ def take_account(folder: Path, script: Sequence[Alarm]) -> Account:
 
 def _reached(found: Account, day: Day, alarm: Alarm, row: sqlite3.Row) -> None:
     """An alert that nobody answers reaches the people of its last step in time."""
-    last = json.loads(row["ladder"])["steps"][-1]
+    last = day.last_step[row["id"]]
     limit = day.in_time(from_iso(last["due"]))
     ends = [line for line in day.answers[alarm.event] if line["did"] in ENDS]
     if ends and from_iso(ends[0]["at"]) <= limit:

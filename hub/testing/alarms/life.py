@@ -42,7 +42,12 @@ from hub.views import Verdict
 
 VERDICTS: Mapping[str, Verdict] = {"verifies": "verified", "dismisses": "dismissed"}
 JOURNAL, LINES = "journal.db", "lines.jsonl"
+REST_WITHIN_S = 60.0  # of the machine's own time, in which the work of a tick takes milliseconds
 UNDER_WAY = 10  # turns of the loop in which attempts that began before an answer are handed over
+
+
+class Stuck(Exception):
+    """What is due is not done, and no time passes until it is."""
 
 
 class BurningClock(FakeClock):
@@ -177,14 +182,21 @@ class Life:
         await self.journal.close()
 
     async def _rest(self, performing: asyncio.Task[None]) -> None:
-        """Wait until everything that is due now is done."""
-        while True:
+        """Wait until everything that is due now is done. Raises `Stuck` with what is not."""
+        last = time.monotonic() + REST_WITHIN_S
+        now = FakeClock.now(self.clock)
+        due = partial(outbox.due, now=now)
+        while time.monotonic() < last:
             if performing.done():
                 performing.result()
-            due = partial(outbox.due, now=FakeClock.now(self.clock))
             if not self.performer.queue()["running"] and not await self.journal.read(due):
                 return
             await asyncio.sleep(0.001)
+        waiting = [f"{row.what} ({row.key})" for row in await self.journal.read(due)]
+        raise Stuck(
+            f"at {iso(now)} the performer did not come to rest in {REST_WITHIN_S:g} s: "
+            f"{self.performer.queue()['running']} attempts under way; due: {waiting}"
+        )
 
     async def _offer(self) -> None:
         now = FakeClock.now(self.clock)

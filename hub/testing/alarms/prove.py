@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
 import logging
 import os
 import random
@@ -10,6 +11,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,11 +19,14 @@ from pathlib import Path
 
 import structlog
 
+from hub.clock import iso
 from hub.testing.alarms.account import Account, take_account
-from hub.testing.alarms.life import Life, Order, last_moment
+from hub.testing.alarms.life import LINES, Life, Order, last_moment
 from hub.testing.alarms.plan import AWAY_S, LONG_AWAY, LONG_AWAY_S, START, Alarm, alarms
 
 IN_MEMORY = "/dev/shm"
+SILENT_S = 120.0  # of the machine's own time: a life at work writes lines all the time
+LOOK_EVERY_S = 0.02
 
 
 class Broken(Exception):
@@ -64,6 +69,7 @@ def _live(order: Order, script: list[Alarm]) -> bool:
     if not child:
         code = 1
         try:
+            faulthandler.enable(sys.__stderr__ or 2)  # every stack, when it is aborted
             asyncio.run(Life(order, script).run())
             code = 0
         except BaseException:
@@ -71,8 +77,25 @@ def _live(order: Order, script: list[Alarm]) -> bool:
             sys.stderr.flush()
         finally:
             os._exit(code)
-    _, status = os.waitpid(child, 0)
-    ended = os.waitstatus_to_exitcode(status)
+    ended = _end(child, order)
     if ended not in (0, -signal.SIGKILL):
-        raise Broken(f"a life ended with {ended}")
+        raise Broken(f"the life from {iso(order.start)} on ended with {ended}; it says why above")
     return ended == 0
+
+
+def _end(child: int, order: Order) -> int:
+    """How a life ended, as an exit code. One that falls silent is aborted, and shows its stacks;
+    raises `Broken`.
+    """
+    lines, size, last = order.folder / LINES, -1, time.monotonic() + SILENT_S
+    while time.monotonic() < last:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return os.waitstatus_to_exitcode(status)
+        if lines.exists() and (grown := lines.stat().st_size) != size:
+            size, last = grown, time.monotonic() + SILENT_S
+        time.sleep(LOOK_EVERY_S)
+    os.kill(child, signal.SIGABRT)
+    os.waitpid(child, 0)
+    words = f"the life from {iso(order.start)} on was silent for {SILENT_S:g} s"
+    raise Broken(f"{words}; where it stood is above")

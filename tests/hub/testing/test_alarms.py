@@ -28,20 +28,37 @@ def due(connection, now):
     return [row for row in known(connection, now) if row.step < 3]
 steps.due = due
 """
+OVERSLEEPS = """
+from hub.safety.actions import Performer
+from hub.testing.alarms import life
+Performer.wake = lambda self: None
+life.REST_WITHIN_S = 0.5
+"""
+SAYS_NOTHING = """
+import time
+from hub.testing.alarms import life, prove
+life.Life.run = lambda self: time.sleep(300)
+prove.SILENT_S = 0.5
+"""
 
 
 def run(alerts: int, restarts: int, before: str = "") -> tuple[dict[str, Any], str]:
     """The figures of a day, with a fault put in before, and what was wrong in words."""
-    code = f"import runpy, sys\n{before}\nsys.argv = sys.argv[1:]\n"
-    code += "runpy.run_path(sys.argv[0], run_name='__main__')\n"
-    arguments = [str(BENCHMARK), "--alerts", str(alerts), "--restarts", str(restarts), "--json"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
+    done = day(alerts, restarts, before)
     assert done.stdout, done.stderr
     assert done.returncode == (1 if done.stderr.strip() else 0)
     return json.loads(done.stdout), done.stderr
+
+
+def day(alerts: int, restarts: int, before: str = "") -> subprocess.CompletedProcess[str]:
+    """A day in a process of its own, with a fault put in before."""
+    code = f"import runpy, sys\n{before}\nsys.argv = sys.argv[1:]\n"
+    code += "runpy.run_path(sys.argv[0], run_name='__main__')\n"
+    arguments = [str(BENCHMARK), "--alerts", str(alerts), "--restarts", str(restarts), "--json"]
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
 
 
 def test_no_alert_goes_unheard_through_failures_and_kills() -> None:
@@ -65,3 +82,20 @@ def test_a_fault_put_in_by_hand_is_found(fault: str, figure: str) -> None:
     figures, wrong = run(20, 1, fault)
     assert figures[figure] > 0
     assert wrong
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (OVERSLEEPS, ["did not come to rest", "due: ['Tell Officer through"]),
+        (SAYS_NOTHING, ["was silent for 0.5 s", "most recent call first", "in _live"]),
+    ],
+    ids=["oversleeps", "says nothing"],
+)
+def test_a_life_that_hangs_ends_and_says_where(fault: str, words: list[str]) -> None:
+    """What never comes to rest, or falls silent, fails in time and shows what it waited for."""
+    done = day(5, 1, fault)
+    assert done.returncode == 1
+    assert "Broken: the life from" in done.stderr
+    for each in words:
+        assert each in done.stderr
