@@ -12,7 +12,7 @@ import json
 import secrets
 import ssl
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
@@ -87,7 +87,7 @@ class AlgoApi:
 
     def _compare(self, answer: Answer) -> None:
         try:
-            theirs = parsedate_to_datetime(answer.date)
+            theirs = parsedate_to_datetime(answer.headers.get("Date", ""))
             apart = theirs.astimezone(UTC) - self._clock.now()
         except (TypeError, ValueError):
             return  # it does not say its time
@@ -113,11 +113,6 @@ def signature(
     text = ":".join([*parts, str(seconds), nonce])
     signed = hmac.new(password.encode(), text.encode(), hashlib.sha256).hexdigest()
     return {**headers, "Authorization": f"hmac admin:{nonce}:{signed}"}
-
-
-def moment(seconds: float) -> datetime:
-    """A time that was kept, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC)
 
 
 _REMEDIES = {

@@ -46,23 +46,27 @@ class RefusedByProvider(Exception):
 class Answer:
     """What a provider answered: its body as an object where it is JSON, and in one short line.
 
-    `date` is the header that says which time it has.
+    The names of `headers` may be asked for in any case.
     """
 
     status: int
     data: Mapping[str, Any] = field(default_factory=dict)
     said: str = ""
-    date: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def taken(self) -> bool:
         """Whether it is a 2xx."""
         return 200 <= self.status < 300
 
+    @property
+    def words(self) -> str:
+        """Its status and what it says."""
+        return f"HTTP {self.status}{f': {self.said}' if self.said else ''}"
+
     def refusal(self, remedy: str = "") -> RefusedByProvider:
         """What was refused, in its words, and what to do about it."""
-        said = f": {self.said}" if self.said else ""
-        return RefusedByProvider(f"HTTP {self.status}{said}{f'; {remedy}' if remedy else ''}")
+        return RefusedByProvider(f"{self.words}{f'; {remedy}' if remedy else ''}")
 
 
 class Provider:
@@ -138,6 +142,10 @@ class Provider:
             # Without the error itself, whose text and chain may hold the whole address.
             raise NotReady(self._unreached(error)) from None
 
+    def unconfirmed(self) -> NotReady:
+        """What to raise where a 2xx does not say that it was taken: a portal may have answered."""
+        return NotReady(f"{self.host} answered without saying that it took it")
+
     async def probe(self, ask: Callable[[], Awaitable[Probed]]) -> Probed:
         """Whether it is reached, then what `ask` finds by calls that send nothing."""
         try:
@@ -154,11 +162,10 @@ class Provider:
 
     def _understood(self, answer: ClientResponse, raw: bytes) -> Answer:
         data = _object(raw)
-        date = answer.headers.get("Date", "")
-        said = Answer(answer.status, data, self._clean(_short(data, raw)), date)
+        said = Answer(answer.status, data, self._clean(_short(data, raw)), answer.headers)
         if said.taken or (400 <= said.status < 500 and said.status not in TRY_AGAIN):
             return said
-        words = f"{self.host}: HTTP {said.status}{f': {said.said}' if said.said else ''}"
+        words = f"{self.host}: {said.words}"
         if answer.status == 429 or "Retry-After" in answer.headers:
             seconds = self._asked_rest(answer.headers.get("Retry-After", ""), data)
             if seconds > 0:
@@ -208,7 +215,22 @@ class Told:
         """Send to all addresses by `send`, which returns the provider's id of it.
 
         One refused address does not cost the others; all refused is a failed receipt. Raises
-        `NotReady` when some may still be reached, once all have been tried.
+        `NotReady` as `tried` does.
+        """
+        wanted = list(addresses)
+        reached, refused = await self.tried(key, wanted, send)
+        detail = _joined(refused, wanted)
+        if not reached:
+            return Receipt("failed", detail=detail)
+        ids = (reached.get(address, "") for address in wanted)
+        return Receipt("accepted", id=",".join(filter(None, ids)), detail=detail)
+
+    async def tried(
+        self, key: str, addresses: Iterable[str], send: Callable[[str], Awaitable[str]]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """What `send` returned for each address that was reached, now or before, and why the
+        others were refused. Raises `NotReady` when some may still be reached, once all have been
+        tried.
         """
         reached = self._ids.setdefault(key, {})
         while len(self._ids) > REMEMBERED:
@@ -232,14 +254,10 @@ class Told:
         if waits:
             raise NotReady(_joined(waits, wanted))
         self._ids.pop(key, None)
-        detail = _joined(refused, wanted)
-        if not reached:
-            return Receipt("failed", detail=detail)
-        ids = (reached.get(address, "") for address in wanted)
-        return Receipt("accepted", id=",".join(filter(None, ids)), detail=detail)
+        return reached, refused
 
 
-def addresses(notice: Notice, common: Iterable[str]) -> dict[str, str]:
+def addresses(notice: Notice, common: Iterable[str | None]) -> dict[str, str]:
     """Whom to tell: each address with the id of the person it belongs to.
 
     People with an address of their own are told there; for all others, and where nobody is named,
@@ -247,7 +265,7 @@ def addresses(notice: Notice, common: Iterable[str]) -> dict[str, str]:
     """
     found = {one.contact: one.person for one in notice.to if one.contact}
     if not notice.to or any(not one.contact for one in notice.to):
-        found |= {each: "" for each in common if each not in found}
+        found |= {each: "" for each in common if each and each not in found}
     return found
 
 
@@ -272,6 +290,12 @@ def basic(name: str, password: str) -> str:
     return f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
 
 
+def secrets_in(headers: Mapping[str, str]) -> list[str]:
+    """What of further headers may be a secret: each value of some length, and its longer words."""
+    values = [each for each in headers.values() if len(each) >= 4]  # `1` is a part of any number
+    return [*values, *(word for each in values for word in each.split() if len(word) >= 8)]
+
+
 def shaped(pattern: str, expected: str) -> AfterValidator:
     """A check of a key's text, which says in words what belongs there."""
     form = re.compile(pattern)
@@ -289,7 +313,8 @@ def _pieces(address: str) -> list[str]:
     parts = urlsplit(address)
     values = [value for _, value in parse_qsl(parts.query)]
     longer = (each for each in (*parts.path.split("/"), *values) if len(each) >= 8)
-    return [address, parts.path.strip("/"), parts.query, *longer]
+    # A short path as it stands there, with its slash: `in` is a part of many a word.
+    return [address, parts.path.rstrip("/"), parts.query, *longer]
 
 
 async def _body(answer: ClientResponse) -> bytes:

@@ -1,4 +1,4 @@
-"""Whether a server is reached, and what is wrong with its certificate: for probes only."""
+"""Whether a server is reached, whom it is trusted by, and what is wrong with its certificate."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import contextlib
 import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from hub import NotReady, Probed
+from hub import Context, NotReady, Probed
 from plugins.notifiers._wording import one_line
 
 SOON = timedelta(days=21)
@@ -43,6 +44,17 @@ async def reach(url: str, trust: ssl.SSLContext | None = None) -> Mapping[str, A
         async with asyncio.timeout(LEAVE_WITHIN_S):
             await writer.wait_closed()
     return certificate
+
+
+async def trusted(context: Context, ca_file: Path | str | None) -> ssl.SSLContext:
+    """What a server's certificate is checked by: a file beside the configuration, or whom this
+    machine trusts. Raises `NotReady`.
+    """
+    where = context.config_folder / ca_file if ca_file else None
+    try:
+        return await asyncio.to_thread(ssl.create_default_context, cafile=where)
+    except OSError as error:
+        raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
 
 
 def not_reached(host: str, port: int, error: BaseException) -> str:

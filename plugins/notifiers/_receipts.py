@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 
-from hub import Ack, Context, NotReady, Receipt
+from hub import Ack, Clock, Context, NotReady, Receipt
 from plugins.notifiers._kept import Kept
 
 LIMIT = 500
@@ -100,7 +100,7 @@ class Watched:
                         await self._kept.put(watch.id, asdict(watch))
                 if fate.over or self._clock.now().timestamp() - watch.since > self._lasts_s:
                     await self._kept.drop(watch.id)
-            await self._rest()
+            await rest(self._clock, self._every_s, self._closed)
 
     def _due(self) -> list[Watch]:
         found, now = self._open(), self._clock.now().timestamp()
@@ -122,12 +122,14 @@ class Watched:
                 continue  # of another version
         return found
 
-    async def _rest(self) -> None:
-        closed = asyncio.ensure_future(self._closed.wait())
-        slept = asyncio.ensure_future(self._clock.sleep(self._every_s))
-        try:
-            await asyncio.wait({closed, slept}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            closed.cancel()
-            slept.cancel()
-            await asyncio.gather(closed, slept, return_exceptions=True)
+
+async def rest(clock: Clock, seconds: float, closed: asyncio.Event) -> None:
+    """Wait for so long, or until it is closed."""
+    ends = asyncio.ensure_future(closed.wait())
+    slept = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({ends, slept}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ends.cancel()
+        slept.cancel()
+        await asyncio.gather(ends, slept, return_exceptions=True)

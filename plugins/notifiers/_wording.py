@@ -48,6 +48,12 @@ def where(notice: Notice) -> str:
     return "" if place in one_line(f"{notice.title} {notice.text}") else place
 
 
+def links(notice: Notice) -> dict[str, str]:
+    """What can be opened, by what it is called."""
+    named = {"Open the alert": notice.link, "Picture (after signing in)": notice.picture}
+    return {name: address for name, address in named.items() if address}
+
+
 def one_line(text: str) -> str:
     """Without line breaks or control characters, so that a name cannot forge a line or colours."""
     spaced = " ".join(text.split())
@@ -66,6 +72,15 @@ def clean(text: str) -> str:
 def cut(text: str, longest: int, mark: str = "…") -> str:
     """At most so many characters; what is left out at the end is marked."""
     return text if len(text) <= longest else text[: max(0, longest - len(mark))].rstrip() + mark
+
+
+def escaped(text: str, longest: int, escape: Callable[[str], str]) -> str:
+    """A text as a channel's markup wants it, cut so that it is at most so long after that."""
+
+    def made(length: int) -> str:
+        return escape(cut(text, length))
+
+    return made(largest(min(len(text), longest), lambda length: len(made(length)) <= longest))
 
 
 def largest(most: int, fits: Callable[[int], bool]) -> int:

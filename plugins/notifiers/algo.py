@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -31,10 +31,10 @@ from hub import (
     duration_words,
     hookimpl,
 )
-from plugins.notifiers._algo_api import AlgoApi, ClockIsOff, moment
+from plugins.notifiers._algo_api import AlgoApi, ClockIsOff
 from plugins.notifiers._kept import Kept
 from plugins.notifiers._provider import RefusedByProvider, over, shaped
-from plugins.notifiers._reach import reach, refused_certificate
+from plugins.notifiers._reach import reach, refused_certificate, trusted
 from plugins.notifiers._wording import one_line
 
 Colour = Literal["red", "blue", "green", "amber"]
@@ -187,21 +187,10 @@ class Algo:
         now["alerts"] = list(dict.fromkeys([*now["alerts"], notice.alert]))[-REMEMBERED:]
         await self._kept.put(SOUNDS, now)  # before it sounds: a crash in between is cleared too
         self._end_in_time()
-        done: list[str] = []
-        refused: dict[str, str] = {}
-        for what, path, fields in parts:
-            try:
-                await self._api.post(path, fields)
-                done.append(what)
-            except RefusedByProvider as error:  # the other part is of use by itself
-                refused[what] = str(error)
-        if refused:
-            rest = f" ({', '.join(done)} started)" if done else ""
-            said = (f"the {what} was refused{rest}: {why}" for what, why in refused.items())
-            raise RefusedByProvider("; ".join(said))
+        done = await self._ask(parts, "started")
         now["keys"] = [*now["keys"], notice.key][-REMEMBERED:]
         await self._kept.put(SOUNDS, now)
-        told = f"{' and '.join(done)} started for {duration_words(self._config.sound_for)}"
+        told = f"{done} started for {duration_words(self._config.sound_for)}"
         return Receipt("delivered", id=notice.key, detail=await self._told(told))
 
     async def _clear_for(self, notice: Notice) -> Receipt:
@@ -218,12 +207,30 @@ class Algo:
 
     async def _clear(self, now: dict[str, Any]) -> str:
         """Stop whatever was started; the device must take each part."""
-        for path, fields in now["stops"].items():
-            await self._api.post(path, fields)
+        done = await self._ask(now["stops"], "cleared")
         await self._kept.drop(SOUNDS)
         if asyncio.current_task() is not self._ending:
             await self._stop_ending()
-        return " and ".join(path.split("/")[-2] for path in now["stops"])
+        return done
+
+    async def _ask(self, parts: Mapping[str, Mapping[str, Any]], what: str) -> str:
+        """Ask for each part by its address; says which. One that is refused costs the others
+        nothing, and is raised once all have been asked for.
+        """
+        done: list[str] = []
+        refused: dict[str, str] = {}
+        for path, fields in parts.items():
+            part = path.split("/")[-2]
+            try:
+                await self._api.post(path, fields)
+                done.append(part)
+            except RefusedByProvider as error:
+                refused[part] = str(error)
+        if refused:
+            rest = f" ({', '.join(done)} {what})" if done else ""
+            said = (f"the {part} was refused{rest}: {why}" for part, why in refused.items())
+            raise RefusedByProvider("; ".join(said))
+        return " and ".join(done)
 
     async def _told(self, told: str) -> str:
         """What was done, with what the device's status page says it is doing, where it says so."""
@@ -248,7 +255,7 @@ class Algo:
         """Wait until the time is over, then clear, again and again until the device has."""
         pause, waited = FIRST_RETRY_S, None
         while (now := self._sounds()) is not None:
-            left = (moment(now["until"]) - self._clock.now()).total_seconds()
+            left = now["until"] - self._clock.now().timestamp()
             if left > 0 and waited != now["until"]:  # once: a clock set back sounds no longer
                 await self._clock.sleep(min(left, self._config.sound_for))
                 waited = now["until"]
@@ -269,28 +276,22 @@ class Algo:
 
     async def _trust(self) -> ssl.SSLContext | None:
         name = self._config.ca_file
-        if name is None:
-            return None
-        where = self._context.config_folder / name
-        try:
-            return await asyncio.to_thread(ssl.create_default_context, cafile=where)
-        except OSError as error:
-            raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
+        return await trusted(self._context, name) if name is not None else None
 
 
 _STARTING = ("alert", "verdict")
 
 
-def _starts(signal: Signal) -> list[tuple[str, str, dict[str, Any]]]:
-    """What to ask for: each part with its address and its fields."""
-    parts: list[tuple[str, str, dict[str, Any]]] = []
+def _starts(signal: Signal) -> dict[str, dict[str, Any]]:
+    """What to ask for: the fields of each part by its address."""
+    parts: dict[str, dict[str, Any]] = {}
     if signal.tone is not None:
-        parts.append(("tone", "/api/controls/tone/start", {"path": signal.tone, "loop": True}))
+        parts["/api/controls/tone/start"] = {"path": signal.tone, "loop": True}
     if (strobe := signal.strobe) is not None:
         fields = {"pattern": strobe.pattern, "color1": strobe.colour}
         fields |= {"color2": strobe.second_colour} if strobe.second_colour else {}
         fields |= {"ledlvl": strobe.brightness}
-        parts.append(("strobe", "/api/controls/strobe/start", fields))
+        parts["/api/controls/strobe/start"] = fields
     return parts
 
 

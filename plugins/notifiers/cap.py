@@ -32,7 +32,7 @@ from plugins.notifiers._cap_document import (
     message_type,
 )
 from plugins.notifiers._kept import Kept
-from plugins.notifiers._provider import Provider
+from plugins.notifiers._provider import Provider, secrets_in
 
 TYPE = "application/cap+xml"
 REMEMBERED = 1000  # notices that made no message
@@ -75,10 +75,12 @@ class Cap:
         self._unsent = Kept(context.state / "unsent.json", REMEMBERED)
         self._provider: Provider | None = None
         if config.url is not None:
-            given = config.headers.values()
-            secrets = [*given, *(word for each in given for word in each.split() if len(word) > 7)]
             self._provider = Provider(
-                context, config.url, headers=config.headers, secrets=secrets, hidden=True
+                context,
+                config.url,
+                headers=config.headers,
+                secrets=secrets_in(config.headers),
+                hidden=True,
             )
 
     async def start(self) -> None:
@@ -122,9 +124,8 @@ class Cap:
         )
         if not answer.taken:
             return Receipt("failed", detail=f"{kind}: {answer.refusal('see what it takes')}")
-        said = f": {answer.said}" if answer.said else ""
-        said += f"; {trouble}" if trouble else ""
-        return Receipt("accepted", id=name, detail=f"{kind}: HTTP {answer.status}{said}")
+        told = f"{kind}: {answer.words}{f'; {trouble}' if trouble else ''}"
+        return Receipt("accepted", id=name, detail=told)
 
     async def probe(self) -> Probed:
         """Whether the address is reached and the folder can be written; nothing is sent."""

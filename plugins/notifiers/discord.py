@@ -32,7 +32,7 @@ from plugins.notifiers._provider import (
     over,
     shaped,
 )
-from plugins.notifiers._wording import brief, cut, headline, largest, one_line
+from plugins.notifiers._wording import brief, cut, escaped, headline, one_line
 
 # Limits of a message and its embed, in characters.
 CONTENT_LIMIT, TITLE_LIMIT, TEXT_LIMIT, FIELD_LIMIT, URL_LIMIT = 2000, 256, 4096, 1024, 2048
@@ -102,7 +102,7 @@ class Discord:
             raise refusal(answer)
         number = answer.data.get("id")
         if not isinstance(number, str):
-            raise NotReady(f"{self._provider.host} answered without saying that it took it")
+            raise self._provider.unconfirmed()
         first = self._first.get(notice.alert) if notice.alert else None
         if notice.alert and not isinstance(first, dict):
             title = cut(headline(notice, deduplicates=False), TITLE_LIMIT)
@@ -139,18 +139,18 @@ def message(notice: Notice, title: str = "") -> dict[str, Any]:
     """
     title = title or headline(notice, deduplicates=False) or "Notice"
     embed: dict[str, Any] = {
-        "title": _escaped(title, TITLE_LIMIT),
-        "description": _escaped(brief(notice, TEXT_LIMIT), TEXT_LIMIT),
+        "title": escaped(title, TITLE_LIMIT, _escape),
+        "description": escaped(brief(notice, TEXT_LIMIT), TEXT_LIMIT, _escape),
         "color": OVER if over(notice) else COLOURS[notice.severity],
         "timestamp": iso(notice.time),
     }
     if notice.place:
-        place = _escaped(one_line(notice.place), FIELD_LIMIT)
+        place = escaped(one_line(notice.place), FIELD_LIMIT, _escape)
         embed["fields"] = [{"name": "Where", "value": place or "-", "inline": True}]
     if notice.link and len(notice.link) <= URL_LIMIT:
         embed["url"] = notice.link
     return {
-        "content": _escaped(title, CONTENT_LIMIT),
+        "content": escaped(title, CONTENT_LIMIT, _escape),
         "embeds": [embed],
         "allowed_mentions": NO_MENTIONS,
     }
@@ -162,13 +162,9 @@ def refusal(answer: Answer) -> RefusedByProvider:
     return answer.refusal(REMEDIES.get(code, "") if isinstance(code, int) else "")
 
 
-def _escaped(text: str, longest: int) -> str:
-    """With a backslash before each mark that Discord would read, at most so long after that."""
-
-    def made(length: int) -> str:
-        return MARKUP.sub(r"\\\1", cut(text, length))
-
-    return made(largest(min(len(text), longest), lambda length: len(made(length)) <= longest))
+def _escape(text: str) -> str:
+    """A backslash before each mark that Discord would read."""
+    return MARKUP.sub(r"\\\1", text)
 
 
 @hookimpl

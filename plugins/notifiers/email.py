@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import hashlib
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from hub import Block, Channel, Context, Driver, Notice, NotReady, Probed, Receipt, hookimpl
-from plugins.notifiers._reach import certified, not_reached, refused_certificate
+from plugins.notifiers._reach import certified, not_reached, refused_certificate, trusted
 from plugins.notifiers._wording import body, headline, one_line
 
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ class Email:
     async def start(self) -> None:
         """Read the certificates to trust; the server is reached at the first notice."""
         if self._config.security != "plain":
-            self._tls = await asyncio.to_thread(self._trust)
+            self._tls = await trusted(self._context, self._config.ca_file)
 
     async def send(self, notice: Notice) -> Receipt:
         """Hand it to the server; that is acceptance, not delivery."""
@@ -101,10 +100,7 @@ class Email:
         """Connect, greet, encrypt and sign in as for a mail; none is sent."""
         import aiosmtplib
 
-        try:
-            await self.start()
-        except OSError as error:
-            raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
+        await self.start()
         how = self._how()
         host, port = str(how["hostname"]), int(how["port"])
         client = aiosmtplib.SMTP(**how)
@@ -132,14 +128,6 @@ class Email:
 
     async def close(self) -> None:
         """Nothing is held open between messages."""
-
-    def _trust(self) -> ssl.SSLContext:
-        import ssl
-
-        name = self._config.ca_file
-        return ssl.create_default_context(
-            cafile=self._context.config_folder / name if name else None
-        )
 
     def _how(self) -> dict[str, Any]:
         config = self._config

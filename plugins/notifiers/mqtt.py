@@ -31,8 +31,8 @@ from hub import (
     hookimpl,
 )
 from plugins.access_control._ending import end
-from plugins.notifiers._provider import shaped
-from plugins.notifiers._reach import causes, not_reached, refused_certificate
+from plugins.notifiers._provider import addresses, shaped
+from plugins.notifiers._reach import causes, not_reached, refused_certificate, trusted
 from plugins.notifiers._wording import headline, one_line
 from plugins.notifiers.webhook import event
 
@@ -156,27 +156,18 @@ class MqttNotices:
         from pydantic import TypeAdapter, ValidationError
 
         fits = TypeAdapter(Topic)
-        good: dict[str, None] = {}
+        good: list[str] = []
         bad: list[str] = []
-        for contact in (each.contact for each in notice.to if each.contact):
+        for topic in addresses(notice, [self._config.topic]):
             try:
-                good[fits.validate_python(contact)] = None
+                good.append(fits.validate_python(topic))
             except ValidationError:
-                bad.append(one_line(contact)[:60])
-        if (not good and not bad) or any(not each.contact for each in notice.to):
-            good[self._config.topic] = None
+                bad.append(one_line(topic)[:60])
         ending = f"/{notice.severity}" if self._config.per_severity else ""
         return [f"{topic}{ending}" for topic in good], ", ".join(bad)
 
     async def _trust(self) -> ssl.SSLContext | None:
-        if not self._config.tls:
-            return None
-        name = self._config.ca_file
-        where = self._context.config_folder / name if name else None
-        try:
-            return await asyncio.to_thread(ssl.create_default_context, cafile=where)
-        except OSError as error:
-            raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
+        return await trusted(self._context, self._config.ca_file) if self._config.tls else None
 
     def _made(self, tls: ssl.SSLContext | None) -> Client:
         from aiomqtt import Client

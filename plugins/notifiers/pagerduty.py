@@ -13,7 +13,6 @@ from hub import (
     Context,
     Driver,
     Notice,
-    NotReady,
     Probed,
     Receipt,
     Severity,
@@ -21,7 +20,7 @@ from hub import (
     iso,
 )
 from plugins.notifiers._provider import Provider, RefusedByProvider, Told, addresses, over, shaped
-from plugins.notifiers._wording import brief, cut, headline, one_line
+from plugins.notifiers._wording import brief, cut, headline, links, one_line
 
 # Limits of the Events API v2, in characters.
 SUMMARY_LIMIT, KEY_LIMIT = 1024, 255
@@ -91,7 +90,7 @@ class PagerDuty:
             said = str(answer.refusal("check `routing_key`: the key of an Events API v2"))
             raise RefusedByProvider(said.replace(routing_key, "(hidden)"))
         if answer.data.get("status") != "success":
-            raise NotReady(f"{self._provider.host} answered without saying that it took it")
+            raise self._provider.unconfirmed()
         return str(answer.data.get("dedup_key", ""))
 
     async def _look(self) -> Probed:
@@ -122,8 +121,7 @@ def event(notice: Notice, source: str) -> dict[str, Any]:
     }
     if notice.place:
         made["payload"]["component"] = cut(one_line(notice.place), FIELD_LIMIT)
-    links = {"Open the alert": notice.link, "Picture (after signing in)": notice.picture}
-    made["links"] = [{"href": href, "text": text} for text, href in links.items() if href]
+    made["links"] = [{"href": href, "text": text} for text, href in links(notice).items()]
     made["client"] = "Vestibule"
     return made
 

@@ -97,8 +97,7 @@ class Pushover:
 
     async def send(self, notice: Notice) -> Receipt:
         """Silence what this notice settles, then send a message for each user key."""
-        common = [self._config.user] if self._config.user else []
-        people = addresses(notice, common)
+        people = addresses(notice, [self._config.user])
         if not people:
             detail = "nobody to tell: write `user`, or a user key under the people's `contact:`"
             return Receipt("failed", detail=detail)
@@ -132,7 +131,7 @@ class Pushover:
         if not answer.taken:
             raise answer.refusal(_remedy(answer))
         if answer.data.get("status") != 1:
-            raise NotReady(f"{self._provider.host} answered without saying that it took it")
+            raise self._provider.unconfirmed()
         receipt = str(answer.data.get("receipt", ""))
         if receipt:
             await self._watched.add(receipt, notice.key, person, notice.alert)

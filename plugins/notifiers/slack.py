@@ -19,7 +19,7 @@ from plugins.notifiers._provider import (
     judged,
     shaped,
 )
-from plugins.notifiers._wording import brief, clean, cut, headline, largest
+from plugins.notifiers._wording import brief, clean, cut, escaped, headline, links
 
 # Limits of Block Kit, in characters.
 HEADER_LIMIT, SECTION_LIMIT, URL_LIMIT = 150, 3000, 2000
@@ -117,8 +117,7 @@ class Slack:
         """Post to the webhook, or to each channel."""
         if self._config.webhook:
             return await self._told.each(notice.key, [""], lambda _: self._posted(notice))
-        common = [self._config.channel] if self._config.channel else []
-        channels = addresses(notice, common)
+        channels = addresses(notice, [self._config.channel])
         if not channels:
             detail = "nobody to tell: write `channel`, or a channel under the people's `contact:`"
             return Receipt("failed", detail=detail)
@@ -207,16 +206,15 @@ def message(notice: Notice, title: str = "") -> dict[str, Any]:
         {"type": "header", "text": _plain(title, HEADER_LIMIT)},
         {"type": "section", "text": _plain(words, SECTION_LIMIT)},
     ]
-    links = {"Open the alert": notice.link, "Picture (after signing in)": notice.picture}
     elements = [
         {"type": "mrkdwn", "text": f"<{quote(link, safe=IN_URLS)}|{name}>"}
-        for name, link in links.items()
-        if 0 < len(link) <= URL_LIMIT
+        for name, link in links(notice).items()
+        if len(link) <= URL_LIMIT
     ]
     if elements:
         blocks.append({"type": "context", "elements": elements})
     return {
-        "text": _escaped(f"{title}\n{words}", TEXT_LIMIT),
+        "text": escaped(f"{title}\n{words}", TEXT_LIMIT, _escape),
         "blocks": blocks,
         "mrkdwn": False,
         "parse": "none",
@@ -233,17 +231,12 @@ def refusal(answer: Answer) -> RefusedByProvider:
 
 
 def _plain(text: str, longest: int) -> dict[str, Any]:
-    return {"type": "plain_text", "text": _escaped(text, longest), "emoji": False}
+    return {"type": "plain_text", "text": escaped(text, longest, _escape), "emoji": False}
 
 
-def _escaped(text: str, longest: int) -> str:
-    """With the three characters that Slack reads escaped, at most so long after that."""
-
-    def made(length: int) -> str:
-        words = cut(text, length)
-        return words.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-    return made(largest(min(len(text), longest), lambda length: len(made(length)) <= longest))
+def _escape(text: str) -> str:
+    """The three characters that Slack reads."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 @hookimpl

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from hub import Block, Channel, Context, Driver, Notice, Probed, Receipt, Severity, hookimpl
 from plugins.notifiers._provider import Provider, Told, over
-from plugins.notifiers._wording import brief, cut, headline, largest
+from plugins.notifiers._wording import brief, cut, headline, largest, links
 
 # Teams takes cards of 28 KB; of a title people see only the beginning.
 CARD_BYTES, TITLE_LIMIT, TEXT_LIMIT, LINES = 28_000, 300, 8000, 60
@@ -101,11 +101,9 @@ def _message(notice: Notice, words: str) -> dict[str, Any]:
         "body": runs,
         "msteams": {"width": "Full"},
     }
-    links = {"Open the alert": notice.link, "Picture (after signing in)": notice.picture}
     card["actions"] = [
         {"type": "Action.OpenUrl", "title": title, "url": url}
-        for title, url in links.items()
-        if url
+        for title, url in links(notice).items()
     ]
     kind = "application/vnd.microsoft.card.adaptive"
     attachment = {"contentType": kind, "contentUrl": None, "content": card}

@@ -197,7 +197,7 @@ class Twilio:
             raise refusal(answer, number)
         sid = answer.data.get("sid")
         if not isinstance(sid, str):
-            raise NotReady(f"{self._provider.host} answered without saying that it took it")
+            raise self._provider.unconfirmed()
         await self._watched.add(sid, notice.key, person, notice.alert)
         return sid
 

@@ -10,23 +10,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import ssl
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
+from typing import Any, Literal
 
 from pydantic import Field
 
-from hub import Block, Channel, Context, Driver, Notice, NotReady, Probed, Receipt, hookimpl, iso
-from plugins.notifiers._reach import certified, reach, refused_certificate
-from plugins.notifiers._wording import headline, one_line
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
-
-TRY_AGAIN = frozenset({408, 425, 429})
-SHOWN = 200
-LIMIT_S = 30.0
+from hub import Block, Channel, Context, Driver, Notice, Probed, Receipt, hookimpl, iso
+from plugins.notifiers._provider import Provider, secrets_in
+from plugins.notifiers._wording import headline
 
 
 class WebhookConfig(Block):
@@ -56,22 +47,19 @@ class Webhook:
         self._config = config
         self._clock = context.clock
         self._source = f"notifier/{context.name}"
-        self._session: ClientSession | None = None
+        self._provider = Provider(
+            context,
+            config.url,
+            secrets=(config.secret, *secrets_in(config.headers)),
+            hidden=True,
+        )
 
     async def start(self) -> None:
         """Open the connection pool; the receiver is reached at the first notice."""
-        from aiohttp import ClientSession, ClientTimeout
-
-        await self.close()
-        timeout = ClientTimeout(total=LIMIT_S)
-        self._session = ClientSession(timeout=timeout)
+        await self._provider.start()
 
     async def send(self, notice: Notice) -> Receipt:
         """Post it once. A 2xx is acceptance, another 4xx a refusal, the rest may be tried again."""
-        from aiohttp import ClientError
-
-        if self._session is None:
-            raise NotReady("the webhook is not started")
         content = json.dumps(event(notice, self._source), separators=(",", ":")).encode()
         headers = {
             **self._config.headers,
@@ -79,33 +67,22 @@ class Webhook:
             "Idempotency-Key": notice.key,
             "X-Vestibule-Signature": self._signature(content),
         }
-        try:
-            async with self._session.post(
-                self._config.url, data=content, headers=headers, allow_redirects=False
-            ) as answer:
-                return await _receipt(answer)
-        except TimeoutError:
-            raise NotReady(f"no answer within {LIMIT_S:g} s") from None
-        except (ClientError, OSError) as error:
-            raise NotReady(f"not reached: {error}") from error
+        answer = await self._provider.call("POST", "", data=content, headers=headers)
+        if not answer.taken:
+            return Receipt("failed", detail=answer.words)
+        return Receipt("accepted", answer.headers.get("X-Request-Id", ""), answer.words)
 
     async def probe(self) -> Probed:
         """Connect, with TLS where the address says so, and leave: nothing is posted."""
-        where = urlsplit(self._config.url).hostname or ""
-        try:
-            certificate = await reach(self._config.url)
-        except ssl.SSLError as error:
-            wrong = refused_certificate(where, error)
-            assert wrong is not None
-            return wrong
-        found = f"{where} reached; nothing was posted, so the signature is not tried"
-        return certified(found, certificate, self._clock.now())
+        return await self._provider.probe(self._look)
 
     async def close(self) -> None:
         """Close the connection pool."""
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._provider.close()
+
+    async def _look(self) -> Probed:
+        found = f"{self._provider.host} reached; nothing was posted, so the signature is not tried"
+        return Probed(found)
 
     def _signature(self, content: bytes) -> str:
         seconds = int(self._clock.now().timestamp())
@@ -143,16 +120,6 @@ def event(notice: Notice, source: str) -> dict[str, Any]:
             "more": dict(notice.data),
         },
     }
-
-
-async def _receipt(answer: ClientResponse) -> Receipt:
-    said = one_line((await answer.content.read(SHOWN)).decode("utf-8", "replace"))
-    detail = f"HTTP {answer.status}{f': {said}' if said else ''}"
-    if 200 <= answer.status < 300:
-        return Receipt("accepted", id=answer.headers.get("X-Request-Id", ""), detail=detail)
-    if 400 <= answer.status < 500 and answer.status not in TRY_AGAIN:
-        return Receipt("failed", detail=detail)
-    raise NotReady(detail)
 
 
 @hookimpl

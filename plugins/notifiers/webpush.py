@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import json
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -32,7 +32,8 @@ from hub import (
     hookimpl,
     iso,
 )
-from plugins.notifiers._provider import Provider, RefusedByProvider, shaped
+from plugins.notifiers._provider import Provider, RefusedByProvider, Told, shaped
+from plugins.notifiers._receipts import rest
 from plugins.notifiers._webpush_message import LARGEST, SenderKey, encrypt, packed
 from plugins.notifiers._wording import clean, cut, headline, largest, one_line, where
 
@@ -58,7 +59,6 @@ TITLE, TEXT = 200, 1500  # characters
 POOLS = 16  # push services that connections are kept to
 AT_ONCE = 10
 SETTLES_S = 0.5
-REMEMBERED = 256  # notices of which it is known whom they have reached
 MISSED = 10_000  # people without a browser, of all notices that were not told of yet
 
 
@@ -93,7 +93,7 @@ class WebPush:
         self._context = context
         self._key: SenderKey | None = None
         self._pools: OrderedDict[str, Provider] = OrderedDict()
-        self._reached: OrderedDict[str, set[str]] = OrderedDict()
+        self._told = Told()
         self._missed: deque[Ack] = deque(maxlen=MISSED)
         self._news = asyncio.Event()  # also that it is closed
         self._closed = asyncio.Event()
@@ -126,21 +126,14 @@ class WebPush:
             names = ", ".join(each.name for each in notice.to) or "anybody"
             return Receipt("failed", detail=f"no browser is told for {names}")
         content = message(notice, whole=self._config.text)
-
-        reached = self._reached.setdefault(notice.key, set())
-        while len(self._reached) > REMEMBERED:
-            self._reached.popitem(last=False)
         turn = asyncio.Semaphore(AT_ONCE)
 
-        async def push(browser: Subscription) -> None:
+        async def push(id_: str) -> str:
             async with turn:
-                await self._push(browser, notice, content)
-            reached.add(browser.id)
+                return await self._push(found[id_], notice, content)
 
-        left = [push(each) for id_, each in found.items() if id_ not in reached]
-        before = len(reached)
-        results = await asyncio.gather(*left, return_exceptions=True)
-        receipt = _outcome(notice, before, results)
+        reached, refused = await self._told.tried(notice.key, found, push)
+        receipt = _outcome(notice, len(reached), refused)
         if receipt.state == "accepted":
             told = {each.person.casefold() for id_, each in found.items() if id_ in reached}
             self._tell_of_others(notice, told)
@@ -152,7 +145,8 @@ class WebPush:
             self._news.clear()
             while self._missed:
                 settled = list(self._missed)
-                await self._rest(SETTLES_S)  # the receipt of the others comes first
+                # The receipt of the others comes first.
+                await rest(self._context.clock, SETTLES_S, self._closed)
                 for ack in settled:
                     yield ack
                     if self._missed and self._missed[0] is ack:
@@ -182,7 +176,7 @@ class WebPush:
         for pool in pools:
             await pool.close()
 
-    async def _push(self, browser: Subscription, notice: Notice, content: bytes) -> None:
+    async def _push(self, browser: Subscription, notice: Notice, content: bytes) -> str:
         """Send to one browser. Raises `RefusedByProvider`, or `NotReady` to be tried again."""
         assert self._key is not None
         parts = urlsplit(browser.endpoint)
@@ -215,6 +209,7 @@ class WebPush:
         if not answer.taken:
             remedy = "let the browser be told of again" if answer.status in (401, 403) else ""
             raise answer.refusal(remedy)
+        return browser.id
 
     def _tell_of_others(self, notice: Notice, told: set[str]) -> None:
         """Note for whom nothing was sent, where a notice was for several people."""
@@ -223,17 +218,6 @@ class WebPush:
                 detail = f"no browser is told for {one.name}"
                 self._missed.append(Ack("failed", notice.key, person=one.person, detail=detail))
                 self._news.set()
-
-    async def _rest(self, seconds: float) -> None:
-        """Wait for so long, or until it is closed."""
-        closed = asyncio.ensure_future(self._closed.wait())
-        slept = asyncio.ensure_future(self._context.clock.sleep(seconds))
-        try:
-            await asyncio.wait({closed, slept}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            closed.cancel()
-            slept.cancel()
-            await asyncio.gather(closed, slept, return_exceptions=True)
 
     async def _pool(self, origin: str) -> Provider:
         if origin not in self._pools:
@@ -245,24 +229,10 @@ class WebPush:
         return self._pools[origin]
 
 
-def _outcome(notice: Notice, before: int, results: list[BaseException | None]) -> Receipt:
-    """What came of all browsers: one that is gone costs the others nothing. Raises `NotReady` while
-    some may still be reached, and whatever else went wrong.
-    """
-    refused: list[str] = []
-    waits: list[str] = []
-    for result in results:
-        if isinstance(result, RefusedByProvider):
-            refused.append(str(result))
-        elif isinstance(result, NotReady):
-            waits.append(str(result))
-        elif isinstance(result, BaseException):
-            raise result
-    if waits:
-        raise NotReady("; ".join(dict.fromkeys(waits)))
-    told = before + len(results) - len(refused)
+def _outcome(notice: Notice, told: int, refused: Mapping[str, str]) -> Receipt:
+    """What came of all browsers: one that is gone costs the others nothing."""
     said = [f"for {told} browsers" if told != 1 else "for one browser"] if told else []
-    detail = "; ".join([*said, *dict.fromkeys(refused)])
+    detail = "; ".join([*said, *dict.fromkeys(refused.values())])
     return Receipt("accepted" if told else "failed", id=notice.key, detail=detail)
 
 

@@ -1,5 +1,6 @@
-"""A notice, what the hub hands a notifier, and a receiver that answers as told."""
+"""A notice, what the hub hands a notifier, and servers: as told, taking all, and silent."""
 
+import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -8,6 +9,7 @@ from aiohttp import web
 
 from hub import Context, Notice, Recipient
 from hub.testing import FakeClock
+from tests.plugins.notifiers.provider_servers import AnyServer
 
 ALERT = Notice(
     key="notice-1",
@@ -47,6 +49,7 @@ class Receiver:
         self.requests = []
         self.statuses = []
         self.answer = "taken"
+        self.headers = {}
         self.url = ""
         self._runner = None
 
@@ -68,13 +71,54 @@ class Receiver:
     async def _take(self, request):
         self.requests.append((request.path, dict(request.headers), await request.read()))
         status = self.statuses.pop(0) if self.statuses else 200
-        return web.Response(status=status, text=self.answer)
+        return web.Response(status=status, text=self.answer, headers=self.headers)
 
 
 @pytest.fixture
 async def receiver():
     """A running receiver."""
     made = Receiver()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+@pytest.fixture
+async def server():
+    """A server that takes any JSON object."""
+    made = AnyServer()
+    await made.start()
+    yield made
+    await made.stop()
+
+
+class Silent:
+    """A server that takes connections and never says a word; `held` are those it has."""
+
+    def __init__(self):
+        self.held = []
+
+    async def start(self):
+        """Listen on a free port."""
+        self._server = await asyncio.start_server(self._hold, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self):
+        """Let go of everybody."""
+        for writer in self.held:
+            writer.close()
+        self._server.close()
+        await self._server.wait_closed()
+
+    async def _hold(self, reader, writer):
+        self.held.append(writer)
+        await reader.read()
+
+
+@pytest.fixture
+async def silent():
+    """A running server that never answers."""
+    made = Silent()
     await made.start()
     yield made
     await made.stop()

@@ -12,6 +12,7 @@ from hub import Notifier, NotReady
 from plugins.notifiers._algo_api import signature
 from plugins.notifiers.algo import Algo, AlgoConfig, Signal, Strobe, vestibule_notifiers
 from tests.plugins.notifiers.algo_device import AlgoDevice
+from tests.plugins.notifiers.provider_servers import until
 
 BOTH = {"tone": "warble1-low.wav", "strobe": Strobe()}
 
@@ -53,13 +54,6 @@ def verified(notice):
 def over(notice, key="over", **changes):
     """A verdict that ends an alert."""
     return notice(**{"key": key, "about": "verdict", "data": {"verdict": "dismissed"}, **changes})
-
-
-async def until(found):
-    """Wait until something is true."""
-    async with asyncio.timeout(10):
-        while not found():
-            await asyncio.sleep(0.01)
 
 
 def test_a_signature_is_that_of_the_makers_guide():
@@ -264,14 +258,7 @@ async def test_a_wrong_password_is_told_without_it(algo, device, verified):
 
 
 async def test_what_the_device_refuses_is_a_failure_with_a_remedy(algo, device, verified):
-    """A tone that is not there, and a strobe that does not know the pattern; the tone sounds."""
-    receipt = None
-    siren = algo(tone="no such.wav")
-    await siren.start()
-    receipt = await siren.send(verified())
-    assert receipt.state == "failed"
-    assert "the tone was refused (strobe started): HTTP 400" in receipt.detail
-    assert "check the name of the tone" in receipt.detail
+    """A strobe that does not know the pattern; the tone sounds all the same."""
     half = algo(strobe=Strobe(pattern=10))
     await half.start()
     receipt = await half.send(verified(key="half"))
@@ -287,7 +274,26 @@ async def test_a_tone_that_is_refused_leaves_the_strobe(algo, device, verified, 
     receipt = await siren.send(verified())
     assert receipt.state == "failed"
     assert "the tone was refused (strobe started): HTTP 400" in receipt.detail
+    assert "check the name of the tone" in receipt.detail
     assert device.strobe is not None
+    await context.clock.advance(61)
+    await until(lambda: device.strobe is None)
+
+
+async def test_law_4_a_part_that_is_not_cleared_leaves_no_other_on(algo, device, verified, notice):
+    """Where the device refuses to stop the tone the strobe goes out all the same, and it is said;
+    the next attempt clears what is left.
+    """
+    siren = algo()
+    await siren.start()
+    await siren.send(verified())
+    device.refuse = [400]
+    receipt = await siren.send(over(notice))
+    assert receipt.state == "failed"
+    assert "the tone was refused (strobe cleared): HTTP 400" in receipt.detail
+    assert (device.tone, device.strobe) == ("warble1-low.wav", None)
+    assert (await siren.send(over(notice))).detail == "tone and strobe cleared"
+    assert device.tone == ""
 
 
 async def test_a_clock_that_is_set_back_sounds_no_longer(algo, device, verified, context):

@@ -6,16 +6,7 @@ from pydantic import ValidationError
 from hub import Notifier, NotReady
 from plugins.notifiers import apprise as driver_file
 from plugins.notifiers.apprise import AppriseConfig, AppriseServices, vestibule_notifiers
-from tests.plugins.notifiers.provider_servers import AnyServer, until
-
-
-@pytest.fixture
-async def server():
-    """A server that takes Apprise's own JSON form."""
-    made = AnyServer()
-    await made.start()
-    yield made
-    await made.stop()
+from tests.plugins.notifiers.provider_servers import until
 
 
 @pytest.fixture
@@ -71,43 +62,26 @@ async def test_a_refusal_is_told_from_trouble_and_neither_shows_the_address(
     assert "s3cr3t" not in f"{receipt} {failed.value}"
 
 
-async def test_a_service_that_hangs_is_given_up_and_only_so_many_hang(context, notice, monkeypatch):
+async def test_a_service_that_hangs_is_given_up_and_only_so_many_hang(
+    context, notice, silent, monkeypatch
+):
     """The library blocks a thread; the hub does not wait for it, nor start ever more of them."""
     monkeypatch.setattr(driver_file, "LIMIT_S", 0.2)
-    held = []
-
-    async def hold(reader, writer):
-        held.append(writer)
-        await reader.read()
-
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    config = AppriseConfig(urls=[f"json://127.0.0.1:{port}/x?rto=20"])
+    config = AppriseConfig(urls=[f"json://127.0.0.1:{silent.port}/x?rto=20"])
     made = AppriseServices(config, context)
     await made.start()
     sends = [made.send(notice(key=f"key-{n}")) for n in range(6)]
     found = await asyncio.gather(*sends, return_exceptions=True)
     assert [str(each) for each in found] == ["no answer within 0.2 s"] * 6
-    await until(lambda: len(held) == driver_file.AT_ONCE)
+    await until(lambda: len(silent.held) == driver_file.AT_ONCE)
     await made.close()
-    for writer in held:
-        writer.close()
-    server.close()
-    await server.wait_closed()
 
 
-async def test_a_service_that_hangs_holds_up_no_other(context, notice, server, monkeypatch):
+async def test_a_service_that_hangs_holds_up_no_other(context, notice, server, silent, monkeypatch):
     """However often the first has hung, the second is told at once."""
     monkeypatch.setattr(driver_file, "LIMIT_S", 0.5)
-    held = []
-
-    async def hold(reader, writer):
-        held.append(writer)
-        await reader.read()
-
-    hangs = await asyncio.start_server(hold, "127.0.0.1", 0)
-    port = hangs.sockets[0].getsockname()[1]
-    urls = [f"json://127.0.0.1:{port}/x?rto=20", server.url.replace("http", "json", 1) + "/ok"]
+    near = server.url.replace("http", "json", 1)
+    urls = [f"json://127.0.0.1:{silent.port}/x?rto=20", f"{near}/ok"]
     made = AppriseServices(AppriseConfig(urls=urls), context)
     await made.start()
     sends = (made.send(notice(key=f"key-{n}")) for n in range(driver_file.AT_ONCE))
@@ -116,10 +90,6 @@ async def test_a_service_that_hangs_holds_up_no_other(context, notice, server, m
         await made.send(notice(key="one more"))
     await until(lambda: len(server.paths) == driver_file.AT_ONCE + 1)
     await made.close()
-    for writer in held:
-        writer.close()
-    hangs.close()
-    await hangs.wait_closed()
 
 
 async def test_a_probe_names_the_services_and_sends_nothing(services, server):

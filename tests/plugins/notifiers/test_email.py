@@ -131,6 +131,12 @@ async def test_starttls_signs_in_and_encrypts(mailer, smtp, sink, notice):
     assert len(sink.mails) == 1
 
 
+async def test_a_file_to_trust_that_is_not_there_is_not_ready(mailer):
+    """The start says which key is wrong, as with every other reason that it cannot begin."""
+    with pytest.raises(NotReady, match="cannot use `ca_file`: No such file"):
+        await mailer(1, security="starttls", ca_file="nowhere.pem")
+
+
 async def test_no_mail_goes_in_the_clear_when_tls_was_asked_for(mailer, smtp, sink, notice):
     """A server without STARTTLS, or with a certificate nobody trusts, gets no mail."""
     plain = await mailer(await smtp(), security="starttls")

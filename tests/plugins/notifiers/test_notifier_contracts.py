@@ -11,6 +11,7 @@ from aiosmtpd.smtp import SMTP
 
 from hub.testing import CabledDevice, Device, NotifierContract
 from plugins.notifiers import console, email, logbook, ntfy, simulated_siren, webhook
+from tests.plugins.notifiers.long_limits import LongLimits
 
 
 class HttpReceiver(CabledDevice):
@@ -93,17 +94,17 @@ class Folder(Device):
         shutil.rmtree(self._state, ignore_errors=True)
 
 
-class TestWebhook(NotifierContract):
+class TestWebhook(LongLimits):
     driver = webhook.vestibule_notifiers()[0]
     device = WebhookReceiver
 
 
-class TestNtfy(NotifierContract):
+class TestNtfy(LongLimits):
     driver = ntfy.vestibule_notifiers()[0]
     device = NtfyServer
 
 
-class TestEmail(NotifierContract):
+class TestEmail(LongLimits):
     driver = email.vestibule_notifiers()[0]
     config = {"sender": "hub@school.example", "to": ["sro@school.example"], "security": "plain"}
     device = MailServer

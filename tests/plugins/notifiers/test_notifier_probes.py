@@ -73,23 +73,6 @@ async def smtp(sink):
         await server.wait_closed()
 
 
-@pytest.fixture
-async def silent():
-    """The port of a server that takes connections and never says a word."""
-    writers = []
-
-    async def hold(reader, writer):
-        writers.append(writer)
-        await reader.read()
-
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
-    yield server.sockets[0].getsockname()[1]
-    for writer in writers:
-        writer.close()
-    server.close()
-    await server.wait_closed()
-
-
 def mailer(context, port, **block):
     """A notifier that was built and not started, as a probe finds it."""
     base = {"host": "localhost", "port": port, "sender": "hub@school.example", "security": "plain"}
@@ -186,7 +169,7 @@ async def test_a_silent_mail_server_can_be_given_up(context, silent):
     """A probe may be cancelled at any time; whoever asks has a deadline."""
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
-            await mailer(context, silent).probe()
+            await mailer(context, silent.port).probe()
 
 
 async def test_ntfy_is_asked_for_its_health_only(context):
@@ -215,6 +198,8 @@ async def test_ntfy_is_asked_for_its_health_only(context):
     await runner.cleanup()
     with pytest.raises(NotReady, match="nothing listens"):
         await ntfy.probe()
+    await ntfy.close()
+    await elsewhere.close()
 
 
 async def test_a_webhook_is_reached_and_not_posted_to(context, receiver):
@@ -227,6 +212,7 @@ async def test_a_webhook_is_reached_and_not_posted_to(context, receiver):
     await receiver.stop()
     with pytest.raises(NotReady, match="nothing listens"):
         await hook.probe()
+    await hook.close()
 
 
 async def test_a_webhook_checks_the_certificate(context):

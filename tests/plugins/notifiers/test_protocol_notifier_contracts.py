@@ -10,10 +10,11 @@ from aiohttp import web
 
 from hub import Context, Subscription, SystemClock
 from hub.broker import EmbeddedBroker
-from hub.testing import CabledDevice, NotifierContract, Trial
+from hub.testing import CabledDevice, Trial
 from plugins.notifiers import algo, cap, mqtt, webpush
 from tests.plugins.notifiers.algo_device import AlgoDevice
 from tests.plugins.notifiers.cap_rules import faults
+from tests.plugins.notifiers.long_limits import LongLimits
 from tests.plugins.notifiers.push_service import PushService
 
 
@@ -93,24 +94,24 @@ class Pushing(CabledDevice):
         return [self.browser.subscription("the only one", "guard")]
 
 
-class TestMqtt(NotifierContract):
+class TestMqtt(LongLimits):
     driver = mqtt.vestibule_notifiers()[0]
     device = Broker
 
 
-class TestAlgo(NotifierContract):
+class TestAlgo(LongLimits):
     driver = algo.vestibule_notifiers()[0]
     config = {"tone": "warble1-low.wav", "strobe": {"pattern": 13}}
     device = AlgoSpeaker
 
 
-class TestCap(NotifierContract):
+class TestCap(LongLimits):
     driver = cap.vestibule_notifiers()[0]
     config = {"sender": "school.example", "folder": "feed"}
     device = CapReceiver
 
 
-class TestWebPush(NotifierContract):
+class TestWebPush(LongLimits):
     driver = webpush.vestibule_notifiers()[0]
     config = {"contact": "mailto:it@school.example", "text": True}
     device = Pushing

@@ -12,18 +12,9 @@ import pytest
 from hub import Ack, NotReady, Recipient
 from plugins.notifiers._kept import Kept
 from plugins.notifiers._provider import Provider, RefusedByProvider, Told, addresses
-from plugins.notifiers._receipts import LIMIT, Fate, Watched
+from plugins.notifiers._receipts import Fate, Watched
 from plugins.notifiers._wording import brief, cut, one_line
-from tests.plugins.notifiers.provider_servers import AnyServer, take, until
-
-
-@pytest.fixture
-async def server():
-    """A server that takes any JSON."""
-    made = AnyServer()
-    await made.start()
-    yield made
-    await made.stop()
+from tests.plugins.notifiers.provider_servers import take, until
 
 
 @pytest.fixture
@@ -99,6 +90,15 @@ async def test_a_secret_address_is_in_no_words(provider, server):
         await provider.call("POST", "", json={})
     told += [str(failed.value), str(away.value)]
     assert not [words for words in told if "s3cr3t" in words or "s1gn4tur3" in words]
+
+
+async def test_a_short_path_is_hidden_without_spoiling_words(context):
+    """`/in` is taken out where it stands as a path, not out of every word that holds it."""
+    provider = Provider(context, "http://127.0.0.1:1/in", hidden=True)
+    await provider.start()
+    with pytest.raises(NotReady, match=r"^nothing listens at 127\.0\.0\.1:1$"):
+        await provider.call("POST", "", json={})
+    await provider.close()
 
 
 async def test_a_certificate_that_nobody_trusts_is_said(context):
@@ -237,8 +237,8 @@ async def test_acks_end_when_the_driver_is_closed(context):
 
 
 async def test_what_is_asked_in_vain_does_not_hold_up_the_others(context):
-    """A receipt whose question fails goes behind the rest; one that lasts too long is given up."""
-    watched = Watched(context, every_s=5, lasts=timedelta(minutes=1))
+    """A receipt whose question fails goes behind the rest."""
+    watched = Watched(context, every_s=5, lasts=timedelta(days=7))
     await watched.start()
     await watched.add("broken", "key-1", "", "")
     await watched.add("sound", "key-2", "", "")
@@ -249,6 +249,24 @@ async def test_what_is_asked_in_vain_does_not_hold_up_the_others(context):
         return Fate((Ack("delivered", key=watch.key),))
 
     assert [ack.key for ack in await take(watched.acks(ask), 1, context.clock)] == ["key-2"]
+
+
+async def test_one_that_stays_open_too_long_is_given_up(context):
+    """What a provider has said nothing final of by then is not asked about any more."""
+    watched = Watched(context, every_s=5, lasts=timedelta(minutes=1))
+    await watched.start()
+    await watched.add("r1", "key-1", "", "alert-1")
+
+    async def ask(watch):
+        return Fate()
+
+    waits = asyncio.ensure_future(anext(watched.acks(ask)))
+    await context.clock.advance(55)
+    assert watched.of_alert("alert-1")
+    await context.clock.advance(10)
+    await until(lambda: watched.of_alert("alert-1") == [])
+    waits.cancel()
+    await asyncio.gather(waits, return_exceptions=True)
 
 
 async def test_an_old_notice_is_asked_about_less_often(context):
@@ -287,7 +305,6 @@ async def test_only_so_many_are_kept_and_a_full_disk_costs_no_notice(tmp_path):
     await stuck.put("k", 1)
     assert stuck.get("k") == 1
     assert "cannot write" in stuck.trouble
-    assert LIMIT >= 100
 
 
 async def test_what_is_kept_before_it_was_read_replaces_nothing(tmp_path):

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from hub.testing import CabledDevice, NotifierContract
+from hub.testing import CabledDevice
 from hub.testing.contract import CANARY
 from plugins.notifiers import apprise, discord, pagerduty, pushover, signage, slack, teams, twilio
 from tests.plugins.notifiers import provider_servers as servers
+from tests.plugins.notifiers.long_limits import LongLimits
 
 
 class Behind(CabledDevice):
@@ -36,7 +37,7 @@ class Behind(CabledDevice):
     block: Any = {}
 
 
-class LongerCanary(NotifierContract):
+class LongerCanary(LongLimits):
     """For keys whose text must have a form: the canary stands inside it."""
 
     forms: Any = {}
@@ -72,7 +73,7 @@ class TwilioDevice(Behind):
     }
 
 
-class TestTwilioText(NotifierContract):
+class TestTwilioText(LongLimits):
     driver = next(iter(twilio.vestibule_notifiers()))
     device = TwilioDevice
     secrets = ("auth_token",)
@@ -131,7 +132,7 @@ class Screens(Behind):
     block = {"url": "SERVER/emergency-alerts", "api_key": servers.SCREEN_KEY}
 
 
-class TestSignage(NotifierContract):
+class TestSignage(LongLimits):
     driver = next(iter(signage.vestibule_notifiers()))
     device = Screens
 
