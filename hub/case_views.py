@@ -9,8 +9,6 @@ from typing import Any, Literal, TypedDict
 
 from hub.casework import CaseRole
 
-Clock = Literal["", "ahead", "late"]
-
 
 class TaskView(TypedDict):
     """Something to be done in an incident. `who` has taken it, `by` has said how it ended; both are

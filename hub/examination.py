@@ -20,6 +20,7 @@ from hub.document import Document, KeyPath
 from hub.documented import CONFIG, SAFETY, documented
 from hub.houserules import House, safety_findings
 from hub.kinds import KINDS, Block, Driver, Kind
+from hub.ladderrules import EVERY_NAME
 from hub.misplaced import belongs
 from hub.misspelt import UNKNOWN, as_meant, is_echo, misspelt, nearest_to
 from hub.plainwords import SLUG_WORDS, Finding, describe, findings, meant, slug_hint
@@ -114,7 +115,7 @@ class Examination:
     def _across(self) -> None:
         """What no block can tell by itself: names, safety rules, keys of earlier versions."""
         self._read_as_meant()
-        for finding in reference_findings(self._surroundings()):
+        for finding in reference_findings(self._surroundings(), EVERY_NAME):
             self._add(finding)
         for finding in safety_findings(House.of(self.values, self.registry, self._complete)):
             self.found.append((finding, SAFETY))

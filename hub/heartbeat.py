@@ -7,7 +7,7 @@ cannot say so itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from hub.errors import StateError
 from hub.events import Event, new_id
 from hub.liveness import HeartbeatSettings, HeartbeatView
 from hub.safety.actions import Performer
+from hub.safety.notices.deadline import Deadlines
 from hub.safety.walk import Listener
 from hub.units import duration_words
 
@@ -38,6 +39,7 @@ class Heartbeat:
     def __init__(self, performer: Performer, settings: Callable[[], HeartbeatSettings]) -> None:
         self._intake = performer.intake
         self._clock = performer.intake.clock
+        self._deadlines = Deadlines(self._clock)
         self._settings = settings
         self._number = 0
         self._arrived = asyncio.Event()
@@ -122,7 +124,7 @@ class Heartbeat:
             await self._arrived.wait()
 
         try:
-            await self._in_time(whole(), within)
+            await self._deadlines.within(within, whole())
         except TimeoutError:
             return f"{stage} within {duration_words(within)}"
         except StateError as error:
@@ -131,19 +133,6 @@ class Heartbeat:
             log.exception("the walk of the test event failed")
             return f"it failed on its way ({type(error).__name__})"
         return ""
-
-    async def _in_time(self, work: Coroutine[Any, Any, None], within: float) -> None:
-        """Raises `TimeoutError` by the hub's clock."""
-        task = asyncio.create_task(work, name="heartbeat: walk")
-        alarm = asyncio.create_task(self._clock.sleep(within), name="heartbeat: deadline")
-        try:
-            await asyncio.wait((task, alarm), return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise TimeoutError
-            task.result()
-        finally:
-            alarm.cancel()
-            task.cancel()
 
     async def _missing(self, why: str, within: float) -> None:
         log.error("the heartbeat did not come through", reason=why)
@@ -169,7 +158,7 @@ class Heartbeat:
         now = self._clock.now()
         event = Event(kind, "hub/heartbeat", now, "heartbeat", data, id=id_ or new_id())
         try:
-            await self._in_time(self._intake.accept(event), within)
+            await self._deadlines.within(within, self._intake.accept(event))
         except (StateError, TimeoutError) as error:
             log.error("it could not be journaled", reason=str(error) or "no answer in time")
             return False

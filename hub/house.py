@@ -36,6 +36,7 @@ from hub.perception.watched import CameraCounters
 from hub.perception.workers import Perception
 from hub.plugins import Registry
 from hub.ports import CasesFacade, ConfigurationFacade, InboundAnswer, PictureLinksFacade
+from hub.rulebook import person_of
 from hub.safety.actions import Performer
 from hub.safety.alerts.escalator import Escalator
 from hub.safety.doors.reconciler import Doors
@@ -204,8 +205,8 @@ class House:
 
     async def opened(self, alert: str, by: str) -> None:
         """Somebody signed in looks at an alert: where they were told of it, they have seen it."""
-        if by in self.config.people:
-            await self._parts.intake.opened(alert, by)
+        if person := person_of(self.config.people, by):
+            await self._parts.intake.opened(alert, person)
 
     async def incidents(self) -> list[IncidentView]:
         """Incidents, newest first, without their entries."""

@@ -19,7 +19,7 @@ from hub.config import Place
 from hub.document import KeyPath
 from hub.kinds.access_control import LOCK_VERBS
 from hub.kinds.notifiers import Channel
-from hub.ladderrules import LADDER_RULES, NAMING
+from hub.ladderrules import LADDER_RULES, rotations_are_called_like_nobody
 from hub.plainwords import Finding
 from hub.plugins import Registry
 from hub.references import event_types, is_off, matches
@@ -105,7 +105,7 @@ def _channel(registry: Registry, block: Mapping[str, Any]) -> Channel | None:
 
 def safety_findings(house: House) -> Iterator[Finding]:
     """Everything in the configuration that a safety rule forbids."""
-    for rule in (*NAMING, *HOUSE_RULES):
+    for rule in (rotations_are_called_like_nobody, *HOUSE_RULES):
         yield from rule(house)
 
 

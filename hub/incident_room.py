@@ -20,7 +20,7 @@ from hub.safety.incidents.desk import CaseDesk
 from hub.safety.incidents.near import near
 from hub.safety.incidents.report import report
 from hub.safety.intake import Intake
-from hub.views import VisitView
+from hub.views import IncidentView, VisitView
 
 PDF_WITHIN_S = 90.0
 VISITS_WITHIN_S = 2.0
@@ -41,18 +41,18 @@ class IncidentRoom(CaseDesk):
         self._media = media
         self._one_pdf = asyncio.Lock()
 
-    async def near(self, incident: str, allowed: Allowed) -> NearView:
-        """What is around an incident, as far as the reader may see it. Raises `KeyError`."""
-        view, house = await self._intake.incident(incident), self._house
+    async def near(self, incident: IncidentView, allowed: Allowed) -> NearView:
+        """What is around an incident, as far as the reader may see it."""
+        house = self._house
         return near(
             house.config,
             house.campus,
-            view["place"],
+            incident["place"],
             house.cameras() if allowed("see.cameras") else None,
             house.doors() if allowed("see.doors") else None,
             await self._visits() if allowed("see.visitors") else None,
             await house.alerts(open_only=True) if allowed("see.alerts") else None,
-            but=[each["id"] for each in view["alerts"]],
+            but=[each["id"] for each in incident["alerts"]],
         )
 
     async def call_card(self, incident: str) -> CallCardView:

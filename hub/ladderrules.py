@@ -6,65 +6,49 @@ Everything here looks at plain values, as the rules of `hub.houserules` do, whic
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hub.document import KeyPath
-from hub.plainwords import Finding, describe, meant
+from hub.plainwords import Finding
 from hub.references import (
     CHANNEL,
     PERSON,
     PLACE,
+    REFERENCES,
     SCHEDULE,
     TELLABLE,
+    Reference,
     Target,
     is_off,
     matches,
+    names_in,
 )
 
 if TYPE_CHECKING:
     from hub.houserules import House
 
 
-def _section(values: Mapping[str, Any], name: str) -> list[str]:
-    block = values.get(name)
-    return [str(key) for key in block] if isinstance(block, dict) else []
-
-
-LADDER = Target("a ladder under `ladders:`", lambda values: _section(values, "ladders"))
+LADDER = Target(
+    "a ladder under `ladders:`", lambda values: names_in(values, "ladders"), ("ladders",)
+)
 ON_CALL = Target(
     "a person under `people:`, a role that one of them has, or a rotation",
-    lambda values: [*TELLABLE.known(values), *_section(values, "rotations")],
+    lambda values: [*TELLABLE.known(values), *names_in(values, "rotations")],
     ("people", "rotations"),
 )
-NAMES: tuple[tuple[str, Target], ...] = (
-    ("rotations.*.people.[]", PERSON),
-    ("rotations.*.overrides.[].person", PERSON),
-    ("ladders.*.place", PLACE),
-    ("ladders.*.during", SCHEDULE),
-    ("ladders.*.outside", SCHEDULE),
-    ("ladders.*.next", LADDER),
-    ("ladders.*.steps.[].tell.[]", ON_CALL),
-    ("ladders.*.steps.[].through.[]", CHANNEL),
-    ("rules.*.false_alarms.tell.[]", TELLABLE),
+EVERY_NAME: tuple[Reference, ...] = (
+    *REFERENCES,
+    Reference("rotations.*.people.[]", PERSON),
+    Reference("rotations.*.overrides.[].person", PERSON),
+    Reference("ladders.*.place", PLACE),
+    Reference("ladders.*.during", SCHEDULE),
+    Reference("ladders.*.outside", SCHEDULE),
+    Reference("ladders.*.next", LADDER),
+    Reference("ladders.*.steps.[].tell.[]", ON_CALL),
+    Reference("ladders.*.steps.[].through.[]", CHANNEL),
+    Reference("rules.*.false_alarms.tell.[]", TELLABLE),
 )
-
-
-def ladders_name_what_is_there(house: House) -> Iterator[Finding]:
-    """Every name in a ladder, a rotation or a budget of false alarms leads somewhere."""
-    for pattern, target in NAMES:
-        known = list(dict.fromkeys(target.known(house.values)))
-        if all(house.known(section) for section in target.sections):
-            for path, value in matches(house.values, pattern):
-                if isinstance(value, str) and value not in known:
-                    yield _nothing(path, value, target, known)
-
-
-def _nothing(path: KeyPath, value: str, target: Target, known: Collection[str]) -> Finding:
-    some = f" ({', '.join(known)})" if 0 < len(known) <= 8 else ""
-    choices = some or ("" if known else " (there is none)")
-    words = f"{describe(value)} names nothing; expected {target.what}{choices}"
-    return Finding(path, words, hint=meant(value, known))
 
 
 def rotations_are_called_like_nobody(house: House) -> Iterator[Finding]:
@@ -178,10 +162,6 @@ def _told(values: Mapping[str, Any], tell: object) -> list[Mapping[str, Any]]:
     ]
 
 
-NAMING: tuple[Callable[[House], Iterator[Finding]], ...] = (
-    ladders_name_what_is_there,
-    rotations_are_called_like_nobody,
-)
 LADDER_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
     ladders_speak_to_reviewers_alone,
     severe_ladders_take_two_paths,

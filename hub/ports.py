@@ -167,8 +167,8 @@ class CasesFacade(Protocol):
         """Go on with it."""
         ...
 
-    async def near(self, incident: str, allowed: Callable[[str], bool]) -> NearView:
-        """What is around it, as far as the reader may see it."""
+    async def near(self, incident: IncidentView, allowed: Callable[[str], bool]) -> NearView:
+        """What is around an incident, as far as the reader may see it."""
         ...
 
     async def call_card(self, incident: str) -> CallCardView:

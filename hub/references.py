@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import types
 import typing
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,16 +48,17 @@ class Reference:
 
 
 def _section(name: str, what: str) -> Target:
-    return Target(what, lambda values: _names(values, name), (name,))
+    return Target(what, lambda values: names_in(values, name), (name,))
 
 
-def _names(values: Values, section: str) -> list[str]:
+def names_in(values: Values, section: str) -> list[str]:
+    """The names of a section's blocks."""
     block = values.get(section)
     return [str(key) for key in block] if isinstance(block, dict) else []
 
 
 def _roles(values: Values) -> list[str]:
-    return [*ROLES, *(name for name in _names(values, "roles") if name not in ROLES)]
+    return [*ROLES, *(name for name in names_in(values, "roles") if name not in ROLES)]
 
 
 def _tellable(values: Values) -> list[str]:
@@ -66,7 +67,7 @@ def _tellable(values: Values) -> list[str]:
     blocks = people.values() if isinstance(people, dict) else ()
     held = [str(block.get("role")) for block in blocks if isinstance(block, dict)]
     meant_roles = (each for role in held for each in get_close_matches(role, roles, n=1))
-    return [*_names(values, "people"), *dict.fromkeys(meant_roles)]
+    return [*names_in(values, "people"), *dict.fromkeys(meant_roles)]
 
 
 def _protocols(values: Values) -> Collection[str]:
@@ -174,9 +175,9 @@ class Surroundings:
     complete: Callable[[str], bool] = lambda section: True
 
 
-def reference_findings(around: Surroundings) -> Iterator[Finding]:
+def reference_findings(around: Surroundings, references: Iterable[Reference]) -> Iterator[Finding]:
     """Every name that leads nowhere, places that contain themselves, unknown event types."""
-    for reference in REFERENCES:
+    for reference in references:
         target, at_key = reference.target, reference.pattern.endswith("@")
         known = dict.fromkeys(target.known(around.values))
         for path, value in matches(around.values, reference.pattern):

@@ -45,7 +45,7 @@ STATES = {
     "cancelled": "called off", "pending": "waiting",
     "open": "open", "done": "done", "dropped": "dropped",
 }  # fmt: skip
-RECEIPTS = ("failed", "acknowledged", "seen", "delivered", "accepted", "queued")
+RECEIPTS = ("acknowledged", "seen", "delivered", "failed", "accepted", "queued")
 
 
 class Report:

@@ -5,6 +5,7 @@ Nothing here reads a file or knows a driver; `hub.config` puts it together with 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, time
 from typing import Annotated, Literal
 
@@ -74,6 +75,15 @@ class Person(Block):
             words = f"expected `contact` to say how {unreached[0]} of `prefer` reaches them"
             raise ValueError(words)
         return self
+
+
+def person_of(people: Mapping[str, Person], account: str) -> str:
+    """The id of the person that an account is: the one with that id, else with that name. Empty
+    where it is nobody's.
+    """
+    wanted = account.casefold()
+    named = (id_ for id_, block in people.items() if block.name.casefold() == wanted)
+    return next((id_ for id_ in people if id_.casefold() == wanted), "") or next(named, "")
 
 
 class RoleBlock(Block):

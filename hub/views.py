@@ -128,7 +128,8 @@ class LadderView(TypedDict):
 class AlertView(TypedDict):
     """An alert. `picture` is a media name or None; `will` says what verifying it will do. `unheard`
     is since when it is known that nobody has received it, or None. `told` is what became of its
-    notices for each person; lists of alerts leave it out.
+    notices for each person, and `reviewed` whether its rule gave too many false alarms there and is
+    only reviewed now; lists of alerts leave both out.
     """
 
     id: str
@@ -157,6 +158,7 @@ class AlertView(TypedDict):
     will: list[str]
     verdict: VerdictView | None
     told: list[ReceiptView]
+    reviewed: bool
     acknowledged: AnswerView | None
     resolved: AnswerView | None
     ladder: LadderView | None

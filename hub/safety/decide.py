@@ -131,8 +131,7 @@ class Decider(CaseActs, Auditing, Budget):
         going_on = alerts.joinable(self._connection, match, self._now)
         if going_on is None:
             going_on = duplicate(self._connection, self._charter.config, match, self._now)
-        drill = event.data.get("drill") is True
-        if going_on is not None and self._played(going_on) == drill:
+        if going_on is not None:
             return self._join(going_on, match, event)
         incident = self._incident_for(match, event)
         charter = self._charter
@@ -158,7 +157,7 @@ class Decider(CaseActs, Auditing, Budget):
 
     def _incident_for(self, match: Match, event: Event) -> str:
         severity = match.severity
-        named, drill = event.data.get("incident"), event.data.get("drill") is True
+        named, drill = event.data.get("incident"), match.about.drill
         heir = cases.heir(self._connection, named) if isinstance(named, str) else ""
         found = heir if self._is_open(heir, drill) else None
         if found is None:
@@ -283,7 +282,7 @@ class Decider(CaseActs, Auditing, Budget):
         self, intention: outbox.Intention, why: str, state: ActionState = "cancelled"
     ) -> None:
         """Keep in the story what was to be done, and do nothing of it."""
-        row = outbox.of_key(self._connection, self._intend(intention))
+        row = outbox.by_key(self._connection, self._intend(intention))
         self.settle(row.id, state, why)
 
     def _door_step(self, row: AlertRow, step: plan.Step, by: str) -> outbox.Intention:

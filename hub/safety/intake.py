@@ -23,6 +23,8 @@ from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
+from hub.safety.alerts import steps
+from hub.safety.alerts.budget import demoted
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.decide import Charter, Decider, Decision
 from hub.safety.follow import Follower
@@ -201,15 +203,22 @@ class Intake:
 
     async def alerts(self, open_only: bool = False) -> list[AlertView]:
         """Open alerts, most severe and then oldest first; after them the latest decided ones."""
-        rows = await self.journal.read(lambda c: alerts.shown(c, open_only=open_only))
-        return [self._view(row) for row in rows]
+
+        def work(connection: Connection) -> list[AlertView]:
+            return self._views(connection, alerts.shown(connection, open_only=open_only))
+
+        return await self.journal.read(work)
 
     async def alert(self, alert: str) -> AlertView:
         """One alert. Raises `KeyError`."""
 
         def work(connection: Connection) -> AlertView:
-            view = self._view(alerts.get(connection, alert))
+            (view,) = self._views(connection, [alerts.get(connection, alert)])
             view["told"] = receipts.views(connection, [alert], self.words)[alert]
+            of_it = ((row.rule, row.camera) for row in demoted(connection))
+            view["reviewed"] = (
+                view["severity"] != "severe" and (view["rule"], view["camera"]) in of_it
+            )
             return view
 
         return await self.journal.read(work)
@@ -297,18 +306,23 @@ class Intake:
         if alert["incident"] and age < PICTURES_WITHIN:
             await self._on_incident(alert)
 
-    def _view(self, row: AlertRow) -> AlertView:
-        return alerts.view(row, self._charter.words, self._charter.public, self.clock.now())
+    def _views(self, connection: Connection, rows: Sequence[AlertRow]) -> list[AlertView]:
+        ladders = steps.of_alerts(connection, [row.id for row in rows if row.ladder])
+        charter, now = self._charter, self.clock.now()
+        return [
+            alerts.view(row, ladders.get(row.id, ()), charter.words, charter.public, now)
+            for row in rows
+        ]
 
     def _incidents(self, connection: Connection, rows: Sequence[IncidentRow]) -> list[IncidentView]:
         ids = [row.id for row in rows]
-        of_alerts = alerts.of_incidents(connection, ids)
+        of_alerts = self._views(connection, alerts.of_incidents(connection, ids))
         of_actions = outbox.of_incidents(connection, ids)
         return [
             incidents.view(
                 row,
                 self._charter.campus,
-                [self._view(one) for one in of_alerts if one.incident == row.id],
+                [one for one in of_alerts if one["incident"] == row.id],
                 [outbox.view(one) for one in of_actions if one.incident == row.id],
             )
             for row in rows

@@ -336,11 +336,6 @@ def earlier(connection: Connection, action: ActionRow) -> list[dict[str, str]]:
     ]
 
 
-def of_key(connection: Connection, key: str) -> ActionRow:
-    """One action by its key."""
-    return connection.execute(select(actions).where(actions.c.key == key)).one()
-
-
 def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[ActionRow]:
     """Every action of these incidents, in the order they were written."""
     return list(

@@ -85,8 +85,8 @@ Index("ix_entries_story", incident_entries.c.incident, incident_entries.c.time)
 # `scope` is what a further match must share to join the alert: a place, a door or a camera.
 # `announced` is when the alert was last spoken of in an event, so that joining does not flood.
 # `plan` is what verifying will do, fixed when the alert was raised: what people read is what runs.
-# `ladder` is the escalation that was fixed then, as JSON, and `step` how far it has come; `unheard`
-# is since when it stands in the journal that nobody has received the alert.
+# `ladder` is the escalation that was fixed then, as JSON: its name, and whom each of `ladder_steps`
+# tells. `unheard` is since when it stands in the journal that nobody has received the alert.
 alerts = Table(
     "alerts",
     metadata,
@@ -123,7 +123,6 @@ alerts = Table(
     Column("resolved_time", Text, nullable=False, server_default=""),
     Column("resolved_note", Text, nullable=False, server_default=""),
     Column("ladder", Text, nullable=False, server_default=""),
-    Column("step", Integer, nullable=False, server_default=text("0")),
     Column("unheard", Text, nullable=False, server_default=""),
 )
 Index("ix_alerts_scope", alerts.c.rule, alerts.c.scope, alerts.c.state)

@@ -5,8 +5,6 @@ Nothing here calls anybody. That somebody has called is a note in the incident's
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
 from hub.errors import Refused
@@ -27,11 +25,13 @@ async def show(request: web.Request) -> web.Response:
 
 
 async def called(request: web.Request) -> web.Response:
-    """Note that the person who is signed in has called."""
+    """Note that the person who is signed in has called, where the card's incident goes on."""
     house, incident = request.app[HOUSE], request.match_info["id"]
     form = await request.post()
     key = form.get("key")
     try:
+        while into := (await house.incident(incident))["merged_into"]:
+            incident = into
         card = await house.cases.call_card(incident)
         what = (
             "Practised the call (drill: nobody was called)"
@@ -55,12 +55,3 @@ async def api_card(request: web.Request) -> web.Response:
     except KeyError:
         return denial(404, "There is no such incident.", "GET /api/v1/incidents lists them.")
     return web.json_response(card)
-
-
-Line = tuple[str, str, str, Callable[[web.Request], Awaitable[web.Response]]]
-
-LINES: tuple[Line, ...] = (
-    ("GET", "/incidents/{id}/call", "see.incidents", show),
-    ("POST", "/incidents/{id}/called", "work.incidents", called),
-    ("GET", "/api/v1/incidents/{id}/call-card", "see.incidents", api_card),
-)

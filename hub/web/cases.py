@@ -248,10 +248,11 @@ async def near(request: web.Request) -> web.Response:
     """What is around an incident, as far as the reader may see it."""
     house, incident = request.app[HOUSE], request.match_info["id"]
     try:
-        view = await house.cases.near(incident, lambda permission: allowed(request, permission))
+        view = await house.incident(incident)
     except KeyError:
         return _no_such()
-    return web.json_response(view)
+    around = await house.cases.near(view, lambda permission: allowed(request, permission))
+    return web.json_response(around)
 
 
 async def show_case(request: web.Request) -> web.Response:

@@ -251,7 +251,7 @@ async def incident_page(
     house = request.app[HOUSE]
     try:
         view = await house.incident(incident_id)
-        around = await house.cases.near(incident_id, lambda what: allowed(request, what))
+        around = await house.cases.near(view, lambda what: allowed(request, what))
     except KeyError:
         raise web.HTTPNotFound from None
     show = request.query.get("show", "")

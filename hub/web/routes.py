@@ -95,7 +95,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/configuration/plan", "manage.configuration", configuration.api_plan),
     Route("POST", "/api/v1/configuration/apply", "manage.configuration", configuration.api_apply),
     Route("GET", "/api/v1/events", "see.events", stream.events),
-    *(Route(*line) for line in (*cases.LINES, *call_card.LINES)),
+    *(Route(*line) for line in cases.LINES),
+    Route("GET", "/incidents/{id}/call", "see.incidents", call_card.show),
+    Route("POST", "/incidents/{id}/called", "work.incidents", call_card.called),
+    Route("GET", "/api/v1/incidents/{id}/call-card", "see.incidents", call_card.api_card),
 )
 
 PERMISSION_OF: web.AppKey[dict[web.AbstractRoute, str]] = web.AppKey("permission_of", dict)

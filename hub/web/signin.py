@@ -12,6 +12,7 @@ from hub.identity.accounts import OpenedSession
 from hub.identity.browsers import browsers_of
 from hub.identity.passwords import MIN_LENGTH, check_strength
 from hub.identity.permissions import PERMISSIONS
+from hub.rulebook import person_of
 from hub.web.render import html, page
 from hub.web.security import (
     DOORKEEPER,
@@ -110,7 +111,6 @@ async def account(request: web.Request) -> web.Response:
     now = house.clock.now()
     known = await house.journal_read(lambda c: accounts.sessions_of(c, who.name, now))
     told = await house.journal_read(lambda c: browsers_of(c, who.name))
-    people = house.config.people
     return await page(
         request,
         "me.html",
@@ -118,10 +118,7 @@ async def account(request: web.Request) -> web.Response:
         permissions=PERMISSIONS,
         browsers=told,
         push=next(iter((await house.push_keys()).items()), None),
-        addressed=any(
-            who.name.casefold() in (id_.casefold(), each.name.casefold())
-            for id_, each in people.items()
-        ),
+        addressed=bool(person_of(house.config.people, who.name)),
     )
 
 

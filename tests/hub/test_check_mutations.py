@@ -26,8 +26,9 @@ from hub.cli import Format, check
 from hub.config import Config
 from hub.document import KeyPath
 from hub.kinds import KINDS
+from hub.ladderrules import EVERY_NAME
 from hub.plugins import load_registry
-from hub.references import REFERENCES, matches
+from hub.references import matches
 from hub.typewords import model_at
 from hub.yamlfile import read_yaml
 
@@ -105,18 +106,19 @@ def required() -> Iterator[KeyPath]:
 
 def referring() -> Iterator[KeyPath]:
     """Every value of the example that names something."""
-    for reference in REFERENCES:
+    for reference in EVERY_NAME:
         if not reference.pattern.endswith("@"):
             yield from (path for path, _ in matches(VALUES, reference.pattern))
 
 
 def named() -> Iterator[KeyPath]:
     """Every block of the example whose name another block uses."""
-    for reference in REFERENCES:
+    for reference in EVERY_NAME:
         for section in reference.target.sections:
             if section not in ("roles", "people"):  # some of those are there by themselves
                 for _, name in matches(VALUES, reference.pattern):
-                    yield (section, name)
+                    if name in VALUES[section]:  # else it is somebody of another section
+                        yield (section, name)
 
 
 REQUIRED = sorted(set(required()), key=str)

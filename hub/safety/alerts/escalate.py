@@ -122,7 +122,7 @@ class Escalation(Commands):
             return []
         groups = merged([kept_groups(json.loads(each.payload)) for each in rows])
         number = max(each.step for each in rows)
-        last = len(json.loads(row.ladder)["steps"])
+        last = len(json.loads(row.ladder)["who"])
         line = f"Nobody has taken this on yet: step {number} of {last}."
         message = self._alarm(row, line if number > 1 else "")
         message = replace(message, data={**message.data, "step": number})

@@ -229,14 +229,6 @@ def get(connection: Connection, alert: str) -> AlertRow:
     return found
 
 
-def end_ladder(connection: Connection, alert: AlertRow) -> None:
-    """Show that what is still to come of an alert's ladder does not come, though nobody answered
-    the alert itself.
-    """
-    ladder = json.dumps(json.loads(alert.ladder) | {"over": True}, ensure_ascii=False)
-    connection.execute(update(alerts).where(alerts.c.id == alert.id).values(ladder=ladder))
-
-
 def set_incident(connection: Connection, alert: str, incident: str) -> None:
     """Make an alert part of an incident."""
     connection.execute(update(alerts).where(alerts.c.id == alert).values(incident=incident))
@@ -301,8 +293,14 @@ def shown(connection: Connection, *, open_only: bool) -> list[AlertRow]:
     return [*waiting, *decided]
 
 
-def view(row: AlertRow, words: Words, public: Callable[[str], bool], now: datetime) -> AlertView:
-    """An alert as pages and the API show it."""
+def view(
+    row: AlertRow,
+    steps: Sequence[Row[Any]],
+    words: Words,
+    public: Callable[[str], bool],
+    now: datetime,
+) -> AlertView:
+    """An alert as pages and the API show it; `steps` are those of its ladder."""
     verdict: VerdictView | None = None
     if row.verdict_time:
         verdict = VerdictView(
@@ -335,10 +333,11 @@ def view(row: AlertRow, words: Words, public: Callable[[str], bool], now: dateti
         will=will(words, json.loads(row.plan), public),
         verdict=verdict,
         told=[],
+        reviewed=False,
         acknowledged=_answer(row.acknowledged_by, row.acknowledged_time),
         resolved=_answer(row.resolved_by, row.resolved_time, row.resolved_note),
-        ladder=_ladder(row),
-        unheard=row.unheard or None,
+        ladder=_ladder(row, steps),
+        unheard=None if answered(row) else row.unheard or None,
     )
 
 
@@ -346,21 +345,15 @@ def _answer(by: str, time: str, note: str = "") -> AnswerView | None:
     return AnswerView(by=by, time=time, note=note) if time else None
 
 
-def _ladder(row: AlertRow) -> LadderView | None:
+def _ladder(row: AlertRow, steps: Sequence[Row[Any]]) -> LadderView | None:
     if not row.ladder:
         return None
     ladder = json.loads(row.ladder)
-    over = answered(row) or ladder.get("over", False)
     return LadderView(
         name=ladder["name"],
         steps=[
-            LadderStepView(
-                step=each["step"],
-                due=each["due"],
-                who=each["who"],
-                state="told" if each["step"] <= row.step else "called_off" if over else "waiting",
-            )
-            for each in ladder["steps"]
+            LadderStepView(step=each.step, due=each.due, who=who, state=each.state)
+            for each, who in zip(steps, ladder["who"], strict=True)
         ],
     )
 

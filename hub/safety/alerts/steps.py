@@ -21,17 +21,9 @@ StepRow: TypeAlias = Row[Any]
 
 def add(connection: Connection, alert: str, ladder: FixedLadder) -> None:
     """Keep a ladder with its alert."""
-    text = json.dumps(
-        {
-            "id": ladder.id,
-            "name": ladder.name,
-            "steps": [
-                {"step": each.number, "due": iso(each.due), "who": each.who}
-                for each in ladder.steps
-            ],
-        },
-        ensure_ascii=False,
-    )
+    who = [each.who for each in ladder.steps]
+    kept = {"id": ladder.id, "name": ladder.name, "who": who}
+    text = json.dumps(kept, ensure_ascii=False)
     connection.execute(update(alerts).where(alerts.c.id == alert).values(ladder=text))
     connection.execute(
         insert(ladder_steps),
@@ -74,25 +66,15 @@ def told(connection: Connection, rows: Sequence[StepRow], detail: str, now: date
         .where(ladder_steps.c.id.in_([row.id for row in rows]))
         .values(state="told", finished=iso(now), detail=detail)
     )
-    last = max(row.step for row in rows)
-    connection.execute(update(alerts).where(alerts.c.id == rows[0].alert).values(step=last))
 
 
-def call_off(connection: Connection, alert: str, reason: str, now: datetime) -> list[int]:
-    """End what is still to come of an alert's ladder; returns the numbers of those steps."""
-    waiting = (ladder_steps.c.alert == alert, ladder_steps.c.state == "waiting")
-    numbers = list(
-        connection.scalars(
-            select(ladder_steps.c.step).where(*waiting).order_by(ladder_steps.c.step)
-        )
+def call_off(connection: Connection, alert: str, reason: str, now: datetime) -> None:
+    """End what is still to come of an alert's ladder."""
+    connection.execute(
+        update(ladder_steps)
+        .where(ladder_steps.c.alert == alert, ladder_steps.c.state == "waiting")
+        .values(state="called_off", finished=iso(now), detail=reason)
     )
-    if numbers:
-        connection.execute(
-            update(ladder_steps)
-            .where(*waiting)
-            .values(state="called_off", finished=iso(now), detail=reason)
-        )
-    return numbers
 
 
 def shift(connection: Connection, by: timedelta, now: datetime) -> None:
@@ -117,10 +99,12 @@ def backdate(connection: Connection, keys: Sequence[str], moment: datetime) -> N
     connection.execute(late.values(created=iso(moment)))
 
 
-def of_alert(connection: Connection, alert: str) -> list[StepRow]:
-    """Every step of an alert's ladder, in order."""
-    return list(
-        connection.execute(
-            select(ladder_steps).where(ladder_steps.c.alert == alert).order_by(ladder_steps.c.step)
-        )
-    )
+def of_alerts(connection: Connection, chosen: Sequence[str]) -> dict[str, list[StepRow]]:
+    """By alert, every step of its ladder in order, without whom it tells."""
+    found: dict[str, list[StepRow]] = {alert: [] for alert in chosen}
+    if found:
+        columns = (ladder_steps.c[name] for name in ("alert", "step", "due", "state"))
+        wanted = select(*columns).where(ladder_steps.c.alert.in_(chosen))
+        for row in connection.execute(wanted.order_by(ladder_steps.c.alert, ladder_steps.c.step)):
+            found[row.alert].append(row)
+    return found

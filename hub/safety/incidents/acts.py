@@ -241,8 +241,7 @@ class CaseActs(Drills):
             count = "an alert" if waiting == 1 else f"{waiting} alerts"
             raise Refused(f"{count} in it still without a verdict; decide first, then close")
         for one in found:  # nobody is called any more for what somebody has closed
-            if steps.call_off(self._connection, one.id, "its incident was closed", self._now):
-                alerts.end_ladder(self._connection, one)
+            steps.call_off(self._connection, one.id, "its incident was closed", self._now)
         incidents.change(self._connection, incident, self._now, state="closed", update_due="")
         self._write("closed", incident, by, {"why": _short(why)})
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from hub.case_views import CaseLinkView, CasePersonView, TaskView
 from hub.casework import CASE_ROLES, ONE_AT_A_TIME
 from hub.kinds.notifiers import Recipient
+from hub.rulebook import person_of
 from hub.safety import outbox
 from hub.safety.incidents import rows as stories
 from hub.safety.incidents.rows import IncidentRow
@@ -196,8 +197,9 @@ def is_known(connection: Connection, words: Words, person: str) -> bool:
 
 def reach(words: Words, person: str) -> Recipient | None:
     """A person of the configuration as a notice's recipient, without an address yet."""
-    block = words.config.people.get(person)
-    return None if block is None else Recipient(person, block.name)
+    people = words.config.people
+    known = person_of(people, person)
+    return Recipient(known, people[known].name) if known else None
 
 
 def last_of(connection: Connection, group: Sequence[str], kind: str) -> str:

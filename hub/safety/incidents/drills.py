@@ -8,6 +8,7 @@ from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.incidents import rows as incidents
 from hub.safety.outbox import Intention
+from hub.safety.rules.about import of_drill
 from hub.safety.transaction import Transaction
 from hub.storage import eventlog
 
@@ -25,16 +26,12 @@ class Drills(Transaction):
 
     def _of_drill(self, intention: Intention) -> bool:
         if intention.incident or not intention.alert:
-            return self._is_drill(intention.incident)
+            return incidents.is_drill(self._connection, intention.incident)
         return self._played(alerts.get(self._connection, intention.alert))
-
-    def _is_drill(self, incident: str) -> bool:
-        known = bool(incident) and incidents.known(self._connection, incident)
-        return known and bool(incidents.get(self._connection, incident).drill)
 
     def _played(self, alert: AlertRow) -> bool:
         """Whether an alert is part of a drill: its incident is, or what caused it."""
         if alert.incident:
-            return self._is_drill(alert.incident)
+            return incidents.is_drill(self._connection, alert.incident)
         cause = eventlog.get(self._connection, alert.event)
-        return cause is not None and cause.data.get("drill") is True
+        return cause is not None and of_drill(cause)

@@ -149,6 +149,12 @@ def known(connection: Connection, incident: str) -> bool:
     return found is not None
 
 
+def is_drill(connection: Connection, incident: str) -> bool:
+    """Whether an incident is a drill; none, or one that is not known, is not."""
+    found = select(incidents.c.drill).where(incidents.c.id == incident)
+    return incident != "" and bool(connection.scalar(found))
+
+
 def tell(
     connection: Connection, incident: str, event: Event, words: Words, received: datetime
 ) -> None:

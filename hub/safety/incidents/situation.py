@@ -61,10 +61,11 @@ def reminder_notices(
         for notice in told:
             yield _leading_to(notices.again(charter.config, words, message, notice), row)
         return
-    own = charter.config.people[leader.person].contact
+    contact = charter.config.people[leader.person].contact
+    own = [channel for channel in contact if not charter.public(channel)]
     heard = [notice.target for notice in told]
     # Their own addresses first: what others share would ask everyone there.
-    channels = [each for each in heard if each in own] or list(own) or heard
+    channels = [each for each in heard if each in own] or own or heard
     for intention in notices.intentions(
         charter.config, words, message, [leader.person], list(dict.fromkeys(channels))
     ):

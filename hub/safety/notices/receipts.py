@@ -6,7 +6,6 @@ takes a connection and runs inside somebody's transaction.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
@@ -287,8 +286,3 @@ def _is(row: ReceiptRow) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
 
 def _select(connection: Connection, *conditions: ColumnElement[bool]) -> list[ReceiptRow]:
     return list(connection.execute(select(receipts).where(*conditions)))
-
-
-def recipients(action: ActionRow) -> list[str]:
-    """Whom a notice is for, by id."""
-    return [str(one["person"]) for one in json.loads(action.payload)["to"]]

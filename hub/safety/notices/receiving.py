@@ -32,6 +32,7 @@ class Receiving(Transaction):
     ) -> None:
         """Write how an action ended, once."""
 
+    @abstractmethod
     def acknowledge(self, alert: str, by: str, through: str = "") -> None:
         """Somebody has taken an alert on, over a channel."""
 

@@ -14,11 +14,14 @@ from hub.campus import Campus
 from hub.config import Config, Same
 from hub.events import Event
 
+IN_DRILL = " in a drill"
+
 
 @dataclass(frozen=True, slots=True)
 class About:
     """What an event is about; an empty text where it does not say. Two events with the same `scope`
-    are about the same thing: a door, a camera's working, a place, or else the event's subject.
+    are about the same thing: a door, a camera's working, a place, or else the event's subject; what
+    is played in a drill is never the same as what is real.
     """
 
     scope: str
@@ -26,6 +29,12 @@ class About:
     camera: str = ""
     door: str = ""
     places: tuple[str, ...] = ()
+    drill: bool = False
+
+
+def of_drill(event: Event) -> bool:
+    """Whether an event is played in a drill: it says so itself."""
+    return event.data.get("drill") is True
 
 
 def about_event(event: Event, config: Config) -> About:
@@ -50,7 +59,9 @@ def about_event(event: Event, config: Config) -> About:
         places.append(config.cameras[camera].place)
     elif not place and desk is not None and desk.place is not None:
         places.append(desk.place)
-    return About(scope, places[0] if places else "", camera, door, tuple(places))
+    drill = of_drill(event)
+    scope += IN_DRILL if drill else ""
+    return About(scope, places[0] if places else "", camera, door, tuple(places), drill)
 
 
 def camera_for(about: About, config: Config, campus: Campus) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 
 from hub.config import Condition, Rule
 from hub.kinds.notifiers import SEVERITIES, Severity
-from hub.safety.rules.about import SHARED, slim
+from hub.safety.rules.about import IN_DRILL, SHARED, slim
 from hub.safety.rules.clauses import Compiler, Pattern, Seen
 from hub.safety.rules.memory import Key, Mark, Memory, Partial, Waiting
 from hub.units import duration_words
@@ -94,8 +94,11 @@ class CompiledRule:
         return any(each.protocol or each.present is not None for each in conditions)
 
     def key(self, seen: Seen) -> str:
-        """What the event shares with others of this rule; empty where it has no such thing."""
-        return SHARED[self.spec.same](seen.event, seen.about)
+        """What the event shares with others of this rule; empty where it has no such thing. A drill
+        shares nothing with what is real.
+        """
+        shared = SHARED[self.spec.same](seen.event, seen.about)
+        return f"{shared}{IN_DRILL}" if shared and seen.about.drill else shared
 
     # ------------------------------------------------------------ what comes first
 

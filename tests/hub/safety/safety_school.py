@@ -93,6 +93,12 @@ SCHOOL: dict[str, Any] = {
     },
 }  # fmt: skip
 
+CLOSED_WING = SCHOOL["rules"]["closed_wing"]
+# The same rules, where somebody in the closed wing is an intrusion.
+INTRUSIONS: dict[str, Any] = SCHOOL["rules"] | {
+    "closed_wing": CLOSED_WING | {"alert": CLOSED_WING["alert"] | {"incident": "intrusion"}}
+}
+
 
 class ScriptedChannel:
     """A notifier on the hub's own contract that answers as the test says."""

@@ -91,6 +91,7 @@ async def test_severe_is_never_demoted_and_says_so_loudly(tmp_path: Path) -> Non
         alert = await give(house)
         assert alert["severity"] == "severe"
         assert alert["matched"][-1].startswith("NOT demoted, for it is severe, although this rule")
+        assert not (await house.intake.alert(alert["id"]))["reviewed"]
 
 
 async def test_a_verified_alert_restores_the_rule(tmp_path: Path) -> None:
@@ -139,8 +140,11 @@ async def test_a_person_ends_it(tmp_path: Path) -> None:
         for _ in range(3):
             await give(house)
         escalator = Escalator(house.intake)
+        (alert, *_) = await house.intake.alerts()
+        assert (await house.intake.alert(alert["id"]))["reviewed"]
         await escalator.restore("closed_wing", "wing", "head")
         await escalator.restore("closed_wing", "wing", "head")
+        assert not (await house.intake.alert(alert["id"]))["reviewed"]
         (said,) = await told(house, "rule.restored")
         assert said["by"] == "head"
         assert (await give(house))["severity"] == "high"

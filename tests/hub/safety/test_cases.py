@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safety_school import EVENING, SCHOOL, School, school
+from safety_school import EVENING, INTRUSIONS, School, school
 
 from hub.casework import CASE_ROLES, INCIDENT_KINDS, KIND_NAMES
 from hub.clock import iso
@@ -21,16 +21,12 @@ from hub.testing import FakeClock
 from hub.views import IncidentView
 
 TASKS = {"intrusion": {"tasks": ["Look through the camera", "Meet them", "Meet them"]}}
-RULES = dict(SCHOOL["rules"])
-RULES["closed_wing"] = RULES["closed_wing"] | {
-    "alert": RULES["closed_wing"]["alert"] | {"incident": "intrusion"}
-}
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[School]:
     """A school whose intrusions come with tasks."""
-    async with school(tmp_path, FakeClock(EVENING), incidents=TASKS, rules=RULES) as made:
+    async with school(tmp_path, FakeClock(EVENING), incidents=TASKS, rules=INTRUSIONS) as made:
         yield made
 
 

@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from hub.errors import Refused
 from hub.kinds.notifiers import Notice
 from hub.safety.alerts.escalator import Escalator
 from hub.safety.alerts.ladders import Ladders
-from hub.safety.alerts.steps import of_alert
+from hub.safety.alerts.steps import of_alerts
 from hub.safety.incidents.desk import CaseDesk
 from hub.safety.words import Words
 from hub.storage.schema import events
@@ -186,7 +185,7 @@ async def test_taking_it_on_ends_the_ladder_and_tells_everyone_told(tmp_path: Pa
         again = await house.intake.acknowledge(alert, "officer")
         assert again["acknowledged"] == view["acknowledged"]
         assert (await house.journal.read(kinds)).count("alert.acknowledged") == 1
-        rows = await house.journal.read(lambda c: of_alert(c, alert))
+        rows = (await house.journal.read(lambda c: of_alerts(c, [alert])))[alert]
         assert [row.state for row in rows] == ["told", "told", "called_off"]
 
 
@@ -202,7 +201,7 @@ async def test_dismissing_ends_the_ladder(tmp_path: Path) -> None:
         assert "A person verified this." in house.channels["console"].sent[-1].text
         other = await raised(house, "lab")
         await house.intake.verdict(other, "dismissed", "desk")
-        rows = await house.journal.read(lambda c: of_alert(c, other))
+        rows = (await house.journal.read(lambda c: of_alerts(c, [other])))[other]
         assert {row.state for row in rows[1:]} == {"called_off"}
         assert not any(
             notice.alert == other and notice.data.get("step")
@@ -398,8 +397,8 @@ async def test_a_verdict_waits_behind_no_back_off(tmp_path: Path) -> None:
 
 
 async def test_an_alert_since_the_clock_was_set_keeps_its_times(tmp_path: Path) -> None:
-    """Steps of before wait for as long as they had left; those of an alert that was raised by the
-    new clock, before anybody noticed, are not moved along.
+    """Steps of before wait for as long as they had left, and pages say when; those of an alert that
+    was raised by the new clock, before anybody noticed, are not moved along.
     """
     async with school(tmp_path, **settings()) as house:
         first = await raised(house)
@@ -410,10 +409,8 @@ async def test_an_alert_since_the_clock_was_set_keeps_its_times(tmp_path: Path) 
         assert second != first
         await house.clock.advance(1)
         await house.intake.decide(lambda d: d.clock_moved(timedelta(hours=1)))
-        dues = [
-            [from_iso(row.due) for row in await house.journal.read(partial(of_alert, alert=one))]
-            for one in (first, second)
-        ]
+        ladders = [(await house.intake.alert(one))["ladder"] for one in (first, second)]
+        dues = [[from_iso(each["due"]) for each in one["steps"]] for one in ladders if one]
         assert dues[0][1] == EVENING + timedelta(hours=1, minutes=2)
         assert dues[1][1] == EVENING + timedelta(hours=1, minutes=3)
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from safety_school import EVENING, School, school, until
 
 from hub.errors import CommandFailed, NotReady
+from hub.house import House
 from hub.kinds.notifiers import Ack, Notice, Receipt
 from hub.safety.notices.hearing import Hearing
 from hub.safety.notices.picture_links import picture_key
@@ -250,6 +252,21 @@ async def test_opening_the_alert_is_seeing_it(tmp_path: Path) -> None:
         assert (await told(house, alert, "console"))["desk"]["state"] == "accepted"
         (seen,) = await events(house, "notice.seen")
         assert (seen["people"], seen["detail"]) == (["officer"], "opened the alert's page")
+
+
+async def test_who_opens_it_by_the_name_of_their_account_has_seen_it(tmp_path: Path) -> None:
+    """An account is a person's whose id or name it has, as where browsers are told."""
+    async with school(tmp_path) as house:
+        house.perform()
+        alert = await raised(house)
+        await house.settled()
+        page: Any = SimpleNamespace(
+            config=house.config, _parts=SimpleNamespace(intake=house.intake)
+        )
+        await House.opened(page, alert, "somebody else")
+        assert (await told(house, alert))["officer"]["state"] == "accepted"
+        await House.opened(page, alert, "school resource officer")
+        assert (await told(house, alert))["officer"]["state"] == "seen"
 
 
 async def test_times_that_cannot_be_are_ours(tmp_path: Path) -> None:

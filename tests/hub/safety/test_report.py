@@ -14,21 +14,19 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from safety_school import EVENING, SCHOOL, School, school, until
+from safety_school import EVENING, INTRUSIONS, School, school, until
 
 from hub.clock import iso
-from hub.errors import Refused
+from hub.errors import CommandFailed, Refused
 from hub.events import Event
 from hub.incident_room import IncidentRoom
+from hub.kinds.notifiers import Ack, Notice, Receipt
 from hub.ports import Outcome
 from hub.safety.incidents.desk import CaseDesk
+from hub.safety.notices.hearing import Hearing
 from hub.testing import FakeClock
 from hub.views import IncidentView
 
-RULES = dict(SCHOOL["rules"])
-RULES["closed_wing"] = RULES["closed_wing"] | {
-    "alert": RULES["closed_wing"]["alert"] | {"incident": "intrusion"}
-}
 TASKS = {"intrusion": {"tasks": ["Look through the camera", "Meet them"]}}
 SAW = f"{'a' * 32}.jpg"
 KEPT = f"{'b' * 32}.jpg"
@@ -48,7 +46,7 @@ class Rooms:
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[School]:
     """A school whose intrusions come with tasks, and where one bolt sticks."""
-    async with school(tmp_path, FakeClock(EVENING), incidents=TASKS, rules=RULES) as made:
+    async with school(tmp_path, FakeClock(EVENING), incidents=TASKS, rules=INTRUSIONS) as made:
         made.doors.answers["store"] = lambda: Outcome("failed", "the bolt is stuck")
         made.perform()
         yield made
@@ -176,6 +174,29 @@ async def test_a_clock_that_is_off_is_named_and_not_believed(
     made = await room.report(case, "head", "json")
     assert made["moments"][0]["time"] == iso(EVENING)
     assert "Sources whose times may be wrong: camera/wing." in made["missing"]
+
+
+async def test_what_arrived_after_all_is_drawn_as_arrived(
+    house: School, room: IncidentRoom, tmp_path: Path
+) -> None:
+    """A channel that had given up and hears later that a telephone has it: the PDF and the page of
+    the alert say the same.
+    """
+    from hub.report_pdf import Report
+
+    def gives_up(notice: Notice) -> Receipt:
+        raise CommandFailed("no answer")
+
+    post = house.channels["post"]
+    post.answer = gives_up
+    await house.intake.accept(house.seen())
+    await house.settled()
+    await Hearing(house.intake).take("post", Ack("delivered", key=post.sent[0].key))
+    case = (await house.intake.incidents())[0]["id"]
+    made = await room.report(case, "head", "pdf")
+    (receipt,) = next(one["receipts"] for one in made["notices"] if one["key"] == post.sent[0].key)
+    drawn = Report(dict(made), tmp_path)._receipt(receipt)
+    assert drawn.startswith("School resource officer: delivered")
 
 
 async def test_a_report_that_is_taken_away_leaves_a_line(house: School, room: IncidentRoom) -> None:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safety_school import EVENING, SCHOOL, School, school, until
+from safety_school import EVENING, INTRUSIONS, SCHOOL, School, school, until
 from sqlalchemy import Connection, select
 
 from hub.clock import iso
+from hub.identity import accounts
 from hub.safety.incidents.desk import REMIND_EACH_S, CaseDesk
 from hub.safety.incidents.situation import ASKED
 from hub.safety.notices.templates import TEXTS
@@ -25,16 +26,12 @@ SETTINGS = {
     "intrusion": {"update_every": "10m"},
     "fight": {"update_every": "off"},
 }
-RULES = dict(SCHOOL["rules"])
-RULES["closed_wing"] = RULES["closed_wing"] | {
-    "alert": RULES["closed_wing"]["alert"] | {"incident": "intrusion"}
-}
 
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[School]:
     """A school that expects updates about intrusions every ten minutes."""
-    async with school(tmp_path, FakeClock(EVENING), incidents=SETTINGS, rules=RULES) as made:
+    async with school(tmp_path, FakeClock(EVENING), incidents=SETTINGS, rules=INTRUSIONS) as made:
         yield made
 
 
@@ -115,6 +112,24 @@ async def test_the_commander_is_reminded_when_people_have_waited(
     await desk.remind()
     last = (await updates(house))[-1][2]
     assert last["text"].startswith("No situation update since 20:25.")
+
+
+async def test_a_reminder_is_heard_by_the_commander_alone(tmp_path: Path) -> None:
+    """Also where a channel that everyone hears knows them, and where they lead by the name of their
+    account.
+    """
+    head = SCHOOL["people"]["head"] | {"contact": {"siren": "hall", "post": "head@school"}}
+    people = SCHOOL["people"] | {"head": head}
+    async with school(tmp_path, FakeClock(EVENING), people=people) as house:
+        desk = CaseDesk(house.intake)
+        await house.journal.write(
+            lambda c: accounts.add_user_with_hash(c, "Principal", "admin", "none", roles={})
+        )
+        case = await desk.open("Fall", "medical", "high", "gym", "desk")
+        await desk.role(case["id"], "commander", "Principal", "Principal")
+        house.clock.set(EVENING + timedelta(minutes=15))
+        await desk.remind()
+        assert [(each[0], each[1]) for each in await updates(house)] == [("post", ["head"])]
 
 
 async def test_without_a_commander_everyone_who_was_told_is_asked(
@@ -220,7 +235,7 @@ async def test_reminders_come_by_themselves(house: School, desk: CaseDesk) -> No
 async def test_updates_are_said_in_the_language_of_each(tmp_path: Path, templates: bool) -> None:
     """Spanish for who has chosen it; the English template says what is said without it."""
     people = SCHOOL["people"] | {"officer": SCHOOL["people"]["officer"] | {"language": "es"}}
-    changes: dict[str, Any] = {"people": people, "incidents": SETTINGS, "rules": RULES}
+    changes: dict[str, Any] = {"people": people, "incidents": SETTINGS, "rules": INTRUSIONS}
     if templates:
         (tmp_path / "texts" / "en").mkdir(parents=True)
         source = (TEXTS / "en" / "update.txt").read_text(encoding="utf-8")

@@ -79,6 +79,7 @@ async def test_what_is_unheard_is_said_until_somebody_has_it(tmp_path: Path) -> 
         assert alert["unheard"] == "2026-03-02T20:16:10.000Z"
         await house.intake.acknowledge(alert["id"], "desk")
         assert await Escalator(house.intake).unheard() == []
+        assert (await house.intake.alert(alert["id"]))["unheard"] is None
 
 
 async def test_a_late_receipt_ends_it(tmp_path: Path) -> None:

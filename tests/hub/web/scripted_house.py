@@ -360,6 +360,7 @@ class ScriptedHouse:
             "ladder": None,
             "unheard": None,
             "told": [],
+            "reviewed": False,
             **more,
         }
 

@@ -80,9 +80,11 @@ async def test_the_ladder_and_what_is_unheard_are_shown(
 async def test_a_demoted_rule_may_be_trusted_again(
     client: TestClient, sign_in: Any, house: ScriptedHouse
 ) -> None:
-    """The alert says that it is only reviewed, and a press ends that."""
+    """The alert's page says that its rule is only reviewed, and a press ends that."""
     session = await sign_in("front_office")
     house.raise_alert("b4", "check", "Person", matched=["only reviewed, for this rule gave 3"])
+    assert "Trust this rule again" not in await (await client.get("/alerts/b4")).text()
+    house.alert_views["b4"]["reviewed"] = True
     page = await (await client.get("/alerts/b4")).text()
     assert "Trust this rule again" in page
     assert (await press(client, session.identity.csrf, "/alerts/b4/restore-rule"))[0] == 303

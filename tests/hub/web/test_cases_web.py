@@ -9,13 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
-
-from hub.identity import accounts
-from hub.web.security import SESSION_COOKIE
-from hub.web.server import create_app
-from hub.web.stream import Streams
 
 
 class CaseHouse(ScriptedHouse):
@@ -37,14 +32,6 @@ async def house(tmp_path: Path) -> AsyncIterator[CaseHouse]:
     await made.open()
     yield made
     await made.close()
-
-
-@pytest.fixture
-async def client(house: CaseHouse) -> AsyncIterator[TestClient]:
-    """A browser without scripts."""
-    app = create_app(house, Streams(beat_s=0.2, page_beat_s=0.2, write_deadline_s=0.5))
-    async with TestClient(TestServer(app)) as browser:
-        yield browser
 
 
 class Reader:
@@ -77,21 +64,11 @@ class Reader:
 
 
 @pytest.fixture
-def enter(house: CaseHouse, client: TestClient) -> Any:
+def enter(client: TestClient, sign_in: Any) -> Any:
     """Sign somebody in."""
 
     async def of(role: str) -> Reader:
-        def make(conn: Any) -> Any:
-            name = accounts.add_user_with_hash(
-                conn, f"The {role}", role, "no password", roles=house.config.roles
-            )
-            return accounts.open_session(conn, name, house.clock.now())
-
-        opened = await house.journal_write(make)
-        client.session.cookie_jar.update_cookies(
-            {SESSION_COOKIE: opened.secret}, client.make_url("/")
-        )
-        return Reader(client, opened.identity.csrf)
+        return Reader(client, (await sign_in(role)).identity.csrf)
 
     return of
 
@@ -367,6 +344,15 @@ async def test_the_call_card_is_read_and_the_call_is_noted(enter: Any) -> None:
     assert (await sro.page(case)).count("The sro: Called 911") == once
     assert 'href="tel:' not in await sro.page(f"{await sro.opened(drill='yes')}/call")
     await sro.page("/incidents/nothing/call", 404)
+
+
+async def test_a_call_is_noted_where_the_case_goes_on(enter: Any) -> None:
+    """A telephone that still shows the card of what was merged: what is pressed there counts."""
+    sro = await enter("sro")
+    first, second = await sro.opened(), await sro.opened(title="The same fall")
+    await sro.send(f"{first}/merge", {"into": second.rpartition("/")[2]})
+    assert await sro.send(f"{first}/called", {"key": "k"}) == second
+    assert "The sro: Called 911" in await sro.page(second)
 
 
 async def test_the_call_card_for_programs(enter: Any, client: TestClient) -> None:

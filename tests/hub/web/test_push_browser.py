@@ -131,8 +131,9 @@ async def delivered(tab, base, told):
         "ServiceWorker.workerRegistrationUpdated", lambda e: found.extend(e["registrations"])
     )
     await devtools.send("ServiceWorker.enable")
-    while not found:
-        await tab.wait_for_timeout(20)
+    async with asyncio.timeout(30):
+        while not found:
+            await asyncio.sleep(0.02)
     await devtools.send(
         "ServiceWorker.deliverPushMessage",
         {"origin": base, "registrationId": found[0]["registrationId"], "data": json.dumps(told)},

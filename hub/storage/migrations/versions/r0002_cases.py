@@ -73,9 +73,6 @@ def _grow_alerts() -> None:
             alerts.add_column(sa.Column(name, sa.Text, nullable=False, server_default=""))
         for name in ("resolved_note", "ladder"):
             alerts.add_column(sa.Column(name, sa.Text, nullable=False, server_default=""))
-        alerts.add_column(
-            sa.Column("step", sa.Integer, nullable=False, server_default=sa.text("0"))
-        )
         alerts.add_column(sa.Column("unheard", sa.Text, nullable=False, server_default=""))
     op.create_table(
         "ladder_steps",
