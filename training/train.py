@@ -25,6 +25,7 @@ from training.evaluate import evaluate, samples
 from training.find import find
 from training.losses import losses
 from training.network import Network, cells
+from training.norms import renew
 from training.prepare import Material, prepare
 
 SMALL, LARGE = (96, 128, 160), (160, 192, 224, 256)  # small samples first: more of them
@@ -73,7 +74,8 @@ def batch_of(shown: list[Sample], size: int) -> Batch:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How long to train and how: `steps` at most, and `minutes` at most.
+    """How long to train and how: `steps` at most, and `minutes` at most; without any step the
+    norms are taken anew and nothing else changes.
 
     The share `small` of it sees small samples. `frozen` leaves the finest stage as it is: about
     twice as many steps in the same time.
@@ -107,7 +109,7 @@ class Trainer:
         told, sums, counted = time.monotonic(), np.zeros(3), 0
         for until, sizes in ((self._plan.small, SMALL), (1.0, LARGE)):
             made = _Samples(material, sizes, self._plan.batch, self._plan.seed)
-            if self.done() >= until:
+            if self.done() >= until or not self._plan.steps:
                 continue
             for batch in DataLoader(made, batch_size=None, num_workers=self._plan.workers):
                 if self.done() >= until:
@@ -118,12 +120,13 @@ class Trainer:
                 if time.monotonic() - told > TELL_EVERY:
                     self._tell(sums / counted, shown, log, progress)
                     told, sums, counted = time.monotonic(), np.zeros(3), 0
+        renew(self.averaged, material, progress)
         self._tell(sums / max(1, counted), shown, log, progress)
 
     def done(self) -> float:
         """How much of the plan is behind us."""
         spent = (time.monotonic() - self._began) / 60
-        return max(self._step / self._plan.steps, spent / self._plan.minutes)
+        return max(self._step / max(1, self._plan.steps), spent / self._plan.minutes)
 
     def _learn(
         self, luma: Tensor, people: Tensor, there: Tensor, doubt: Tensor, size: int

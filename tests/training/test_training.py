@@ -113,6 +113,36 @@ def test_the_finest_stage_stays_as_it_is_where_that_is_asked(tmp_path: Path) -> 
     assert torch.equal(kept["eighth.0.0.weight"], before["eighth.0.0.weight"])
 
 
+def test_norms_taken_anew_are_those_of_many_samples_and_no_weight_moves() -> None:
+    """Whatever the norms remembered, they end as what the weights give for new samples."""
+    import torch
+    from rich.progress import Progress
+
+    from training import pictures, sprites
+    from training.network import Network
+    from training.norms import renew
+    from training.prepare import Material
+
+    frames = list(pictures.school(4, 3))
+    drawn, cars = list(sprites.drawn(2, 3)), list(sprites.cars(1, 3))
+    bare = [pictures.without_people(frame) for frame in frames]
+    material = Material([*frames, *bare], [*frames, *bare], drawn, drawn, cars)
+    torch.manual_seed(1)
+    network = Network().eval()
+    weights = {name: value.clone() for name, value in network.named_parameters()}
+    found = []
+    for spoilt in (0.0, 50.0):
+        for norm in (each for each in network.modules() if isinstance(each, torch.nn.BatchNorm2d)):
+            norm.running_mean += spoilt
+        with Progress(disable=True) as progress:
+            renew(network, material, progress, batches=2)
+        assert not network.training
+        found.append({name: value.clone() for name, value in network.named_buffers()})
+    assert all(torch.equal(value, weights[name]) for name, value in network.named_parameters())
+    assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
+    assert network.eighth[0][1].momentum == 0.1
+
+
 @pytest.mark.material
 def test_ten_minutes_of_training_lead_from_pictures_to_a_model_that_finds_people(
     material: Path, tmp_path: Path
