@@ -9,20 +9,22 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from hub import errors
 from hub.announcements import words
 from hub.errors import BadConfig, NotReady, Problem, VestibuleError
 from hub.kinds import BrokerAddress, Context, Kind, Probed, Subscription
-from hub.kinds.access_control import Capabilities, DoorReport, Verb
+from hub.kinds.access_control import AccessReport, Capabilities, DoorReport, Verb
 from hub.kinds.cameras import Purpose, VideoSource
 from hub.kinds.notifiers import Ack, Channel, Notice, Receipt
 from hub.kinds.visitors import Screening, Visit
 
 NONE = type(None)
+# Only a use of a credential has `access`, so that the first that fits is the right one.
+REPORT = Annotated[AccessReport | DoorReport, Field(union_mode="left_to_right")]
 START_S = 25.0
 CLOSE_S = 1.5
 
@@ -64,7 +66,8 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
         **_EVERY,
         "command": Call((str, Verb, str), within_s=8.0),
         "refresh": Call((str,), within_s=5.0),
-        "reports": Call(gives=DoorReport, stream=True),
+        "lockdown_all": Call((bool, str), within_s=8.0),
+        "reports": Call(gives=REPORT, stream=True),
     },
     "notifiers": {
         **_EVERY,
@@ -82,7 +85,10 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
 }
 
 # What an instance may leave out; it says with its start which it has.
-OPTIONAL: Mapping[Kind, tuple[str, ...]] = {"notifiers": ("acks", "application_server_key")}
+OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
+    "access_control": ("lockdown_all",),
+    "notifiers": ("acks", "application_server_key"),
+}
 # What an instance says of itself once, when it has been built and again when it has started.
 TRAITS: Mapping[Kind, tuple[str, Any]] = {
     "access_control": ("capabilities", Capabilities),

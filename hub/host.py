@@ -137,6 +137,7 @@ class Host:
                 door: device.model_validate(each) if device and each is not None else each
                 for door, each in devices
             },
+            credential_key=bytes.fromhex(said["credential_key"]),
             publish=lambda event: self._publish(instance, event),
             broker=lambda: self._broker(instance),
             subscriptions=lambda people: self._subscriptions(instance, people),

@@ -12,7 +12,7 @@ from hub.config import DriverBlock, HostedBlock
 from hub.errors import NotReady, PluginError, VestibuleError
 from hub.hosts import Misbehaved, PluginHost
 from hub.kinds import Context, Driver, Kind
-from hub.kinds.access_control import Capabilities, DoorReport, Verb
+from hub.kinds.access_control import AccessReport, Capabilities, DoorReport, Verb
 from hub.kinds.cameras import Purpose, VideoSource
 from hub.kinds.notifiers import Ack, Channel, Notice, Receipt
 from hub.kinds.visitors import Screening, Visit
@@ -122,6 +122,13 @@ class IsolatedController(Isolated):
     """An access controller in a host. Until it has said what it can, it can nothing."""
 
     capabilities = Capabilities(verbs=frozenset())
+    lockdown_all: Callable[[bool, str], Awaitable[None]] | None = None
+
+    def _offers(self, methods: list[str]) -> None:
+        self.lockdown_all = self._lockdown_all if "lockdown_all" in methods else None
+
+    async def _lockdown_all(self, engaged: bool, key: str) -> None:
+        await self._call("lockdown_all", engaged, key)
 
     def _adopt(self, sent: Any) -> None:
         self.capabilities = trait_of(self._kind, sent)
@@ -132,7 +139,7 @@ class IsolatedController(Isolated):
     async def refresh(self, door: str) -> None:
         await self._call("refresh", door)
 
-    async def reports(self) -> AsyncIterator[DoorReport]:
+    async def reports(self) -> AsyncIterator[DoorReport | AccessReport]:
         async for report in self.host.stream(self._kind, self.key, "reports"):
             yield report
 
@@ -251,4 +258,5 @@ def _told(context: Context) -> Message:
             door: None if device is None else plain(device)
             for door, device in context.devices.items()
         },
+        "credential_key": context.credential_key.hex(),
     }

@@ -6,6 +6,8 @@ These modules hold contracts and plain data only: no I/O, nothing of the hub's o
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -110,6 +112,11 @@ async def _no_unsubscribe(subscription: str) -> None:
     """There is nothing to forget outside the hub."""
 
 
+def _any_key() -> bytes:
+    """A driver that was built outside a hub refers to credentials as nobody else does."""
+    return secrets.token_bytes(32)
+
+
 def _no_progress(label: str, done: int, total: int) -> None:
     """Progress of a driver that was built outside a hub is not shown."""
 
@@ -149,7 +156,8 @@ class Context:
     the built-in one when the configuration names none. `progress(label, done, total)` shows long
     work to people. `threads` is how many a detector may use for one look. `subscriptions(people)`
     gives a notifier the browsers in which these people (ids) asked to be told, all with none named,
-    and `unsubscribe(id)` forgets one that is gone.
+    and `unsubscribe(id)` forgets one that is gone. `credential_key` is what `reference` is made
+    with: the hub keeps one for its whole life, and makes it itself.
     """
 
     name: str
@@ -165,3 +173,14 @@ class Context:
     threads: int = 1
     subscriptions: Callable[[Collection[str]], Awaitable[list[Subscription]]] = _no_subscriptions
     unsubscribe: Callable[[str], Awaitable[None]] = _no_unsubscribe
+    credential_key: bytes = field(default_factory=_any_key, repr=False)
+
+    def reference(self, text: str) -> str:
+        """What stands for a card's number or a code in an `AccessReport`: 16 hexadecimal digits.
+
+        The same text gives the same, over restarts and for every driver of this installation, and
+        another in any other. Who has not its key cannot find the text, not even by trying all.
+        """
+        return hashlib.blake2b(
+            text.encode("utf-8", "surrogatepass"), key=self.credential_key, digest_size=8
+        ).hexdigest()

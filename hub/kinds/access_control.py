@@ -29,6 +29,7 @@ LOCK_VERBS: frozenset[Verb] = frozenset({"lock", "lockdown"})
 
 Lock = Literal["locked", "unlocked", "jammed", "moving", "unknown"]
 Position = Literal["open", "closed", "unknown"]
+Access = Literal["granted", "denied", "duress"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,9 @@ class DoorReport:
     remembered value must say false. `remembered` marks a value kept from before (a retained
     message, a cache): it is shown, greyed, but is no news and never counts as fresh. `passage` says
     that somebody was just let through or pushes to leave, so the opening that follows is no
-    break-in.
+    break-in. `tampered` is whether the device says that it is being opened or torn off; None where
+    this report says nothing about that. `lockdown` is whether the device is in its own lockdown,
+    None where it cannot tell: one that is locked and no longer in it lets ordinary badges in.
     """
 
     door: str
@@ -53,6 +56,24 @@ class DoorReport:
     detail: str = ""
     remembered: bool = False
     passage: bool = False
+    tampered: bool | None = None
+    lockdown: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessReport:
+    """Somebody used a credential at a door, with the time at the source.
+
+    `credential` refers to it, so that two uses of one can be told to be the same
+    (`Context.reference` makes that of a card's number): never the number, the code or a name.
+    `duress` means that the holder says, by their code or finger, that somebody forces them.
+    """
+
+    door: str
+    time: datetime
+    access: Access
+    credential: str = ""
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,10 @@ class Capabilities:
 
     A report older than `stale_after_s` seconds no longer counts. `without_position` names doors
     that have no contact, so that the lock alone can conclude that they are secured.
+    `lockdown_native` says that `lockdown` is the controller's own, not a lock command in its place;
+    `badges_still_work` that ordinary holders still enter after it; `local_siren` that something at
+    the door makes noise with it. `egress` is `free` where the maker promises that no verb affects
+    leaving: that is shown, and takes the place of nobody's attestation.
     """
 
     verbs: frozenset[Verb]
@@ -70,6 +95,7 @@ class Capabilities:
     has_position: bool = True
     stale_after_s: float = 30.0
     without_position: frozenset[str] = frozenset()
+    egress: Literal["free"] | None = None
 
 
 @runtime_checkable
@@ -82,6 +108,11 @@ class AccessController(Protocol):
     It may also offer `async def adopt(self, devices: Mapping[str, Any]) -> None`: the doors behind
     it, and what each says under `device:`, are these from now on, and one whose device is the same
     does not notice. Without it the controller is started afresh whenever a door comes or goes.
+
+    And it may offer `async def lockdown_all(self, engaged: bool, key: str) -> None`: its own
+    lockdown of all doors behind it, with one call, begun or ended. Returning means handed over, as
+    with `command`, and it raises the same; what each door does is seen from its reports. One that
+    has none may also say so with `lockdown_all = None`.
     """
 
     @property
@@ -105,7 +136,7 @@ class AccessController(Protocol):
         """Ask the device to report its state afresh."""
         ...
 
-    def reports(self) -> AsyncIterator[DoorReport]:
+    def reports(self) -> AsyncIterator[DoorReport | AccessReport]:
         """Every report, as it comes, until closed; raises `NotReady` when the link is lost."""
         ...
 

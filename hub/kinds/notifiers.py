@@ -32,9 +32,13 @@ class Notice:
     sign-in and works for a short while only.
 
     In `data`: `verdict` and `by` of a verdict; `earlier`, the notices that this channel was given
-    before about the same alert, oldest first, each `{"key": ..., "time": RFC 3339}`; `step`, the
-    number of the escalation step, from 1; `instead_of`, the notifiers that did not take it before
-    this one; `digest`, how many notices a digest stands for, which has no `alert`.
+    before about the same alert (of an update: the same incident), oldest first, each
+    `{"key": ..., "time": RFC 3339}`; `step`, the number of the escalation step, from 1; `again`
+    where an alert goes on; `verified` of an update, whether it is known to be real; `closed`, the
+    incident that an update says is over, with `goes_on` where another goes on; `instead_of`, the
+    notifiers that did not take it before this one; `digest`, how many notices a digest stands for,
+    which has no `alert`; `protocol`, `run` and `phase` (`start`, `clear`, `fire`) of a notice about
+    a protocol that is in force.
     """
 
     key: str

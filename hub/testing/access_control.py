@@ -3,63 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from hub.errors import CommandFailed, NotReady, VestibuleError
-from hub.kinds import Block
-from hub.kinds.access_control import VERBS, AccessController, Capabilities, DoorReport, Verb
+from hub.errors import CommandFailed, NotReady
+from hub.kinds.access_control import LOCK_VERBS, VERBS, Capabilities, Verb
 from hub.testing.contract import Trial, needs, promise
-from hub.testing.device import Device
-from hub.testing.driven import DrivenContract
+from hub.testing.doors import DoorsUnderTest
+from hub.testing.heard import QUIET, Heard, listening
+from hub.testing.watch import overhear
 
-FLOOD = 6000
+FLOOD = 2500
 HELD = 2048
-QUIET = 0.5  # seconds without a report after which no more is expected
+LOOKS = 0.1  # seconds between two looks at what was dropped
+NEVER_DROPS = 2.0  # seconds after which a driver that has dropped nothing is taken to drop nothing
+SECURED = frozenset({"locked", "unknown"})  # unknown where a door cannot be read
+CARDS = ("10482139", "10482140")
 
 
-class AccessControllerContract(DrivenContract):
+class AccessControllerContract(DoorsUnderTest):
     """What the hub relies on in an access controller.
 
     `doors` gives each door's `device:` block. Set `answers` to false where a lock cannot be asked
     for its state. `loss_told` is how long a lost device may go unnoticed.
     """
-
-    kind = "access_control"
-    protocol = AccessController
-    reaches = frozenset({"command"})
-    doors: ClassVar[Mapping[str, Mapping[str, Any]]] = {"main": {}}
-    answers: ClassVar[bool] = True
-    loss_told: ClassVar[float] = 15.0
-
-    def devices(self, device: Device) -> Mapping[str, Block]:
-        """The doors' blocks, parsed."""
-        model = self.driver.device or Block
-        return {door: model.model_validate(block) for door, block in self.doors.items()}
-
-    def calls(self, instance: Any) -> Mapping[str, Callable[[], Awaitable[Any]]]:
-        door, verb = next(iter(self.doors)), self._verb(instance)
-        return {
-            "command": lambda: instance.command(door, verb, "contract"),
-            "refresh": lambda: instance.refresh(door),
-        }
-
-    async def works(self, trial: Trial, instance: Any) -> None:
-        """A door takes a command, and reports when it is asked."""
-        __tracebackhide__ = True
-        door = next(iter(self.doors))
-        async with _listening(instance) as heard:
-            await instance.command(door, self._verb(instance), "contract")
-            await instance.refresh(door)
-            if self.answers:
-                found = await _hears(heard, lambda report: report.answers, self.recovers)
-                promise(
-                    found,
-                    f"expected a report that answers refresh() within {self.recovers:g} s, "
-                    f"found {heard.reports or 'none'}",
-                    "report what the device says, with answers=True, after each refresh()",
-                )
 
     def test_capabilities_are_a_constant(self) -> None:
         """What it can do never changes, and is of the hub's six verbs."""
@@ -83,6 +49,11 @@ class AccessControllerContract(DrivenContract):
                 not before.lockdown_native or "lockdown" in before.verbs,
                 "expected lockdown_native only with the verb `lockdown`",
                 "add the verb or say that it has none",
+            )
+            promise(
+                before.egress in (None, "free"),
+                f"expected `egress` to be 'free' or None, found {before.egress!r}",
+                "say 'free' where the maker promises it for every verb, else leave it out",
             )
 
         self.run(scenario)
@@ -112,15 +83,16 @@ class AccessControllerContract(DrivenContract):
 
         async def scenario(trial: Trial) -> None:
             instance = trial.build()
-            door, verb = next(iter(self.doors)), self._verb(instance)
             for _ in range(2):
-                call = instance.command(door, verb, "contract")
-                result = await self.ends("command", call, self.recovers)
-                promise(
-                    isinstance(result, NotReady),
-                    f"expected command() to raise NotReady while not started, found {result!r}",
-                    "raise NotReady where there is no link",
-                )
+                for name, call in self.calls(instance).items():
+                    if name not in self.reaches:
+                        continue
+                    result = await self.ends(name, call(), self.recovers)
+                    promise(
+                        isinstance(result, NotReady),
+                        f"expected {name}() to raise NotReady while not started, found {result!r}",
+                        "raise NotReady where there is no link",
+                    )
                 await self.in_time("start", instance.start())
                 await self.in_time("close", instance.close())
 
@@ -132,7 +104,7 @@ class AccessControllerContract(DrivenContract):
         async def scenario(trial: Trial) -> None:
             instance = trial.build()
             await self.in_time("start", instance.start())
-            async with _listening(instance) as heard:
+            async with listening(instance) as heard:
                 await instance.refresh(next(iter(self.doors)))
                 await asyncio.sleep(0)
                 await self.in_time("close", instance.close())
@@ -146,21 +118,125 @@ class AccessControllerContract(DrivenContract):
         self.run(scenario)
 
     def test_reports_are_of_its_doors_and_timed(self) -> None:
-        """Each report names a door of the configuration and has an aware time."""
+        """Each report names a door of the configuration, has an aware time and is one thing:
+        what was kept from before is no answer.
+        """
 
         async def scenario(trial: Trial) -> None:
-            async with self.started(trial) as instance, _listening(instance) as heard:
+            async with self.started(trial) as instance, listening(instance) as heard:
                 for door in self.doors:
                     await self.in_time("refresh", instance.refresh(door))
-                await _hears(heard, lambda report: report.answers, QUIET)
+                await heard.hears(lambda report: report.answers, QUIET)
                 for report in heard.reports:
+                    self._is_sound(report)
+
+        self.run(scenario)
+
+    def test_its_own_lockdown_reaches_every_door(self) -> None:
+        """Where it has a lockdown of its own, each door answers that it is locked, and each
+        answers again once that is over. Without one there is nothing to promise.
+        """
+
+        async def scenario(trial: Trial) -> None:
+            async with self.started(trial) as instance, listening(instance) as heard:
+                whole = getattr(instance, "lockdown_all", None)
+                if whole is None:
+                    return
+                await self._unlocked(instance, heard, *self.doors)
+                for engaged, locks in ((True, SECURED), (False, None)):
+                    before = len(heard.reports)
+                    await self.in_time("lockdown_all", whole(engaged, f"contract {engaged}"))
+                    for door in self.doors:
+                        promise(
+                            await self._asked(instance, heard, door, before, locks),
+                            f"expected {door} to answer within {self.recovers:g} s of "
+                            f"lockdown_all({engaged}), found {heard.reports[before:] or 'nothing'}",
+                            "hand it to every door, and report what each says of itself",
+                        )
+
+        self.run(scenario)
+
+    @needs("lie")
+    def test_a_lie_is_not_believed(self) -> None:
+        """A device that says it has locked, and has not, is never reported as locked."""
+
+        async def scenario(trial: Trial) -> None:
+            door = next(iter(self.doors))
+            async with self.started(trial) as instance, listening(instance) as heard:
+                await self._unlocked(instance, heard, door)
+                await trial.device.lie(door)
+                before = len(heard.reports)
+                for verb in sorted(LOCK_VERBS & instance.capabilities.verbs):
+                    told = len(heard.reports)
+                    await self.ends("command", instance.command(door, verb, verb), self.recovers)
+                    await self._asked(instance, heard, door, told, None)
+                await asyncio.sleep(QUIET)
+                false = [each for each in heard.since(before, door) if each.lock == "locked"]
+                promise(
+                    not false,
+                    f"expected no report to say locked, found {false[:1]}",
+                    "report what you read from the lock, not what you told it or it took",
+                )
+
+        self.run(scenario)
+
+    @needs("vanish")
+    def test_a_reboot_in_the_middle_of_a_command(self) -> None:
+        """The command ends in a success or an error of hub, and then the driver works again."""
+
+        async def scenario(trial: Trial) -> None:
+            door = next(iter(self.doors))
+            async with self.started(trial) as instance:
+                await self.works(trial, instance)
+                call = instance.command(door, self._verb(instance), "in the middle")
+                command = asyncio.ensure_future(call)
+                await asyncio.sleep(0)
+                await trial.device.reboot()
+                await self.ends("command", command, self.deadline)
+                await self._working_again(trial, instance)
+
+        self.run(scenario)
+
+    @needs("use")
+    def test_a_credential_is_referred_to_and_never_told(self) -> None:
+        """A card that is used is told by a reference, the same each time; its number is nowhere."""
+
+        async def scenario(trial: Trial) -> None:
+            door = next(iter(self.doors))
+            with overhear() as texts:
+                async with self.started(trial) as instance, listening(instance) as heard:
+                    await self.works_with(instance, heard)
+                    for count, card in enumerate((*CARDS, CARDS[0]), start=1):
+                        await trial.device.use(door, card)
+                        promise(
+                            await heard.until(lambda: len(heard.uses) >= count, self.recovers),  # noqa: B023
+                            f"expected an AccessReport within {self.recovers:g} s of the use of "
+                            f"a card, found {heard.uses or 'none'}",
+                            "report each use of a credential as it comes",
+                        )
+                    await asyncio.sleep(QUIET)
+                    texts.add("repr() of the driver", repr(instance))
+            for report in heard.reports:
+                texts.add("a report", report)
+            for report in heard.uses:
+                self._is_sound(report)
+            for event in trial.events:
+                texts.add("an event", event)
+            first, other, again = (report.credential for report in heard.uses[:3])
+            promise(
+                first and first == again and first != other and len(heard.uses) == 3,
+                f"expected one report for each use, with the same reference for the same card and "
+                f"another for another, found {heard.uses}",
+                "set credential=context.reference(number), and report each use once",
+            )
+            for where, text in texts.texts:
+                for card in CARDS:
+                    shown = (card, f"{int(card):x}", f"{int(card):X}")
                     promise(
-                        isinstance(report, DoorReport)
-                        and report.door in self.doors
-                        and report.time.tzinfo is not None,
-                        f"expected a DoorReport of {sorted(self.doors)} with an aware time, found "
-                        f"{report}",
-                        "map the device's own names to door ids; take context.clock.now()",
+                        not any(form in text for form in shown),
+                        f"expected no number of a card to be shown, found one in {where}",
+                        "leave out what the device was given; context.reference(number) tells "
+                        "one card from another",
                     )
 
         self.run(scenario)
@@ -170,10 +246,10 @@ class AccessControllerContract(DrivenContract):
         """When the device goes a report says offline, or reports() raises NotReady."""
 
         async def scenario(trial: Trial) -> None:
-            async with self.started(trial) as instance, _listening(instance) as heard:
+            async with self.started(trial) as instance, listening(instance) as heard:
                 await self.works_with(instance, heard)
                 await trial.device.vanish()
-                told = await _hears(heard, lambda report: not report.online, self.loss_told)
+                told = await heard.hears(lambda report: not report.online, self.loss_told)
                 promise(
                     told or isinstance(heard.error, NotReady),
                     f"expected the loss to be told within {self.loss_told:g} s, found "
@@ -192,8 +268,8 @@ class AccessControllerContract(DrivenContract):
             async with self.started(trial) as instance:
                 await trial.device.flood(door, FLOOD)
                 await self._taken_in(instance)
-                async with _listening(instance) as heard:
-                    await _quiet(heard)
+                async with listening(instance) as heard:
+                    await heard.drained(lambda: _newest(heard) == "locked", self.recovers)
                 promise(
                     len(heard.reports) <= HELD,
                     f"expected at most {HELD} reports to be held, found {len(heard.reports)} of "
@@ -206,80 +282,26 @@ class AccessControllerContract(DrivenContract):
                     f"expected what was dropped to be counted, found dropped = {dropped!r}",
                     "count dropped reports in an attribute `dropped`",
                 )
-                locks = [report.lock for report in heard.reports if report.lock is not None]
                 promise(
-                    locks and locks[-1] == "locked",
-                    f"expected the newest report (locked) to be kept, found {locks[-1:]}",
+                    _newest(heard) == "locked",
+                    f"expected the newest report (locked) to be kept, found {_newest(heard)}",
                     "when the queue is full drop the oldest, never the newest",
                 )
 
         self.run(scenario)
 
-    async def works_with(self, instance: Any, heard: Heard) -> None:
-        """The first report has come, so that what follows is news."""
-        await instance.refresh(next(iter(self.doors)))
-        await _hears(heard, lambda report: report.online, self.recovers if self.answers else QUIET)
-
     async def _taken_in(self, instance: Any) -> None:
-        """Wait until the driver has read what the device sent, or stops counting."""
-        before, quiet = -1, 0
-        while quiet < 5:
-            await asyncio.sleep(0.1)
+        """Wait until the driver has read what the device sent: it has dropped some and drops no
+        more, or it drops none.
+        """
+        before, quiet = 0, 0.0
+        while quiet < (3 * LOOKS if before else NEVER_DROPS):
+            await asyncio.sleep(LOOKS)
             now = getattr(instance, "dropped", 0)
-            quiet = quiet + 1 if now == before else 0
+            quiet = quiet + LOOKS if now == before else 0.0
             before = now
 
-    def _verb(self, instance: Any) -> Verb:
-        """A verb that moves nothing far: of those it takes, unlock before others."""
-        order: tuple[Verb, ...] = ("unlock", *VERBS)
-        return next((verb for verb in order if verb in instance.capabilities.verbs), "unlock")
 
-
-class Heard:
-    """The reports of a controller so far, and how reading them ended."""
-
-    def __init__(self, instance: Any) -> None:
-        self.reports: list[DoorReport] = []
-        self.error: BaseException | None = None
-        self.task = asyncio.create_task(self._listen(instance), name="contract reader")
-
-    async def _listen(self, instance: Any) -> None:
-        try:
-            async for report in instance.reports():
-                self.reports.append(report)
-        except VestibuleError as error:
-            self.error = error
-
-
-@contextlib.asynccontextmanager
-async def _listening(instance: Any) -> AsyncIterator[Heard]:
-    heard = Heard(instance)
-    try:
-        yield heard
-    finally:
-        heard.task.cancel()
-        await asyncio.gather(heard.task, return_exceptions=True)
-
-
-async def _hears(
-    heard: Heard, wanted: Callable[[DoorReport], bool], within: float
-) -> DoorReport | None:
-    """The first report that is wanted; None when none came or reading ended."""
-    loop = asyncio.get_running_loop()
-    until = loop.time() + within
-    while loop.time() < until:
-        for report in heard.reports:
-            if wanted(report):
-                return report
-        if heard.task.done():
-            return None
-        await asyncio.sleep(0.01)
-    return None
-
-
-async def _quiet(heard: Heard) -> None:
-    """Wait until no report has come for a while."""
-    count = -1
-    while count != len(heard.reports):
-        count = len(heard.reports)
-        await asyncio.sleep(QUIET)
+def _newest(heard: Heard) -> str | None:
+    """What the newest report that says anything of a lock says of it."""
+    return next((each.lock for each in reversed(heard.doors) if each.lock is not None), None)

@@ -9,7 +9,7 @@ from typing import Any
 from hub.kinds import BrokerAddress
 from hub.testing.cable import Cable
 
-TROUBLES = ("vanish", "fall_silent", "speak_nonsense", "flood")
+TROUBLES = ("vanish", "fall_silent", "speak_nonsense", "flood", "lie")
 
 
 class Device:
@@ -18,7 +18,7 @@ class Device:
     `start` brings it up and `stop` takes it down. `settings` are the keys of the driver's block
     that lead to it, known once it is up. Override those troubles that it can have; `come_back` ends
     any of them. Tests that need a trouble which is not overridden are left out, and listed as such
-    at the end of the run.
+    at the end of the run. `use` is no trouble: override it where credentials are used at the doors.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -43,8 +43,21 @@ class Device:
     async def flood(self, door: str, count: int) -> None:
         """Have a door report its state `count` times, as fast as it goes; the last is locked."""
 
+    async def lie(self, door: str) -> None:
+        """Take commands for a door and say that they were obeyed, while its lock stays unlocked;
+        asked how it is, say what is so.
+        """
+
     async def come_back(self) -> None:
         """Be as at the start."""
+
+    async def reboot(self) -> None:
+        """Go down and come back at once: connections drop, and what was begun is forgotten."""
+        await self.vanish()
+        await self.come_back()
+
+    async def use(self, door: str, number: str) -> None:
+        """Have somebody use a card of this number (digits) at a door."""
 
     async def broker(self) -> BrokerAddress:
         """The site's MQTT broker, for drivers that use `Context.broker`."""
@@ -54,7 +67,7 @@ class Device:
 
     @classmethod
     def can(cls, trouble: str) -> bool:
-        """Whether this device can have a trouble (one of `TROUBLES`)."""
+        """Whether this device can have a trouble (one of `TROUBLES`), or `use`."""
         return getattr(cls, trouble) is not getattr(Device, trouble)
 
 

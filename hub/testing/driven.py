@@ -183,9 +183,10 @@ class DrivenContract(DescribedContract):
                         continue
                     if trouble:
                         await getattr(trial.device, trouble)()
+                    within = self.deadline if trouble else self.recovers
                     for name, call in self._all_calls(instance).items():
                         with contextlib.suppress(ContractBroken):  # told by its own test
-                            result = await self.comes_of(name, call(), self.deadline)
+                            result = await self.comes_of(name, call(), within)
                             if isinstance(result, BaseException):
                                 heard.raised(result)
                             heard.add(f"the result of {name}()", repr(result))
@@ -321,7 +322,7 @@ class DrivenContract(DescribedContract):
                     return
             except (VestibuleError, ContractBroken, TimeoutError) as error:
                 said = error
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(0.02)
             result = await self.ends("start", instance.start(), self.recovers)
             said = result if isinstance(result, BaseException) else said
         promise(

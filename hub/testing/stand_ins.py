@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,11 @@ from numpy.typing import NDArray
 
 from hub.clock import Clock, SystemClock
 from hub.errors import CommandFailed, NotReady
+from hub.kinds import Context
 from hub.kinds.access_control import (
     VERBS,
+    Access,
+    AccessReport,
     Capabilities,
     DoorReport,
     Lock,
@@ -111,24 +114,33 @@ class FakeDoorPanel:
     """A controller whose doors a test moves.
 
     A command is kept in `commands` as (door, verb, key) and obeyed at once, unless `obeys` is
-    false (then nothing follows) or `refuses` has a reason for the door (then `CommandFailed`).
+    false (then nothing follows), `refuses` has a reason for the door (then `CommandFailed`) or the
+    door is in `lies` (then it is taken, and the lock stays as it is). `lockdown_all` is taken as a
+    command of each door.
     """
 
     capabilities = Capabilities(
         verbs=frozenset(VERBS), lockdown_native=True, badges_still_work=False
     )
 
-    def __init__(self, doors: Iterable[str], clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        doors: Iterable[str],
+        clock: Clock | None = None,
+        reference: Callable[[str], str] | None = None,
+    ) -> None:
         self.commands: deque[tuple[str, Verb, str]] = deque(maxlen=HELD)
         self.obeys = True
         self.refuses: dict[str, str] = {}
+        self.lies: set[str] = set()
         self.dropped = 0
         self.locks: dict[str, Lock] = dict.fromkeys(doors, "locked")
         self.positions: dict[str, Position] = dict.fromkeys(self.locks, "closed")
         self._clock = clock or SystemClock()
+        self._reference = reference or Context("panel").reference
         self._line_up = True
         self._started = False
-        self._reports: asyncio.Queue[DoorReport | None] = asyncio.Queue(HELD)
+        self._reports: asyncio.Queue[DoorReport | AccessReport | None] = asyncio.Queue(HELD)
 
     async def start(self) -> None:
         """Join the line; raises `NotReady` while it is cut."""
@@ -146,8 +158,17 @@ class FakeDoorPanel:
             raise CommandFailed(self.refuses[door])
         self.commands.append((door, verb, key))
         if self.obeys:
-            self.locks[door] = BECOMES[verb]
+            if door not in self.lies:
+                self.locks[door] = BECOMES[verb]
             self.report(door, answers=True, passage=verb == "momentary")
+
+    async def lockdown_all(self, engaged: bool, key: str) -> None:
+        """Command every door; raises what the first that fails raises, once all were told."""
+        verb: Verb = "lockdown" if engaged else "lockdown_release"
+        told = (self.command(door, verb, key) for door in self.locks)
+        for failed in await asyncio.gather(*told, return_exceptions=True):
+            if failed is not None:
+                raise failed
 
     async def refresh(self, door: str) -> None:
         """Report the door's state as an answer, unless it does not obey."""
@@ -155,7 +176,7 @@ class FakeDoorPanel:
         if self.obeys:
             self.report(door, answers=True)
 
-    async def reports(self) -> AsyncIterator[DoorReport]:
+    async def reports(self) -> AsyncIterator[DoorReport | AccessReport]:
         """Reports as they come; the newest are kept when nobody reads."""
         while (report := await self._reports.get()) is not None:
             yield report
@@ -182,6 +203,10 @@ class FakeDoorPanel:
         self.locks[door] = lock
         self.report(door)
 
+    def use(self, door: str, number: str, access: Access = "granted") -> None:
+        """Somebody uses a card of this number, which is told by its reference."""
+        self._push(AccessReport(door, self._clock.now(), access, self._reference(number)))
+
     def cut(self) -> None:
         """The line is cut: doors are offline, reports end, commands are `NotReady`."""
         self._line_up = False
@@ -204,7 +229,7 @@ class FakeDoorPanel:
         if door not in self.locks:
             raise CommandFailed(f"the door panel has no door {door}")
 
-    def _push(self, report: DoorReport | None) -> None:
+    def _push(self, report: DoorReport | AccessReport | None) -> None:
         if self._reports.full():
             self._reports.get_nowait()
             self.dropped += 1

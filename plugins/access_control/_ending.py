@@ -1,4 +1,4 @@
-"""Ending tasks that talk over MQTT."""
+"""Ending tasks that may lose a cancellation."""
 
 from __future__ import annotations
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import json
+from typing import Annotated, get_args
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
-from hub import Block, Lock, Position, Verb
+from hub import Access, Block, Lock, Position, Verb
 
 Topic = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^[^#+\x00]+$")]
 Words = Annotated[tuple[str, ...], Field(min_length=1)]
@@ -84,6 +85,9 @@ class MqttDevice(Block):
     exit_topic: Topic | None = Field(
         None, description="Where the exit button or lever says that somebody leaves."
     )
+    access_topic: Topic | None = Field(
+        None, description="Where a reader says who used a card, as `{access: granted, card: ...}`."
+    )
     payloads: Payloads = Field(
         Payloads(), description="What to send for each verb; null where the lock does not take it."
     )
@@ -107,7 +111,10 @@ class MqttDevice(Block):
 
     def heard(self) -> list[str]:
         """The topics to subscribe to."""
-        topics = (self.state_topic, self.contact_topic, self.availability_topic, self.exit_topic)
+        topics = (
+            self.state_topic, self.contact_topic, self.availability_topic, self.exit_topic,
+            self.access_topic,
+        )  # fmt: skip
         return [topic for topic in topics if topic is not None]
 
     def lock(self, payload: str) -> Lock:
@@ -122,3 +129,14 @@ class MqttDevice(Block):
         if payload in self.contact.open:
             return "open"
         return "closed" if payload in self.contact.closed else "unknown"
+
+
+def used(payload: str) -> tuple[Access, str] | None:
+    """What a payload on the access topic says, and of which card; None where it cannot be read."""
+    try:
+        said = json.loads(payload)
+        access, card = said["access"], said["card"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+    sound = access in get_args(Access) and isinstance(card, str | int)
+    return (access, str(card)) if sound else None

@@ -8,7 +8,6 @@ a lock that comes back later.
 from __future__ import annotations
 
 import asyncio
-import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pydantic import Field
 
 from hub import (
     VERBS,
+    AccessReport,
     Block,
     BrokerAddress,
     Capabilities,
@@ -36,18 +36,15 @@ from hub import (
     Verb,
     hookimpl,
 )
-from plugins.access_control._ending import end
-from plugins.access_control._mqtt_device import MqttDevice
+from plugins.access_control._mqtt_device import MqttDevice, used
+from plugins.access_control._mqtt_link import MqttLink
 from plugins.access_control._mqtt_probe import probe_locks
+from plugins.access_control._reports import Reports
 
 if TYPE_CHECKING:
-    from aiomqtt import Client, Message
+    from aiomqtt import Message
 
-KEEPALIVE_S = 10
-ANSWER_S = 5.0
-QUEUE = 1024
-FIRST_RETRY_S = 0.5
-LONGEST_RETRY_S = 30.0
+Report = DoorReport | AccessReport
 
 
 class MqttConfig(Block):
@@ -85,12 +82,16 @@ class MqttDoors:
         self._devices: Mapping[str, MqttDevice] = context.devices
         self._known = {door: _Known() for door in self._devices}
         self._readers = _readers(self._devices)
-        self._client: Client | None = None
-        self._link: asyncio.Task[None] | None = None
-        self._reports: asyncio.Queue[DoorReport | None] = asyncio.Queue(QUEUE)
-        self._ended = ""
-        self._where = "the broker"
-        self.dropped = 0
+        self._reports: Reports[Report] = Reports()
+        self._link = MqttLink(
+            f"{context.name} mqtt link",
+            context.clock,
+            lambda: sorted(self._readers),
+            self._joined,
+            self._hear,
+            self._lost,
+            self._reports.end,
+        )
 
     @property
     def capabilities(self) -> Capabilities:
@@ -106,40 +107,31 @@ class MqttDoors:
             without_position=frozenset(door for door, d in devices if not d.contact_topic),
         )
 
+    @property
+    def dropped(self) -> int:
+        """How many messages and reports gave way to newer ones because nobody read them."""
+        return self._reports.dropped + self._link.dropped
+
     async def start(self) -> None:
         """Connect and subscribe; raises `NotReady` when the broker does not take us."""
         await self.close()
-        self._ended = ""
-        self._reports = asyncio.Queue(QUEUE)
-        address = await self._address()
-        self._where = f"the broker at {address.host}:{address.port}"
-        tls = await asyncio.to_thread(self._tls)
-        up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        name = f"{self._context.name} mqtt link"
-        self._link = asyncio.create_task(self._keep_link(address, tls, up), name=name)
-        self._link.add_done_callback(self._link_ended)
-        await up
+        self._reports.begin()
+        address = await broker_address(self._config, self._context)
+        tls = await broker_tls(self._config, self._context)
+        await self._link.start(address, tls)
 
     async def adopt(self, devices: Mapping[str, MqttDevice]) -> None:
         """Serve these locks from now on; one whose device is the same does not notice."""
-        from aiomqtt import MqttError
-
         before, topics = self._devices, set(self._readers)
         fresh = [door for door, device in devices.items() if before.get(door) != device]
         self._devices = dict(devices)
         self._known = {door: self._known.get(door) or _Known() for door in devices}
         self._known |= {door: _Known() for door in fresh}
         self._readers = _readers(self._devices)
-        client = self._client
-        if client is None:
+        if not self._link.up:
             return  # they are met when the link is back
-        try:
-            if new := sorted(set(self._readers) - topics):
-                await client.subscribe([(topic, 1) for topic in new])
-            for gone in sorted(topics - set(self._readers)):
-                await client.unsubscribe(gone)
-        except (MqttError, OSError) as error:
-            raise NotReady(f"{self._where} did not take it: {error}") from error
+        now = set(self._readers)
+        await self._link.change(sorted(now - topics), sorted(topics - now))
         for door in fresh:
             await self._meet(door)
 
@@ -160,48 +152,21 @@ class MqttDoors:
         if device.get_topic is not None:
             await self._send(door, device.get_topic, "", qos=0)
 
-    async def reports(self) -> AsyncIterator[DoorReport]:
+    async def reports(self) -> AsyncIterator[Report]:
         """Reports as they come; the newest are kept when nobody reads."""
-        while True:
-            report = await self._reports.get()
-            if report is None:
-                break
+        async for report in self._reports.read():
             yield report
-        if self._ended:
-            raise NotReady(self._ended)
 
     async def probe(self) -> Probed:
         """Whether the broker lets us in and each lock says its state; no command is sent."""
-        address = await self._address()
-        try:
-            tls = await asyncio.to_thread(self._tls)
-        except OSError as error:
-            raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
+        address = await broker_address(self._config, self._context)
+        tls = await broker_tls(self._config, self._context)
         return await probe_locks(address, tls, self._devices)
 
     async def close(self) -> None:
         """Leave the broker."""
-        link, self._link = self._link, None
-        if link is not None:
-            link.remove_done_callback(self._link_ended)
-            await end({link})
-            if not link.cancelled():
-                link.exception()
-        self._client = None
-        self._push(None)
-
-    async def _address(self) -> BrokerAddress:
-        config = self._config
-        if config.host is None:
-            return await self._context.broker()
-        return BrokerAddress(config.host, config.port, config.username, config.password)
-
-    def _tls(self) -> ssl.SSLContext | None:
-        if not self._config.tls:
-            return None
-        ca_file = self._config.ca_file
-        where = self._context.config_folder / ca_file if ca_file else None
-        return ssl.create_default_context(cafile=where)
+        await self._link.close()
+        self._reports.end()
 
     def _device(self, door: str) -> MqttDevice:
         try:
@@ -210,60 +175,12 @@ class MqttDoors:
             raise CommandFailed(f"no lock of this controller is named {door}") from None
 
     async def _send(self, door: str, topic: str, payload: str, qos: int) -> None:
-        from aiomqtt import MqttError
-
-        client = self._client
-        if client is None:
-            raise NotReady(f"no link to {self._where}")
+        if not self._link.up:
+            raise NotReady(f"no link to {self._link.where}")
         self._known[door].asked = True
-        try:
-            await client.publish(topic, payload, qos=qos, retain=False)
-        except (MqttError, OSError, ValueError) as error:
-            raise NotReady(f"{self._where} did not take it: {error}") from error
+        await self._link.publish(topic, payload, qos)
 
-    async def _keep_link(
-        self, address: BrokerAddress, tls: ssl.SSLContext | None, up: asyncio.Future[None]
-    ) -> None:
-        from aiomqtt import Client, MqttError
-
-        attempt = 0
-        while True:
-            client = Client(
-                address.host,
-                address.port,
-                username=address.username,
-                password=address.password,
-                tls_context=tls,
-                timeout=ANSWER_S,
-                keepalive=KEEPALIVE_S,
-                max_queued_incoming_messages=QUEUE,
-            )
-            client.pending_calls_threshold = QUEUE
-            try:
-                async with client:
-                    await self._joined(client)
-                    attempt = 0
-                    if not up.done():
-                        up.set_result(None)
-                    async for message in client.messages:
-                        self._hear(message)
-            except (MqttError, OSError) as error:
-                if not up.done():
-                    up.set_exception(NotReady(f"{self._where} did not take us: {error}"))
-                    return
-                self._lost(str(error))
-            finally:
-                self._client = None
-                if not up.done():
-                    up.set_exception(NotReady(f"the link to {self._where} was closed"))
-            await self._context.clock.sleep(_pause(attempt))
-            attempt += 1
-
-    async def _joined(self, client: Client) -> None:
-        topics = sorted(self._readers)
-        if topics:
-            await client.subscribe([(topic, 1) for topic in topics])
-        self._client = client
+    async def _joined(self) -> None:
         for door in self._devices:
             await self._meet(door)
 
@@ -271,7 +188,7 @@ class MqttDoors:
         """A lock that cannot say that it is there counts as there; then ask it for its state."""
         if self._devices[door].availability_topic is None:
             self._known[door].online = True
-            self._push(DoorReport(door, self._context.clock.now()))
+            self._reports.tell(DoorReport(door, self._context.clock.now()))
         await self.refresh(door)
 
     def _lost(self, why: str) -> None:
@@ -279,15 +196,8 @@ class MqttDoors:
             known.online = None
             known.asked = False
             now = self._context.clock.now()
-            detail = f"no link to {self._where}: {why}"
-            self._push(DoorReport(door, now, online=False, detail=detail))
-
-    def _link_ended(self, link: asyncio.Task[None]) -> None:
-        if link.cancelled():
-            return
-        error = link.exception()
-        self._ended = f"the link to {self._where} broke: {error}" if error else ""
-        self._push(None)
+            detail = f"no link to {self._link.where}: {why}"
+            self._reports.tell(DoorReport(door, now, online=False, detail=detail))
 
     def _hear(self, message: Message) -> None:
         payload = bytes(message.payload or b"") if isinstance(message.payload, bytes) else b""
@@ -295,13 +205,7 @@ class MqttDoors:
         for read in self._readers.get(message.topic.value, ()):
             report = read(self, text, bool(message.retain))
             if report is not None:
-                self._push(report)
-
-    def _push(self, report: DoorReport | None) -> None:
-        if self._reports.full():
-            self._reports.get_nowait()
-            self.dropped += 1
-        self._reports.put_nowait(report)
+                self._reports.tell(report)
 
     def _available(self, door: str, payload: str, retained: bool) -> DoorReport:
         online = payload in self._devices[door].availability.online
@@ -326,6 +230,15 @@ class MqttDoors:
 
     def _exit(self, door: str, payload: str, retained: bool) -> DoorReport | None:
         return None if retained else self._report(door, retained, passage=True)
+
+    def _access(self, door: str, payload: str, retained: bool) -> Report | None:
+        if retained:
+            return None
+        if (found := used(payload)) is None:
+            return self._report(door, retained, detail="cannot read who used a card")
+        access, card = found
+        now = self._context.clock.now()
+        return AccessReport(door, now, access, self._context.reference(card))
 
     def _report(
         self,
@@ -353,14 +266,32 @@ class MqttDoors:
         )
 
 
-Reader = Callable[[MqttDoors, str, bool], DoorReport | None]
+async def broker_address(config: MqttConfig, context: Context) -> BrokerAddress:
+    """The broker of a block: its own, or the site's."""
+    if config.host is None:
+        return await context.broker()
+    return BrokerAddress(config.host, config.port, config.username, config.password)
+
+
+async def broker_tls(config: MqttConfig, context: Context) -> ssl.SSLContext | None:
+    """Whom the broker's certificate is checked by. Raises `NotReady`."""
+    if not config.tls:
+        return None
+    where = context.config_folder / config.ca_file if config.ca_file else None
+    try:
+        return await asyncio.to_thread(ssl.create_default_context, cafile=where)
+    except OSError as error:
+        raise NotReady(f"cannot use `ca_file`: {error.strerror or error}") from error
+
+
+Reader = Callable[[MqttDoors, str, bool], Report | None]
 
 
 def _readers(devices: Mapping[str, MqttDevice]) -> dict[str, list[Reader]]:
     """Who reads a topic; several doors may share one (a double door with one contact)."""
     readers: dict[str, list[Reader]] = {}
 
-    def add(topic: str | None, door: str, read: Callable[..., DoorReport | None]) -> None:
+    def add(topic: str | None, door: str, read: Callable[..., Report | None]) -> None:
         if topic is not None:
             readers.setdefault(topic, []).append(
                 lambda doors, payload, retained: read(doors, door, payload, retained)
@@ -371,12 +302,8 @@ def _readers(devices: Mapping[str, MqttDevice]) -> dict[str, list[Reader]]:
         add(device.contact_topic, door, MqttDoors._contact)
         add(device.availability_topic, door, MqttDoors._available)
         add(device.exit_topic, door, MqttDoors._exit)
+        add(device.access_topic, door, MqttDoors._access)
     return readers
-
-
-def _pause(attempt: int) -> float:
-    longest = min(LONGEST_RETRY_S, FIRST_RETRY_S * 2.0 ** min(attempt, 10))
-    return longest * random.uniform(0.5, 1.0)
 
 
 @hookimpl

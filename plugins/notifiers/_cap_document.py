@@ -153,11 +153,13 @@ def message_type(notice: Notice, before: Sequence[Earlier]) -> MessageType | Non
     """
     if notice.about in ("outcome", "acknowledgement"):
         return None
+    if notice.data.get("reminder") or notice.data.get("goes_on"):
+        return None  # a word to those who lead, and to those who follow a merged case
     if notice.data.get("verdict") == "dismissed":
         return "Cancel" if before else None
     if before:
         return "Update"
-    return None if over(notice) else "Alert"
+    return None if _ended(notice) else "Alert"
 
 
 def document(notice: Notice, form: Form, kind: MessageType, before: Sequence[Earlier]) -> bytes:
@@ -192,7 +194,7 @@ def document(notice: Notice, form: Form, kind: MessageType, before: Sequence[Ear
 
 def _info(root: Element, notice: Notice, form: Form, sent: str) -> None:
     info = SubElement(root, "info")
-    ended = over(notice)
+    ended = _ended(notice)
     _add(info, "language", form.language)
     _add(info, "category", form.category)
     _add(info, "event", cut(_fit(one_line(notice.title)), HEADLINE) or "Alert")
@@ -217,13 +219,18 @@ def _info(root: Element, notice: Notice, form: Form, sent: str) -> None:
     _area(info, notice, form.area)
 
 
+def _ended(notice: Notice) -> bool:
+    """Whether what it is about is over: the alert, or the incident."""
+    return over(notice) or bool(notice.data.get("closed"))
+
+
 def certainty(notice: Notice) -> str:
     """How sure it is: a detector's word is possible, a person's is observed."""
     if "digest" in notice.data:
         return "Unknown"
     if notice.data.get("verdict") == "dismissed":
         return "Unlikely"
-    if notice.data.get("verdict") == "verified" or over(notice):
+    if notice.data.get("verdict") == "verified" or over(notice) or notice.data.get("verified"):
         return "Observed"
     return "Possible" if notice.about in ("alert", "verdict") else "Unknown"
 

@@ -11,7 +11,7 @@ from hub import Notice
 
 def headline(notice: Notice, *, deduplicates: bool = True) -> str:
     """The title in one line, led by DRILL for a drill; says when it may be a repeat."""
-    drill = "DRILL: " if notice.drill else ""
+    drill = "DRILL: " if notice.drill and not notice.title.startswith("DRILL: ") else ""
     repeat = " (may be a repeat)" if notice.repeat and not deduplicates else ""
     return one_line(f"{drill}{notice.title}{repeat}")
 

@@ -134,11 +134,13 @@ def dedup_key(notice: Notice) -> str:
     if notice.about == "outcome":
         return notice.key[:KEY_LIMIT]
     if notice.about == "update" and notice.incident:
-        return f"incident-{notice.incident}"[:KEY_LIMIT]
+        return f"incident-{notice.data.get('closed') or notice.incident}"[:KEY_LIMIT]
     return (notice.alert or notice.key)[:KEY_LIMIT]
 
 
 def _action(notice: Notice) -> str:
+    if notice.data.get("closed"):
+        return "resolve"
     if notice.alert and notice.about != "alert":
         if over(notice):
             return "resolve"

@@ -32,6 +32,7 @@ TEMPLATES: dict[Severity, Template] = {
     "check": "low",
     "note": "low",
 }
+PROTOCOLS = ("hold", "secure", "lockdown", "evacuate", "shelter")
 TITLE_LIMIT, TEXT_LIMIT = 120, 600  # our own: what can be read from across a room
 
 
@@ -48,7 +49,9 @@ class SignageConfig(Block):
         min_length=8, repr=False, description="The integration's key; best as `!secret NAME`."
     )
     template: Template | None = Field(
-        None, description="How it looks; by severity (`high`, `medium`, `low`) where left out."
+        None,
+        description="How it looks. Where it is left out a protocol looks like itself (`lockdown`), "
+        "anything else by severity (`high`, `medium`, `low`).",
     )
     show_for: Duration = Field(
         1800.0, ge=60, le=86400, description="After how long the screens clear by themselves."
@@ -115,12 +118,17 @@ def message(notice: Notice, template: Template | None, until: str) -> dict[str, 
     made: dict[str, Any] = {
         "id": notice.alert or notice.key,
         "status": "Initiated" if until else "Resolved",
-        "template": template or TEMPLATES[notice.severity] if until else "all-clear",
+        "template": _looks(notice, template) if until else "all-clear",
         "headline": cut(headline(notice, deduplicates=False), TITLE_LIMIT) or "Notice",
         "description": cut(_words(notice), TEXT_LIMIT),
         "isDrill": notice.drill,
     }
     return made | {"expiresAt": until} if until else made
+
+
+def _looks(notice: Notice, template: Template | None) -> str:
+    protocol = notice.data.get("protocol")
+    return template or (protocol if protocol in PROTOCOLS else TEMPLATES[notice.severity])
 
 
 def _words(notice: Notice) -> str:

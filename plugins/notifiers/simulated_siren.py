@@ -37,7 +37,7 @@ class SirenConfig(Block):
 
 
 class SimulatedSiren:
-    """Sounds when a person has verified an alert, stops when one dismisses it.
+    """Sounds when a person has verified an alert, stops when one dismisses or resolves it.
 
     Any other notice leaves it as it is: a siren never sounds on a detector's word. What it would do
     stands in `siren.json`.
@@ -64,7 +64,7 @@ class SimulatedSiren:
         verdict = notice.data.get("verdict")
         if notice.about == "alert" and verdict != "verified":
             return Receipt("failed", detail="simulated siren: nobody has verified this alert")
-        if verdict not in ("verified", "dismissed"):
+        if verdict not in ("verified", "dismissed", "resolved"):
             return Receipt("delivered", id=notice.key, detail="simulated siren: left as it is")
         async with self._turn:
             return await self._switch(notice, on=verdict == "verified")

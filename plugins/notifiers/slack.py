@@ -72,6 +72,11 @@ class SlackConfig(Block):
     channel: ChannelName | None = Field(
         None, description="Where the bot writes, where people have no `contact:` of their own."
     )
+    button: bool = Field(
+        False,
+        description="Puts a button *Take it on* under each alert. Only beside an `inbound:` block "
+        "of `format: slack`, which hears it.",
+    )
     server: str = Field(
         "https://slack.com/api",
         pattern=r"^https?://[^\s]+$",
@@ -132,7 +137,7 @@ class Slack:
         await self._provider.close()
 
     async def _posted(self, notice: Notice) -> str:
-        answer = await self._provider.call("POST", "", json=message(notice))
+        answer = await self._provider.call("POST", "", json=self._message(notice))
         if not answer.taken:
             raise refusal(answer)
         return ""
@@ -141,7 +146,7 @@ class Slack:
         """Post one message; returns its `ts`, by which Slack knows it."""
         known = self._threads.get(f"{notice.alert} {channel}") if notice.alert else None
         first = known if isinstance(known, dict) else None
-        sent = {"channel": channel, **message(notice)}
+        sent = {"channel": channel, **self._message(notice)}
         if first is not None:
             sent |= {"thread_ts": str(first.get("ts")), "reply_broadcast": True}
         try:
@@ -151,13 +156,20 @@ class Slack:
                 raise
             # The thread may be gone or locked: that must cost nobody the verdict.
             first = None
-            answer = await self._method("chat.postMessage", {"channel": channel, **message(notice)})
+            again = {"channel": channel, **self._message(notice)}
+            answer = await self._method("chat.postMessage", again)
         stamp = str(answer.data.get("ts", ""))
         if first is None:
             await self._begin(notice, channel, str(answer.data.get("channel", channel)), stamp)
         elif judged(notice):
             await self._mark(notice, first)
         return stamp
+
+    def _message(self, notice: Notice) -> dict[str, Any]:
+        made = message(notice)
+        if self._config.button and notice.alert and notice.about == "alert":
+            made["blocks"].append(take_on(notice.key))
+        return made
 
     async def _begin(self, notice: Notice, name: str, channel: str, stamp: str) -> None:
         if notice.alert and stamp:
@@ -222,6 +234,13 @@ def message(notice: Notice, title: str = "") -> dict[str, Any]:
         "unfurl_links": False,
         "unfurl_media": False,
     }
+
+
+def take_on(key: str) -> dict[str, Any]:
+    """A button by which whoever reads a notice takes its alert on; `key` is the notice's."""
+    words = {"type": "plain_text", "text": "Take it on", "emoji": False}
+    button = {"type": "button", "action_id": "take_on", "value": key, "text": words}
+    return {"type": "actions", "elements": [button]}
 
 
 def refusal(answer: Answer) -> RefusedByProvider:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -32,6 +32,7 @@ from hub import (
     hookimpl,
     iso,
 )
+from plugins.notifiers._kept import Kept
 from plugins.notifiers._provider import Provider, RefusedByProvider, Told, shaped
 from plugins.notifiers._receipts import rest
 from plugins.notifiers._webpush_message import LARGEST, SenderKey, encrypt, packed
@@ -59,7 +60,7 @@ TITLE, TEXT = 200, 1500  # characters
 POOLS = 16  # push services that connections are kept to
 AT_ONCE = 10
 SETTLES_S = 0.5
-MISSED = 10_000  # people without a browser, of all notices that were not told of yet
+MISSED = 500  # notices to people without a browser that were not told of yet
 
 
 class WebPushConfig(Block):
@@ -94,7 +95,7 @@ class WebPush:
         self._key: SenderKey | None = None
         self._pools: OrderedDict[str, Provider] = OrderedDict()
         self._told = Told()
-        self._missed: deque[Ack] = deque(maxlen=MISSED)
+        self._missed = Kept(context.state / "missed.json", MISSED)
         self._news = asyncio.Event()  # also that it is closed
         self._closed = asyncio.Event()
 
@@ -105,6 +106,7 @@ class WebPush:
     async def start(self) -> None:
         """Read the sender's key, or make it; push services are reached at the first notice."""
         self._closed.clear()
+        await self._missed.load()
         file = self._context.state / "vapid.pem"
         try:
             self._key = await asyncio.to_thread(SenderKey.kept, file)
@@ -136,21 +138,24 @@ class WebPush:
         receipt = _outcome(notice, len(reached), refused)
         if receipt.state == "accepted":
             told = {each.person.casefold() for id_, each in found.items() if id_ in reached}
-            self._tell_of_others(notice, told)
+            await self._tell_of_others(notice, told)
         return receipt
 
     async def acks(self) -> AsyncIterator[Ack]:
-        """For whom of several people no browser was told, so that they are told another way."""
+        """For whom of several people no browser was told, so that they are told another way; also
+        what a restart came before.
+        """
+        await self._missed.load()
         while not self._closed.is_set():
             self._news.clear()
-            while self._missed:
-                settled = list(self._missed)
+            while settled := self._missed.items():
                 # The receipt of the others comes first.
                 await rest(self._context.clock, SETTLES_S, self._closed)
-                for ack in settled:
-                    yield ack
-                    if self._missed and self._missed[0] is ack:
-                        self._missed.popleft()
+                for key, people in settled:
+                    for person, name in _pairs(people):
+                        detail = f"no browser is told for {name}"
+                        yield Ack("failed", key, person=person, detail=detail)
+                    await self._missed.drop(key)
             await self._news.wait()
 
     async def probe(self) -> Probed:
@@ -211,13 +216,18 @@ class WebPush:
             raise answer.refusal(remedy)
         return browser.id
 
-    def _tell_of_others(self, notice: Notice, told: set[str]) -> None:
-        """Note for whom nothing was sent, where a notice was for several people."""
-        for one in notice.to:
-            if not told & {one.person.casefold(), one.name.casefold()}:
-                detail = f"no browser is told for {one.name}"
-                self._missed.append(Ack("failed", notice.key, person=one.person, detail=detail))
-                self._news.set()
+    async def _tell_of_others(self, notice: Notice, told: set[str]) -> None:
+        """Note for whom nothing was sent, where a notice was for several people; before its receipt
+        is given, so that a restart in between forgets nobody.
+        """
+        people = [
+            [one.person, one.name]
+            for one in notice.to
+            if not told & {one.person.casefold(), one.name.casefold()}
+        ]
+        if people:
+            await self._missed.put(notice.key, people)
+            self._news.set()
 
     async def _pool(self, origin: str) -> Provider:
         if origin not in self._pools:
@@ -227,6 +237,13 @@ class WebPush:
                 _, oldest = self._pools.popitem(last=False)
                 await oldest.close()
         return self._pools[origin]
+
+
+def _pairs(kept: Any) -> list[tuple[str, str]]:
+    """Ids and names of people as they were kept; nobody where a file holds something else."""
+    rows = kept if isinstance(kept, list) else []
+    whole = (row for row in rows if isinstance(row, list) and len(row) == 2)
+    return [(str(person), str(name)) for person, name in whole]
 
 
 def _outcome(notice: Notice, told: int, refused: Mapping[str, str]) -> Receipt:

@@ -25,6 +25,7 @@ from hub.errors import (
 from hub.events import Event
 from hub.isolated import Hosts
 from hub.kinds import BrokerAddress, Context, Kind
+from hub.kinds.access_control import AccessReport
 from hub.kinds.notifiers import Channel, Notice, Recipient
 from hub.plugins import Registry, load_registry
 from hub.supervisor import Supervisor
@@ -89,7 +90,9 @@ class Moody:
         pass
 
 class Doors:
-    capabilities = Capabilities(verbs=frozenset({"lock", "unlock"}), stale_after_s=12.0)
+    capabilities = Capabilities(
+        verbs=frozenset({"lock", "unlock"}), stale_after_s=12.0, egress="free"
+    )
 
     def __init__(self, config, context):
         self.mood, self.context = config.mood, context
@@ -104,11 +107,18 @@ class Doors:
     async def refresh(self, door):
         pass
 
+    async def lockdown_all(self, engaged, key):
+        if not engaged:
+            raise CommandFailed(f"{key}: the panel keeps its lockdown")
+
     async def reports(self):
         number = 0
         while self.mood == "pours" or number < 3:
             yield DoorReport("front", datetime.now(UTC), lock="locked", detail=str(number))
             number += 1
+        yield DoorReport("front", datetime.now(UTC), tampered=True)
+        card = self.context.reference("4711")
+        yield AccessReport("front", datetime.now(UTC), "duress", card, "by code")
         raise NotReady("the cable is out")
 
     async def close(self):
@@ -252,20 +262,30 @@ async def test_a_controller_works_as_in_the_hub(house: House) -> None:
     """Its devices reach it, its reports come in order, and their end has its reason."""
     device = house.registry.driver("access_control", "moody").device
     assert device is not None
-    doors = house.make("access_control", devices={"front": device(topic="a/b")})
+    front = {"front": device(topic="a/b")}
+    doors = house.make("access_control", devices=front, credential_key=b"key of this house")
     assert doors.capabilities.verbs == frozenset(), "it can nothing before it has said what"
+    assert doors.lockdown_all is None
     await doors.start()
     assert doors.capabilities.verbs == {"lock", "unlock"}
-    assert doors.capabilities.stale_after_s == 12.0
+    assert (doors.capabilities.stale_after_s, doors.capabilities.egress) == (12.0, "free")
     await doors.command("front", "lock", "k1")
     with pytest.raises(CommandFailed, match="no lock back"):
         await doors.command("back", "lock", "k2")
     reports = doors.reports()
     first_three = [await anext(reports) for _ in range(3)]
-    seen = [(report.detail, report.lock) for report in first_three]
+    seen = [(report.detail, report.lock, report.tampered) for report in first_three]
+    assert (await anext(reports)).tampered is True
+    used = await anext(reports)
+    ours = Context("it", credential_key=b"key of this house").reference("4711")
+    assert isinstance(used, AccessReport)
+    assert (used.access, used.credential, used.detail) == ("duress", ours, "by code")
     with pytest.raises(NotReady, match="the cable is out"):
         await anext(reports)
-    assert seen == [("0", "locked"), ("1", "locked"), ("2", "locked")]
+    assert seen == [("0", "locked", None), ("1", "locked", None), ("2", "locked", None)]
+    await doors.lockdown_all(True, "k3")
+    with pytest.raises(CommandFailed, match="k4: the panel keeps its lockdown"):
+        await doors.lockdown_all(False, "k4")
 
 
 @pytest.mark.parametrize(

@@ -125,8 +125,7 @@ def _reached(found: Account, day: Day, alarm: Alarm, row: sqlite3.Row) -> None:
         return
     arrived = [
         day.received[key]
-        for notice in day.notices[row["id"]]
-        if json.loads(notice["payload"])["data"].get("step") == last["step"]
+        for notice in _of_last_step(day, row["id"], last["step"])
         for key in (notice["key"], str(notice["stop"]).removeprefix("digest "))
         if key in day.received
     ]
@@ -135,6 +134,21 @@ def _reached(found: Account, day: Day, alarm: Alarm, row: sqlite3.Row) -> None:
     elif min(arrived) > limit:
         late = (min(arrived) - limit).total_seconds()
         found.unreached.append(f"{alarm.event} reached step {last['step']} {late:.0f} s late")
+
+
+def _of_last_step(day: Day, alert: str, step: int) -> list[sqlite3.Row]:
+    """The notices of a step; and what its people were told of a verdict, which takes the place of
+    whatever still waits to be sent of the alert.
+    """
+    of_alert = [(notice, json.loads(notice["payload"])) for notice in day.notices[alert]]
+
+    def whom(notice: sqlite3.Row, payload: Line) -> tuple[str, ...]:
+        return (notice["target"], *(one["person"] for one in payload["to"]))
+
+    of_step = [(n, p) for n, p in of_alert if p["data"].get("step") == step]
+    people = {whom(*each) for each in of_step}
+    said = [n for n, p in of_alert if p["about"] == "verdict" and whom(n, p) in people]
+    return [n for n, _ in of_step] + said
 
 
 ENDS = ("takes it on", "dismisses")

@@ -16,6 +16,7 @@ from hub.testing.crash.school import CHANNELS, FORCED, RULE_OF, THROUGH, recipie
 Rows = list[sqlite3.Row]
 Told = tuple[str, tuple[str, ...]]
 FINAL = ("verified", "dismissed")
+STATES = ("lock", "unlock", "hold_open", "lockdown")
 ENDED = ("confirmed", "failed", "timed_out", "cancelled")
 
 
@@ -59,13 +60,17 @@ def compare(journal: Path, offered: Path, received: Path) -> Findings:
         events = connection.execute("SELECT * FROM events").fetchall()
         alerts = connection.execute("SELECT * FROM alerts").fetchall()
         actions = connection.execute("SELECT * FROM actions").fetchall()
+        wanted = connection.execute("SELECT * FROM door_intents").fetchall()
     finally:
         connection.close()
     lines = read_lines(received)
     _events(found, events, alerts, read_lines(offered), actions)
     _actions(found, events, actions, lines)
+    _wanted(found, actions, wanted, read_lines(offered))
     for alert in alerts:
-        _alert(found, alert, [row for row in actions if row["alert"] == alert["id"]], lines)
+        of_it = [row for row in actions if row["alert"] == alert["id"]]
+        _alert(found, alert, of_it, lines)
+        _again(found, alert, [row for row in events if row["subject"] == alert["id"]], of_it)
     return found
 
 
@@ -128,10 +133,25 @@ def _actions(
                 found.unmarked.append(f"notice {key} through {line['channel']}")
 
 
+def _wanted(
+    found: Findings, actions: Rows, wanted: Rows, offered: Sequence[dict[str, Any]]
+) -> None:
+    """What people wanted of doors is there, and so is what each command is for."""
+    known = {row["id"] for row in wanted}
+    for row in actions:
+        intent = json.loads(row["payload"]).get("intent", "") if row["kind"] == "door" else ""
+        if intent and intent not in known:
+            found.lost.append(f"what {row['what']} was for ({intent})")
+    reasons = Counter(row["reason"] for row in wanted)
+    for line in offered:
+        if "commanded" in line and line["verb"] in STATES:
+            found.exactly_one(reasons[line["reason"]], f"the wish behind {line['commanded']}")
+
+
 def _alert(
     found: Findings, alert: sqlite3.Row, actions: Rows, received: Sequence[dict[str, Any]]
 ) -> None:
-    notices = [row for row in actions if row["kind"] == "notice"]
+    notices = [row for row in actions if row["kind"] == "notice" and not _says_again(row)]
     written = Counter(_said(row) for row in notices)
     for what, count in written.items():
         if count > 1:
@@ -160,6 +180,19 @@ def _alert(
         _plan(found, alert, actions)
 
 
+def _again(found: Findings, alert: sqlite3.Row, events: Rows, actions: Rows) -> None:
+    """That it still goes on is said to as many as the events of it say, and to nobody twice."""
+    joined = [json.loads(row["data"]) for row in events if row["type"] == "alert.joined"]
+    wanted = sum(data.get("told_again", 0) for data in joined)
+    said = [row for row in actions if row["kind"] == "notice" and _says_again(row)]
+    what = f"notices that alert {alert['id']} goes on: {len(said)} of {wanted}"
+    if len(said) < wanted:
+        found.lost.append(what)
+    each = Counter((_to(row), row["created"]) for row in said)
+    if len(said) > wanted or any(count > 1 for count in each.values()):
+        found.doubled.append(what)
+
+
 def _plan(found: Findings, alert: sqlite3.Row, actions: Rows) -> None:
     doors = Counter(row["target"] for row in actions if row["kind"] == "door")
     sirens = sum(row["target"] == "siren" and _about(row) == "alert" for row in actions)
@@ -178,6 +211,11 @@ def _digest(row: sqlite3.Row) -> str:
 
 def _about(row: sqlite3.Row) -> str:
     return str(json.loads(row["payload"]).get("about", ""))
+
+
+def _says_again(row: sqlite3.Row) -> bool:
+    """Whether it tells people once more of an alert that nobody has answered."""
+    return bool(json.loads(row["payload"]).get("data", {}).get("again"))
 
 
 def _verdict(row: sqlite3.Row) -> str:

@@ -8,10 +8,13 @@ from typing import Any
 from hub.testing import ContractBroken
 
 
-def failing(contract: type) -> set[str]:
-    """The names of the tests that a driver fails, without `test_`; other errors are raised."""
+def failing(contract: type, of: type | None = None) -> set[str]:
+    """The names of the tests that a driver fails, without `test_`; other errors are raised.
+
+    With `of` only the tests that this class has of its own are run.
+    """
     failed = set()
-    for name in dir(contract):
+    for name in dir(contract) if of is None else vars(of):
         if name.startswith("test_") and getattr(contract, name) is not None:
             case: Any = contract()
             case.setup_method()

@@ -57,6 +57,7 @@ def test_a_journal_that_does_not_sync_is_found_out(lives: Nursery) -> None:
     account = prove(12, seed=1, lives=lives, settings=("PRAGMA synchronous=OFF",))
     assert any(words.startswith("event ") for words in account.findings.lost)
     assert any(words.startswith("command ") for words in account.findings.lost)
+    assert any(words.startswith("the wish behind ") for words in account.findings.lost)
 
 
 def recorded(folder: Path, *arguments: str) -> str:
@@ -130,12 +131,15 @@ def test_the_comparison_sees_what_is_missing(tmp_path: Path) -> None:
     other = tmp_path / "doubled.db"
     copy(journal, other, "UPDATE alerts SET count = count + 1")
     assert compare(other, offered, received).doubled
+    other, again = tmp_path / "again.db", "json_set(payload, '$.data.again', json('true'))"
+    copy(journal, other, f"UPDATE actions SET payload = {again} WHERE target = 'post'")
+    assert any("goes on: " in line for line in compare(other, offered, received).doubled)
     lines = received.read_bytes().splitlines(keepends=True)
     received.write_bytes(b"".join(lines * 2))
-    again = compare(journal, offered, received)
-    assert any("received more often" in line for line in again.lost)
-    assert any("momentary" in line for line in again.doubled)
-    assert again.unmarked
+    twice = compare(journal, offered, received)
+    assert any("received more often" in line for line in twice.lost)
+    assert any("momentary" in line for line in twice.doubled)
+    assert twice.unmarked
 
 
 def copy(journal: Path, other: Path, statement: str) -> None:

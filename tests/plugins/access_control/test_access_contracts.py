@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import json
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import aiomqtt
 import pytest
 
-from hub import BrokerAddress
+from hub import BrokerAddress, Context
 from hub.broker import EmbeddedBroker
 from hub.testing import AccessControllerContract, CabledDevice
-from plugins.access_control import mqtt, simulated
+from plugins.access_control import _simulated_lock, mqtt, simulated
 from plugins.access_control._ending import end
 from tests.plugins.access_control.brokers import Mosquitto
+
+AT_REST_S = 0.1
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bolt that takes a moment less: each promise waits for it."""
+    monkeypatch.setitem(_simulated_lock.BOLT_S, "prompt", 0.03)
 
 
 class LockOnBroker(CabledDevice):
     """A broker at the end of the line, and a lock of two topics that joined it directly."""
 
     topic = "lock"
+    lies = False
 
     def make_broker(self) -> Any:
         return EmbeddedBroker()
@@ -52,8 +63,22 @@ class LockOnBroker(CabledDevice):
             state = "LOCKED"
             async for message in client.messages:
                 said = bytes(message.payload or b"").decode()  # type: ignore[arg-type]
-                state = {"LOCK": "LOCKED", "UNLOCK": "UNLOCKED"}.get(said, state)
+                if not self.lies:
+                    state = {"LOCK": "LOCKED", "UNLOCK": "UNLOCKED"}.get(said, state)
                 await client.publish("lock/state", state, qos=1)
+
+    async def fall_silent(self) -> None:
+        # amqtt keeps a connection that breaks while it hands a message over, and it is our process
+        await asyncio.sleep(AT_REST_S)
+        await super().fall_silent()
+
+    async def lie(self, door: str) -> None:
+        self.lies = True
+
+    async def use(self, door: str, number: str) -> None:
+        async with self.client() as client:
+            used = json.dumps({"access": "granted", "card": number})
+            await client.publish(f"{self.topic}/access", used, qos=1)
 
     async def flood(self, door: str, count: int) -> None:
         async with self.client() as client:
@@ -74,9 +99,20 @@ class SimulatedLocks(LockOnBroker):
     """A broker alone: the driver brings its own locks."""
 
     topic = "vestibule/simulated/contract/main"
+    made: ClassVar[list[simulated.SimulatedDoors]] = []
 
     async def be_a_lock(self) -> None:
+        self.made.clear()
         self._ready.set()
+
+    @classmethod
+    def build(cls, config: simulated.SimulatedConfig, context: Context) -> simulated.SimulatedDoors:
+        """A controller whose locks the device of the contract reaches."""
+        cls.made.append(simulated.SimulatedDoors(config, context))
+        return cls.made[-1]
+
+    async def lie(self, door: str) -> None:
+        self.made[-1].locks[door].behaviour = "lies"
 
 
 class SimulatedLocksOnMosquitto(SimulatedLocks):
@@ -91,6 +127,7 @@ class TestMqtt(AccessControllerContract):
             "command_topic": "lock/set",
             "state_topic": "lock/state",
             "get_topic": "lock/get",
+            "access_topic": "lock/access",
         }
     }
     device = LockOnBroker
@@ -102,7 +139,7 @@ class TestMqttOnMosquitto(TestMqtt):
 
 
 class TestSimulated(AccessControllerContract):
-    driver = simulated.vestibule_access_control()[0]
+    driver = replace(simulated.vestibule_access_control()[0], factory=SimulatedLocks.build)
     device = SimulatedLocks
 
 

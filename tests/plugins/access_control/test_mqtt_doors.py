@@ -165,7 +165,7 @@ async def test_a_cut_cable_takes_the_doors_offline_and_mending_brings_them_back(
 
 async def test_no_broker_is_not_ready_and_start_may_be_tried_again(cable, monkeypatch):
     """An unreachable broker raises `NotReady`; a second start, with the broker there, works."""
-    monkeypatch.setattr("plugins.access_control.mqtt.ANSWER_S", 0.5)
+    monkeypatch.setattr("plugins.access_control._mqtt_link.ANSWER_S", 0.5)
     doors = MqttDoors(MqttConfig(), context(cable.address, {"main": device()}))
     cable.cut()
     with pytest.raises(NotReady, match="did not take us"):

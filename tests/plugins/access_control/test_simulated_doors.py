@@ -9,7 +9,9 @@ from hub.campus import Campus
 from hub.clock import SystemClock
 from hub.config import Config
 from hub.safety.doors.reconciler import Doors
+from plugins.access_control import _simulated_lock
 from plugins.access_control._ending import end
+from plugins.access_control._simulated_lock import CARDS
 from plugins.access_control.simulated import (
     SimulatedConfig,
     SimulatedDevice,
@@ -17,6 +19,16 @@ from plugins.access_control.simulated import (
     vestibule_access_control,
 )
 from tests.plugins.access_control.brokers import context, until
+
+SLOW_S = 1.0
+
+
+@pytest.fixture(autouse=True)
+def doors_swing_quickly(monkeypatch):
+    """Somebody goes through a door in a moment, and bolts are quick."""
+    monkeypatch.setattr(_simulated_lock, "SWING_S", 0.2)
+    monkeypatch.setitem(_simulated_lock.BOLT_S, "slow", SLOW_S)
+    monkeypatch.setitem(_simulated_lock.BOLT_S, "jams", 0.3)
 
 
 class House:
@@ -80,7 +92,8 @@ async def test_law_5_fail_visible_each_awkward_lock_ends_as_it_behaves(address):
 
         async def lock(door):
             began = clock.time()
-            outcome = await house.doors.perform(door, "lock", f"key-{door}", 5.0)
+            within = 1.5 if door == "silent" else 10.0
+            outcome = await house.doors.perform(door, "lock", f"key-{door}", within)
             took[door] = clock.time() - began
             return outcome
 
@@ -93,8 +106,8 @@ async def test_law_5_fail_visible_each_awkward_lock_ends_as_it_behaves(address):
             "silent": "timed_out",
         }
         assert outcomes["jams"].detail == "bolt jammed"
-        assert took["prompt"] < 2.5
-        assert 2.5 < took["slow"] < 5.0
+        assert took["prompt"] < took["slow"]
+        assert took["slow"] > SLOW_S
         assert {door: house.view(door)["conclusion"] for door in names} == {
             "prompt": "secured",
             "slow": "secured",
@@ -160,6 +173,77 @@ async def test_the_locks_are_clients_of_their_own_with_a_will(address):
         await until(lambda: seen["availability"] == b"offline")
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
+
+
+async def test_faults_never_show_a_door_locked_that_is_not(address):
+    """A lock that lies, one that loses a command and one that restarts: each ends as it is, and
+    telling it again secures those that can be.
+    """
+    doors = {name: {"behaviour": name, "start_locked": False} for name in ("lies", "drops")}
+    doors["reboots"] = {"behaviour": "reboots", "start_locked": False}
+    async with running(address, **doors) as house:
+        for door in doors:
+            await until(lambda door=door: house.view(door)["reported"]["lock"] == "unlocked")
+
+        async def lock(door, seconds):
+            return (await house.doors.perform(door, "lock", f"key-{door}", seconds)).state
+
+        # not before a lock was asked again, or the word `moving` stands until the next question
+        first = await asyncio.gather(*(lock(door, 1.4) for door in doors))
+        assert first == ["timed_out"] * 3
+        for door in doors:
+            assert house.view(door)["conclusion"] != "secured"
+        await until(lambda: "door.offline" in house.told("reboots"))
+        await until(lambda: house.view("reboots")["online"])
+        again = await asyncio.gather(lock("lies", 1.4), lock("drops", 10), lock("reboots", 10))
+        assert again == ["timed_out", "confirmed", "confirmed"]
+        await house.locks.refresh("lies")
+        await until(lambda: house.view("lies")["conclusion"] == "unlocked")
+        assert house.told("lies") == []
+
+
+async def test_one_message_locks_all_down_and_brings_back_what_was(address):
+    """The controller's own lockdown: every lock hears it, cards are refused until it is over."""
+    async with running(address, front={"start_locked": False}, back={}) as house:
+        await until(lambda: house.view("front")["reported"]["lock"] == "unlocked")
+        assert house.locks.capabilities.lockdown_native
+        await house.locks.lockdown_all(True, "k")
+        await until(lambda: house.view("front")["conclusion"] == "secured")
+        await house.locks.locks["back"].use(CARDS[0])
+        await until(lambda: "access.denied" in house.told("back"))
+        await house.locks.lockdown_all(False, "k")
+        await until(lambda: house.view("front")["reported"]["lock"] == "unlocked")
+        await house.locks.locks["back"].use(CARDS[0])
+        await until(lambda: "door.closed" in house.told("back"))
+        assert "door.forced" not in house.told("back")
+        used = [event for event in house.events if event.type.startswith("access.")]
+        assert [event.type for event in used] == ["access.denied", "access.granted"]
+        assert len({event.data["credential"] for event in used}) == 1
+        assert CARDS[0] not in repr(used)
+        assert house.view("back")["reported"]["lock"] == "locked"
+
+
+async def test_a_controller_that_dies_takes_its_doors_along_and_says_why(address):
+    """Nothing behind it counts as locked any more, and no command is believed to be sent."""
+    parsed = {"front": SimulatedDevice()}
+    locks = SimulatedDoors(SimulatedConfig(dies_after=0.2), context(address, parsed))
+    await locks.start()
+    with pytest.raises(NotReady, match="died, as `dies_after` says"):
+        async for _ in locks.reports():
+            pass
+    for call in (locks.start(), locks.command("front", "lock", "k"), locks.lockdown_all(True, "k")):
+        with pytest.raises(NotReady, match="died"):
+            await call
+    await locks.close()
+
+
+async def test_cards_are_used_by_themselves_where_it_says_so(address):
+    """Three cards are known and the fourth is a stranger's; each is told apart from the others."""
+    async with running(address, main={"cards_every": 0.02}) as house:
+        await until(lambda: "access.denied" in house.told("main"), 20)
+        used = [event for event in house.events if event.type.startswith("access.")]
+        assert [event.type for event in used[:4]] == ["access.granted"] * 3 + ["access.denied"]
+        assert len({event.data["credential"] for event in used[:4]}) == 4
 
 
 async def test_without_a_broker_it_is_not_ready_and_leaves_nothing(monkeypatch):

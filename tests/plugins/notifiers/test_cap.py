@@ -114,6 +114,35 @@ async def test_a_verdict_updates_or_cancels_exactly_what_was_sent(cap, laid, not
     ]  # fmt: skip
 
 
+async def test_how_an_incident_stands_updates_what_was_sent_of_it(cap, laid, notice):
+    """An Update with references, as sure as a person has made it; at its end it is past."""
+    made = await cap()
+    first = notice()
+    await made.send(first)
+    case = {"about": "update", "alert": "", "key": "n-2"}
+    text = read(laid(await made.send(after(first, notice, **case, data={"verified": True}))))
+    assert (text["msgType"], text["certainty"]) == (["Update"], ["Observed"])
+    assert len(text["references"][0].split()) == 1
+    assert text["urgency"] == ["Immediate"]
+    unsure = read(laid(await made.send(after(first, notice, **{**case, "key": "n-3"}))))
+    assert unsure["certainty"] == ["Unknown"]
+    end = {**case, "key": "n-4", "data": {"closed": "incident-1"}}
+    text = read(laid(await made.send(after(first, notice, **end))))
+    assert (text["msgType"], text["urgency"], text["responseType"]) == (
+        ["Update"], ["Past"], ["AllClear"],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [{"reminder": True}, {"closed": "i", "goes_on": "j"}])
+async def test_what_concerns_those_who_lead_makes_no_document(cap, notice, data):
+    """A reminder, and under which name a case goes on, are no news for the public."""
+    first = notice()
+    made = await cap()
+    await made.send(first)
+    said = after(first, notice, about="update", alert="", key="n-2", data=data)
+    assert "no news" in (await made.send(said)).detail
+
+
 async def test_references_agree_over_a_change_of_the_clocks(cap, laid, notice):
     """The hour that is there twice: each message keeps the offset that it was sent with."""
     zone = ZoneInfo("America/Chicago")

@@ -107,6 +107,23 @@ async def test_slack_by_webhook(run, workspace, context, notice):
     assert "not tried" in (await made.probe()).found
 
 
+async def test_an_alert_in_slack_can_be_taken_on(workspace, context, notice):
+    """Where somebody hears it: a button under each alert, none under what came of it."""
+    config = SlackConfig(server=f"{workspace.url}/api", token=BOT_TOKEN, channel="#alerts",
+                         button=True)  # fmt: skip
+    made = Slack(config, context)
+    await made.start()
+    try:
+        await made.send(notice(to=()))
+        await made.send(notice(key="n-2", about="verdict", to=(), data={"verdict": "unsure"}))
+    finally:
+        await made.close()
+    first, second = workspace.taken
+    (button,) = first["blocks"][-1]["elements"]
+    assert (button["action_id"], button["value"]) == ("take_on", "notice-1")
+    assert "actions" not in {block["type"] for block in second["blocks"]}
+
+
 async def test_in_slack_all_words_stay_words(bot, workspace, notice):
     """Nobody is called and nothing is formatted by what an alert is named."""
     await bot.send(notice(title=HOSTILE, text=HOSTILE))

@@ -120,6 +120,13 @@ async def test_siren_sounds_for_its_time_and_says_it_is_simulated(siren, notice,
     assert from_iso(state["until"]) - context.clock.now() == timedelta(seconds=10)
 
 
+async def test_the_end_of_what_was_verified_silences_the_siren(siren, notice):
+    """An all-clear is heard as well: the siren is silent once its alert is resolved."""
+    await siren.send(notice(data={"verdict": "verified"}))
+    await siren.send(notice(key="b", about="verdict", data={"verdict": "resolved"}))
+    assert not shown(siren)["on"]
+
+
 async def test_law_4_a_dismissal_silences_the_siren_it_set_off_and_no_other(siren, notice):
     """One verdict everywhere; a false alarm elsewhere does not silence a real one."""
     dismissed = {"verdict": "dismissed"}
@@ -149,7 +156,9 @@ async def test_siren_is_silent_after_a_restart(siren, notice, context):
 
 def test_law_7_every_channels_words_say_that_a_drill_is_a_drill(notice):
     """First in the title and first in the text."""
-    assert headline(notice(drill=True)).startswith("DRILL: ")
+    marked = headline(notice(drill=True))
+    assert marked.startswith("DRILL: ")
+    assert headline(notice(drill=True, title=marked)) == marked  # the hub has said so already
     assert body(notice(drill=True)).startswith("This is a drill.")
 
 

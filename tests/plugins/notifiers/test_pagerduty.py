@@ -141,3 +141,13 @@ def test_the_block_is_checked_and_hides_its_key(context):
     assert ROUTING_KEY not in repr(config)
     with pytest.raises(ValidationError):
         PagerDutyConfig(routing_key="short")
+
+
+async def test_an_incident_there_ends_with_the_one_here(pagerduty, server, notice):
+    """How it stands is one alert there, resolved when the case is closed or goes on in another."""
+    case = {"about": "update", "alert": "", "key": "n-2"}
+    await pagerduty.send(notice(**case, data={"verified": True}))
+    assert server.alerts == {"incident-incident-1": "triggered"}
+    closed = {**case, "key": "n-3", "incident": "incident-2"}
+    await pagerduty.send(notice(**closed, data={"closed": "incident-1", "goes_on": "incident-2"}))
+    assert server.alerts == {"incident-incident-1": "resolved"}

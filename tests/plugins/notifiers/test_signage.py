@@ -68,6 +68,15 @@ async def test_a_false_alarm_that_was_never_shown_is_no_trouble(screens, server,
     assert (receipt.state, receipt.detail) == ("accepted", "the screens showed no such alert")
 
 
+async def test_a_protocol_looks_like_itself(screens, server, notice):
+    """Screens have a picture for each action of the Standard Response Protocol; what is no such
+    action looks as its severity does.
+    """
+    for name, looks in (("lockdown", "lockdown"), ("lockout", "high")):
+        await screens.send(notice(key=name, data=VERIFIED | {"protocol": name}))
+        assert server.shown["alert-1"]["template"] == looks
+
+
 async def test_screens_clear_by_themselves(server, context, notice):
     """Should the hub be gone by then, nothing stays for ever."""
     config = SignageConfig(

@@ -1,6 +1,7 @@
 """Web push: the RFC's own example, and a push service whose browsers decrypt what comes."""
 
 import asyncio
+import json
 import stat
 from dataclasses import replace
 
@@ -293,6 +294,32 @@ async def test_who_of_several_has_no_browser_is_told_of(push, service, notice, c
     await notifier.close()
     await asyncio.wait_for(listening, 10)
     assert heard == [("failed", "notice-1", "sro"), ("failed", "notice-1", "it")]
+
+
+async def test_whom_no_browser_reached_survives_a_restart(push, service, notice, context):
+    """What was not told of yet is told of by the next start, once; a damaged file costs nothing."""
+    first = await push()
+    subscribe(push, service, "nurse", "nurse")
+    people = (Recipient("nurse", "Nurse"), Recipient("it", "IT"))
+    assert (await first.send(notice(to=people))).state == "accepted"
+    await first.close()
+    kept = context.state / "missed.json"
+    facts = json.loads(kept.read_text())
+    kept.write_text(json.dumps({"odd": 3, "worse": [["x"]], **facts}))
+    again = await push()
+    heard = []
+
+    async def listen():
+        async for ack in again.acks():
+            heard.append((ack.state, ack.key, ack.person))
+
+    listening = asyncio.create_task(listen())
+    async with asyncio.timeout(10):
+        while json.loads(kept.read_text()):
+            await context.clock.advance(1)
+    await again.close()
+    await asyncio.wait_for(listening, 10)
+    assert heard == [("failed", "notice-1", "it")]
 
 
 async def test_a_whole_school_without_browsers_is_told_of_at_once(push, service, notice, context):

@@ -30,6 +30,10 @@ class BoardOnCable(CabledDevice):
         await super().start()
         self.settings = {"host": "127.0.0.1", "port": self.port, "poll": "200ms"}
 
+    async def lie(self, door: str) -> None:
+        """The board answers each write as it should, and no relay moves."""
+        self.board.stuck.update(range(8))
+
     async def end(self) -> None:
         """Take the board down."""
         await self.board.stop()
