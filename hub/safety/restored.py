@@ -27,9 +27,9 @@ log = structlog.get_logger(__name__)
 async def settle_restored(intake: Intake) -> None:
     """Do what a restore left to do; nothing where there was none. Raises `StateError`.
 
-    Commands to doors are called off. Notices that have not expired go out and say that they may be
-    a repeat, since nobody knows whether they did before. The event `journal.restored` tells by whom
-    and as of when.
+    Commands to doors are called off, and nothing is wanted of doors any more. Notices that have not
+    expired go out and say that they may be a repeat, since nobody knows whether they did before.
+    The event `journal.restored` tells by whom and as of when.
     """
     note = await intake.journal.read(_note)
     if note is None:
@@ -46,6 +46,7 @@ async def settle_restored(intake: Intake) -> None:
     )
 
     def work(decider: Decider) -> None:
+        decider.forget_wanted(CALLED_OFF)  # first, so that no end of anything moves a door
         decider.accept(event)
         for door in doors:
             decider.settle(door, "cancelled", CALLED_OFF)

@@ -7,7 +7,7 @@ is on the disk.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,16 +16,19 @@ from sqlalchemy import Connection
 
 from hub.campus import Campus
 from hub.config import Config
+from hub.door_views import DoorIntentView
 from hub.events import Event
 from hub.safety import outbox
 from hub.safety.alerts.ladders import Ladders
 from hub.safety.alerts.rows import AlertRow
+from hub.safety.doors.fire import FireState
 from hub.safety.incidents import rows as incidents
 from hub.safety.notices.quiet import QuietHours
 from hub.safety.outbox import ActionRow
 from hub.safety.rules.book import RuleBook
 from hub.safety.rules.memory import Memory
 from hub.safety.rules.recall import recall
+from hub.safety.rules.schedule import Timetable, timetables
 from hub.safety.words import Words
 from hub.storage import eventlog
 from hub.views import Requested
@@ -45,6 +48,7 @@ class Charter:
     memory: Memory = field(default_factory=Memory)
     quiet: QuietHours = field(default_factory=QuietHours)
     ladders: Ladders = field(kw_only=True)
+    timetables: Mapping[str, Timetable] = field(default_factory=dict)
 
     @classmethod
     def of(cls, config: Config, campus: Campus, public: Callable[[str], bool]) -> Charter:
@@ -52,7 +56,10 @@ class Charter:
         words, quiet = Words(config, campus), QuietHours.of(config)
         ladders = Ladders(config, campus, words, public)
         rules = RuleBook(config, campus)
-        return cls(config, campus, words, rules, public, quiet=quiet, ladders=ladders)
+        times = timetables(config.schedules, config.hub.timezone)
+        return cls(
+            config, campus, words, rules, public, quiet=quiet, ladders=ladders, timetables=times
+        )
 
     def due(self, now: datetime) -> bool:
         """Whether rules have something to do although nothing happened."""
@@ -69,6 +76,10 @@ class Decision:
     repeated: int = 0
     opened: list[AlertRow] = field(default_factory=list)
     requests: list[tuple[str, Requested]] = field(default_factory=list)
+    called_off: list[tuple[str, str]] = field(default_factory=list)
+    wanted: list[tuple[str, DoorIntentView | None]] = field(default_factory=list)
+    fire: FireState | None = None
+    doors_due: bool = False
     intentions: int = 0
     alert: AlertRow | None = None
     action: ActionRow | None = None

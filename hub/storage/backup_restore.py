@@ -36,7 +36,8 @@ class Lost:
     """What the journal that is there holds beyond a backup.
 
     `known` is false where there is none that can be read. `until` is when its newest event was
-    received, or empty; `accounts` names accounts that are new, gone or different.
+    received, or empty; `accounts` names accounts that are new, gone or different, `revoked` tokens
+    and `devices` enrolled devices (by their ids) that were revoked since.
     """
 
     known: bool
@@ -47,6 +48,7 @@ class Lost:
     incidents: int = 0
     accounts: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 def lost(state: StateFolder, backup: Path, manifest: Manifest) -> Lost:
@@ -72,8 +74,6 @@ def _compare(now: sqlite3.Connection, then: sqlite3.Connection, manifest: Manife
     people = "SELECT name, role || ' ' || password_hash FROM users"
     before, after = dict(then.execute(people)), dict(now.execute(people))
     names = sorted(name for name in before | after if before.get(name) != after.get(name))
-    valid = {row[0] for row in then.execute("SELECT name FROM tokens WHERE revoked IS NULL")}
-    gone = {row[0] for row in now.execute("SELECT name FROM tokens WHERE revoked IS NOT NULL")}
     return Lost(
         known=True,
         until=until,
@@ -82,8 +82,18 @@ def _compare(now: sqlite3.Connection, then: sqlite3.Connection, manifest: Manife
         alerts=count("SELECT count(*) FROM alerts WHERE opened > ?"),
         incidents=count("SELECT count(*) FROM incidents WHERE opened > ?"),
         accounts=tuple(names),
-        revoked=tuple(sorted(valid & gone)),
+        revoked=_revoked(now, then, "SELECT name, revoked FROM tokens"),
+        devices=_revoked(now, then, "SELECT id, revoked FROM devices"),
     )
+
+
+def _revoked(now: sqlite3.Connection, then: sqlite3.Connection, question: str) -> tuple[str, ...]:
+    """What is good in the backup and revoked in the journal that is there."""
+    try:
+        before, after = dict(then.execute(question)), dict(now.execute(question))
+    except sqlite3.OperationalError:  # one of them is of a version that had none
+        return ()
+    return tuple(sorted(one for one, at in before.items() if at is None and after.get(one)))
 
 
 def restore(
@@ -182,6 +192,11 @@ def _amend(journal: Path, manifest: Manifest, losses: Lost, note: dict[str, obje
             "UPDATE tokens SET revoked = ? WHERE name = ? AND revoked IS NULL",
             [(note["time"], name) for name in losses.revoked],
         )
+        if losses.devices:
+            connection.executemany(
+                "UPDATE devices SET revoked = ? WHERE id = ? AND revoked IS NULL",
+                [(note["time"], device) for device in losses.devices],
+            )
         # No event gets a number that an event of the old journal had: who reads on from a number
         # misses nothing.
         connection.execute("DELETE FROM sqlite_sequence WHERE name = 'events'")

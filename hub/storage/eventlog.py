@@ -16,6 +16,7 @@ from hub.storage.schema import events
 
 LARGEST = 1_000_000
 NEWEST = 100
+LOOKED_BACK = 50_000
 CLOCK_MOVED = "clock.moved"
 HEARTBEAT = "hub.heartbeat"  # the hub's own test event, which nobody follows
 
@@ -23,14 +24,33 @@ _append = insert(events).on_conflict_do_nothing(index_elements=[events.c.id])
 
 
 def encode(data: Mapping[str, Any]) -> str:
-    """Event data as JSON text. Raises `ValueError` for what JSON cannot say, or past 1 MB."""
+    """Event data as JSON text. Raises `ValueError` for what JSON cannot say, for half a character
+    (a lone surrogate), which no journal can hold, or past 1 MB.
+    """
     try:
         text = json.dumps(dict(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except TypeError as error:
         raise ValueError(f"event data is not plain JSON: {error}") from None
     if len(text) > LARGEST:
         raise ValueError(f"event data of {len(text)} characters; at most {LARGEST} are kept")
+    _whole(text, "event data")
     return text
+
+
+def check(event: Event) -> None:
+    """Raises `ValueError` where what an event is called holds half a character."""
+    for name in ("type", "source", "subject", "id"):
+        _whole(getattr(event, name), f"the event's {name}")
+
+
+def _whole(text: str, what: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"{what} holds half a character (a lone surrogate) at {error.start}; expected text "
+            "that can be written as UTF-8"
+        ) from None
 
 
 def append(connection: Connection, event: Event, received: datetime, data: str) -> int | None:
@@ -67,6 +87,15 @@ def after(
         wanted = wanted.where(events.c.type.in_(types))
     rows = connection.execute(wanted.order_by(events.c.seq).limit(limit))
     return [(row.seq, _event(row)) for row in rows]
+
+
+def newest_about(connection: Connection, subject: str, limit: int) -> list[Event]:
+    """The newest events with this subject, newest first, among the newest `LOOKED_BACK` of all."""
+    wanted = select(events).where(
+        events.c.seq > last_seq(connection) - LOOKED_BACK, events.c.subject == subject
+    )
+    rows = connection.execute(wanted.order_by(events.c.seq.desc()).limit(limit))
+    return [_event(row) for row in rows]
 
 
 def last_received(connection: Connection) -> datetime:

@@ -9,6 +9,7 @@ step to `hub.storage.migrations` that makes the same change in journals that exi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from sqlalchemy import (
@@ -26,7 +27,7 @@ from sqlalchemy import (
 
 from hub.errors import StateError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 metadata = MetaData()
 
@@ -290,6 +291,95 @@ push_subscriptions = Table(
     Column("created", Text, nullable=False),
 )
 Index("ix_push_subscriptions_user", push_subscriptions.c.user)
+
+
+# What somebody wants of a door, while they do: `ended` is empty. The highest `rank` wins, then the
+# newest (`seq`). `owner` is a run, an account, an alert or a schedule, `asked_by` the person behind
+# it. `expires` is empty where only its owner ends it. `differs` is since when the journal says that
+# the door is otherwise, `given_up` since when the hub tries no more.
+door_intents = Table(
+    "door_intents",
+    metadata,
+    Column("seq", Integer, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("door", Text, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("owner_kind", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("asked_by", Text, nullable=False),
+    Column("verb", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", Text, nullable=False),
+    Column("expires", Text, nullable=False, server_default=""),
+    Column("ended", Text, nullable=False, server_default=""),
+    Column("ended_why", Text, nullable=False, server_default=""),
+    Column("differs", Text, nullable=False, server_default=""),
+    Column("given_up", Text, nullable=False, server_default=""),
+    Column("alert", Text, nullable=False, server_default=""),
+    Column("incident", Text, nullable=False, server_default=""),
+    Column("drill", Boolean, nullable=False, server_default=text("0")),
+)
+Index("ix_door_intents_held", door_intents.c.door, sqlite_where=door_intents.c.ended == "")
+Index("ix_door_intents_owner", door_intents.c.owner_kind, door_intents.c.owner)
+
+
+def _texts(*names: str) -> Iterator[Column[str]]:
+    return (Column(name, Text, nullable=False, server_default="") for name in names)
+
+
+# A protocol that was started, in force while `ended` is empty, and its plan as it was then. `asked`
+# is since when somebody asks for its end, `decide_by` until when a fire alarm wants a decision.
+protocol_runs = Table(
+    "protocol_runs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("protocol", "area", "started")),
+    *(Column(name, Boolean, nullable=False) for name in ("drill", "doors_real", "announce")),
+    Column("plan", Text, nullable=False),
+    *_texts("started_by", "device", "key", "reason", "hazard", "over", "alert", "incident"),
+    *_texts("asked_by", "asked", "ended", "ended_by", "decide_by", "decision", "told"),
+)
+Index(
+    "ix_protocol_runs_in_force", protocol_runs.c.started, sqlite_where=protocol_runs.c.ended == ""
+)
+Index("ix_protocol_runs_key", protocol_runs.c.key, sqlite_where=protocol_runs.c.key != "")
+
+# How far each door of a run is; `phase` is `start`, or `clear` once it is ended.
+protocol_doors = Table(
+    "protocol_doors",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in ("run", "phase", "door")),
+    *(Column(name, Text, nullable=False) for name in ("verb", "state", "since")),
+    Column("tries", Integer, nullable=False, server_default=text("0")),
+    *_texts("detail", "settled"),
+)
+Index("ix_protocol_doors_door", protocol_doors.c.door)
+
+# Where a run was "ended" with a duress PIN: the one session that is shown that it is over.
+protocol_duress = Table(
+    "protocol_duress",
+    metadata,
+    *(Column(name, Text, primary_key=True) for name in ("run", "viewer")),
+    *(Column(name, Text, nullable=False) for name in ("by", "time", "event")),
+)
+
+# Devices that may start protocols without anybody signing in, each by the digest of its token.
+devices = Table(
+    "devices",
+    metadata,
+    Column("id", Text, primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("name", "place")),
+    Column("digest", Text, nullable=False, unique=True),
+    *(Column(name, Text, nullable=False) for name in ("created", "enrolled_by")),
+    *(Column(name, Text) for name in ("last_used", "revoked")),
+)
+
+pins = Table(
+    "pins",
+    metadata,
+    Column("user", Text, ForeignKey("users.name", ondelete="CASCADE"), primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("pin_hash", "duress_hash", "changed")),
+)
 
 
 def refuse_newer(path: Path, version: int) -> None:

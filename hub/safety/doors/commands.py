@@ -2,48 +2,107 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event
-from hub.kinds.access_control import Verb
+from hub.kinds.access_control import LOCK_VERBS, Verb
 from hub.safety import outbox
 from hub.safety.alerts import plan
 from hub.safety.attempts import Attempts
+from hub.safety.doors import fire, intents
+from hub.safety.doors.fire import FireState
+from hub.safety.doors.intents import IntentRow
+from hub.views import Requested
+
+REPLACED = "a newer command replaced it"
 
 
 class Commands(Attempts):
-    """Commands to doors."""
+    """Commands to doors, each an attempt of its own; what is wanted stands above them."""
 
-    def command(
-        self, door: str, verb: Verb, by: str, reason: str, alert: str = "", incident: str = ""
-    ) -> str:
-        """Write the intention to ask a door for something; returns its key.
+    _fire_known: FireState | None = None
 
-        An older command to the same door that is still pending is called off: what was asked last
-        holds. Raises `KeyError` for an unknown door and `Refused` for a lock verb on a door that
-        people cannot always leave through.
-        """
-        config = self._charter.config
-        name = config.doors[door].name
-        if not plan.may_take(config, door, verb):
+    def fire_state(self) -> FireState:
+        """Whether a fire alarm has suspended lock verbs, since when and where."""
+        if self._fire_known is None:
+            self._fire_known = fire.read(self._connection)
+        return self._fire_known
+
+    def clock_moved(self, by: timedelta) -> None:
+        """What is wanted of doors lasts no longer because the clock was set back."""
+        super().clock_moved(by)
+        if by < timedelta(0):
+            intents.clock_set_back(self._connection, -by)
+            self.decision.doors_due = True
+
+    def _may_ask(self, door: str, verb: Verb) -> None:
+        """Raises `KeyError` for an unknown door and `Refused` where the verb may not be asked."""
+        name = self._charter.config.doors[door].name
+        if not plan.may_take(self._charter.config, door, verb):
             raise Refused(f"{name} takes no {verb}: its `egress: free` is not attested")
-        if verb != "momentary":
-            self._call_off(
-                outbox.pending_commands(self._connection, door), "a newer command replaced it"
+        state = self.fire_state()
+        if not state.suspended:
+            return
+        since = self._fire_words(state)
+        if verb in LOCK_VERBS:
+            raise Refused(
+                f"{name} takes no {verb}: {since}. Somebody has to re-arm the doors first"
             )
-        key = self._intend(
-            plan.command(self._charter.words, door, verb, by, reason, alert, incident)
-        )
-        self._requested(door, key, verb, by, reason, alert, incident)
-        return key
+        if verb == "momentary":  # the door would lock itself behind whoever enters
+            raise Refused(f"{name} is not opened for one passage: {since}. Unlock it instead")
 
-    def _requested(
-        self, door: str, key: str, verb: Verb, by: str, reason: str, alert: str, incident: str
-    ) -> None:
-        block = self._charter.config.doors[door]
-        data = {"key": key, "kind": "door", "target": door, "verb": verb, "by": by}
-        data |= {"reason": reason, "alert": alert, "incident": incident, "place": block.place}
-        source = f"alert/{alert}" if alert else f"person/{by}"
-        self.accept(
-            Event(type="action.requested", source=source, time=self._now, subject=door, data=data)
+    def _fire_words(self, state: FireState) -> str:
+        words, campus = self._charter.words, self._charter.campus
+        where = f" in {campus.name(state.place)}" if state.place else ""
+        since = words.clock(from_iso(state.since))
+        if state.state == "alarm":
+            return f"there is a fire alarm{where} since {since}"
+        return f"nobody has re-armed the doors since the fire alarm{where} at {since}"
+
+    def _command(
+        self,
+        door: str,
+        verb: Verb,
+        by: str,
+        reason: str,
+        alert: str = "",
+        incident: str = "",
+        *,
+        intent: IntentRow | None = None,
+        deadline_s: float | None = None,
+        again: bool = False,
+    ) -> str:
+        """Write the intention to ask a door for something; returns its key. An older command to the
+        same door that is still pending is called off: what was asked last holds.
+        """
+        if verb != "momentary":
+            waiting = outbox.pending_commands(self._connection, door)
+            self._call_off(waiting, REPLACED)
+        asked = plan.command(self._charter.words, door, verb, by, reason, alert, incident)
+        facts: dict[str, Any] = {"intent": intent.id} if intent is not None else {}
+        if intent is not None and intent.drill:
+            facts["drill"] = True
+        asked = replace(
+            asked,
+            payload={**asked.payload, **facts},
+            deadline_s=asked.deadline_s if deadline_s is None else deadline_s,
         )
-        self._tell_door(door)
+        key = self._intend(asked)
+        data: dict[str, Any] = {"key": key, "kind": "door", "target": door, "verb": verb, "by": by}
+        data |= {"reason": reason, "alert": alert, "incident": incident, **facts}
+        data |= {"place": self._charter.config.doors[door].place}
+        if again:
+            data["again"] = True
+        source = f"alert/{alert}" if alert else f"person/{by}"
+        if intent is not None and intent.owner_kind != "person" and not alert:
+            source = f"{intent.owner_kind}/{intent.owner}"
+        self.accept(Event("action.requested", source, self._now, door, data))
+        asked_now = Requested(
+            verb=verb, by=by, reason=reason, time=iso(self._now), state="pending", detail=""
+        )
+        self.decision.requests.append((door, asked_now))
+        return key

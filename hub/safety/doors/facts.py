@@ -7,12 +7,13 @@ the monotonic clock in seconds, `wall` the hour.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from hub.clock import iso
-from hub.kinds.access_control import DoorReport, Lock, Position, Verb
+from hub.kinds.access_control import AccessReport, DoorReport, Lock, Position, Verb
 from hub.ports import Outcome
 from hub.views import Conclusion, Physical, Reported, Requested
 
@@ -22,6 +23,9 @@ SETTLED: frozenset[Lock] = frozenset({"locked", "unlocked", "jammed"})
 JUST_UNLOCKED_S = 5.0
 PASSAGE_S = 15.0
 SAME_JAM_S = 2.0
+ONLY_LOCKED = "it has no lockdown of its own, so badges still enter"
+NOT_RELEASED = "it has no lockdown of its own to be released from; it stays as it is"
+STANDS_OPEN = "but the door stands open"  # how the end of a command that locks says so
 
 _WANTED: dict[Verb, frozenset[Lock]] = {
     "lock": frozenset({"locked"}),
@@ -31,6 +35,18 @@ _WANTED: dict[Verb, frozenset[Lock]] = {
     "momentary": frozenset({"unlocked"}),
     "lockdown_release": frozenset({"locked", "unlocked"}),
 }
+
+
+def only_locks(verbs: Collection[Verb]) -> bool:
+    """Whether a door is locked in place of a lockdown, which it does not know."""
+    return "lock" in verbs and not {"lockdown", "lockdown_release"} & set(verbs)
+
+
+def in_place(outcome: Outcome) -> Outcome:
+    """How a lockdown ended where the door was locked in its place."""
+    if outcome.state != "confirmed":
+        return outcome
+    return Outcome("confirmed", f"{outcome.detail}; {ONLY_LOCKED}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +99,8 @@ class DoorFacts:
         self.lock: Fact[Lock] = Fact("unknown")
         self.position: Fact[Position] = Fact("unknown")
         self.requested: Requested | None = None
+        self.tampered: bool | None = None
+        self.lockdown: bool | None = None
         self._away = "nothing heard from it yet"
         self._said = {"lock": "", "position": ""}
 
@@ -98,12 +116,33 @@ class DoorFacts:
             return self._away
         if self.lock.heard is None:
             return "its lock has not answered yet"
+        if self.tampered:
+            return "its device says that it is being tampered with"
         jam = "bolt jammed" if self.lock.value == "jammed" else ""
         return self._said["lock"] or jam or self._said["position"]
 
     def expect_passage(self, now: float, seconds: float = PASSAGE_S) -> None:
         """Somebody is let through: an opening until then is no break-in."""
         self._passage_until = max(self._passage_until, now + seconds)
+
+    def let_through(self, now: float) -> bool:
+        """Whether somebody is let through at this moment."""
+        return now <= self._passage_until
+
+    def known_lock(self, now: float) -> Lock:
+        """What the lock says, where that may be relied on now."""
+        known = self.online and self.lock.fresh(now, self.stale_after)
+        return self.lock.value if known else "unknown"
+
+    def use(self, report: AccessReport, now: float, wall: datetime) -> list[News]:
+        """Somebody used a credential. Whoever is let in, or is forced to enter, may pass; what was
+        long ago lets nobody through now.
+        """
+        age = max(0.0, (wall - report.time).total_seconds())
+        if report.access != "denied" and age < PASSAGE_S:
+            self.expect_passage(now, PASSAGE_S - age)
+        data = {"credential": report.credential, "reason": report.detail}
+        return [News(f"access.{report.access}", report.time, data)]
 
     def hear(self, report: DoorReport, now: float, wall: datetime) -> list[News]:
         """Take in a report; a report delayed on its way is as old as its source says."""
@@ -123,6 +162,8 @@ class DoorFacts:
         if report.lock is not None or report.position is not None:
             self._listening_since, self._silent = now, False
         news += self._online_news(report.time)
+        if report.tampered is not None:
+            news += self._tamper_news(report.tampered, report)
         if report.lock is not None:
             news += self._lock_news(report.lock, report, heard)
         if report.position is not None:
@@ -198,10 +239,17 @@ class DoorFacts:
             return [News("door.online", time, {})]
         return [News("door.offline", time, {"reason": self.detail})]
 
+    def _tamper_news(self, tampered: bool, report: DoorReport) -> list[News]:
+        was, self.tampered = self.tampered, tampered
+        if tampered is bool(was):
+            return []
+        kind = "door.tampered" if tampered else "door.intact"
+        return [News(kind, report.time, {"reason": report.detail})]
+
     def _lock_news(self, lock: Lock, report: DoorReport, heard: float) -> list[News]:
         if lock == "locked" and self.lock.newer_than(heard):
             return []
-        self.lock = Fact(lock, report.time, heard)
+        self.lock, self.lockdown = Fact(lock, report.time, heard), report.lockdown
         self._said["lock"] = report.detail
         if lock not in SETTLED:
             return []
@@ -236,7 +284,7 @@ class DoorFacts:
 
     def _locked_against(self, now: float) -> bool:
         locked = self.lock.value == "locked" and self.lock.fresh(now, self.stale_after)
-        let_through = now <= self._passage_until or now - self._unlocked_at <= JUST_UNLOCKED_S
+        let_through = self.let_through(now) or now - self._unlocked_at <= JUST_UNLOCKED_S
         return locked and not let_through
 
     def _held_news(self, now: float, wall: datetime) -> list[News]:
@@ -273,6 +321,8 @@ class Judge:
             return None
         took = now - self._began
         self._last = report.lock
+        if self.verb == "lockdown" and report.lockdown is False:
+            return None  # a bolt that is out is no lockdown yet
         if report.lock in _WANTED[self.verb]:
             return Outcome("confirmed", f"confirmed after {took:.1f} s")
         if report.lock == "moving":

@@ -9,20 +9,34 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from hub.campus import Campus
 from hub.clock import Clock
-from hub.config import Config, DoorBlock
+from hub.config import Config
+from hub.door_views import DoorIntentView
 from hub.errors import CommandFailed, NotReady
 from hub.events import Event
-from hub.kinds.access_control import LOCK_VERBS, VERBS, AccessController, DoorReport, Verb
+from hub.kinds.access_control import (
+    LOCK_VERBS,
+    VERBS,
+    AccessController,
+    AccessReport,
+    DoorReport,
+    Verb,
+)
 from hub.ports import Outcome
-from hub.safety.doors.facts import DoorFacts, Judge, News
+from hub.safety.doors import facts
+from hub.safety.doors.door import Command, Door
+from hub.safety.doors.facts import Judge, News
+from hub.safety.doors.sane import Strange, nonsense, short
+from hub.safety.doors.shown import trouble, view
+from hub.safety.doors.tidings import LOGGED_EVERY, Tidings
+from hub.safety.doors.together import Together
 from hub.views import DoorView, Requested
 
 log = structlog.get_logger("doors")
@@ -33,44 +47,8 @@ REFRESH_DEADLINE_S = 5.0
 FIRST_ASK_S = 1.0
 ASK_AGAIN_S = 2.0
 TRY_AGAIN_S = 0.5
-UNTOLD_LIMIT = 10_000
-LOGGED_EVERY = 1000
-
-
-@dataclass
-class _Command:
-    judge: Judge
-    done: asyncio.Future[Outcome]
-    sent: bool = False
-    reason: str = ""
-
-    def end(self, outcome: Outcome) -> None:
-        if not self.done.done():
-            self.done.set_result(outcome)
-
-
-@dataclass
-class _Door:
-    id: str
-    block: DoorBlock
-    facts: DoorFacts
-    controller: AccessController | None = None
-    command: _Command | None = None
-    refresh: asyncio.Task[None] | None = None
-    refresh_due: float = 0.0
-    data: dict[str, Any] = field(default_factory=dict)
-
-    def adopt(self, block: DoorBlock) -> None:
-        """Be described by this block from now on."""
-        self.block = block
-        self.facts.held_after = block.held_after
-        self.data = _data(self.id, block)
-
-    def now_behind(self) -> AccessController:
-        """Its controller at this moment: one may be replaced while a command is under way."""
-        if self.controller is None:
-            raise NotReady(f"its controller {self.block.controller} is not running")
-        return self.controller
+CALLED_OFF = 1024
+NO_LOCK = "a fire alarm has suspended it, and nobody has re-armed the doors since"
 
 
 class Doors:
@@ -89,13 +67,15 @@ class Doors:
     ) -> None:
         self._campus = campus
         self._clock = clock
-        self._publish = publish
+        self._tidings = Tidings(clock, publish)
+        self._together = Together(clock)
+        self._suspended = False
         self._controllers: dict[str, AccessController] = {}
-        self._doors = {id_: _door(id_, block) for id_, block in config.doors.items()}
-        self._untold: deque[Event] = deque()
-        self._something_to_tell = asyncio.Event()
+        self._doors = {id_: Door.of(id_, block) for id_, block in config.doors.items()}
         self._stragglers: set[asyncio.Task[Any]] = set()
-        self._counts = dict.fromkeys(("reports", "strange_reports", "events", "events_lost"), 0)
+        self._counts = dict.fromkeys(("reports", "strange_reports"), 0)
+        self._strange = Strange()
+        self._called_off: deque[str] = deque(maxlen=CALLED_OFF)
 
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Take over another configuration. What is known of a door that stays, stays known; a
@@ -108,10 +88,10 @@ class Doors:
             if door is not None and door.block.controller == block.controller:
                 door.adopt(block)
             else:
-                door = _door(id_, block)
+                door = Door.of(id_, block, known.get(id_))
                 controller = self._controllers.get(block.controller)
                 if controller is not None:
-                    _join(door, controller)
+                    door.join(controller)
             self._doors[id_] = door
         for id_, door in known.items():
             if self._doors.get(id_) is not door and door.command is not None:
@@ -127,7 +107,7 @@ class Doors:
         """Give the doors of a controller their driver; again after it was rebuilt."""
         self._controllers[controller_id] = controller
         for door in self._of(controller_id):
-            _join(door, controller)
+            door.join(controller)
 
     async def watch(self, controller_id: str) -> None:
         """Take in a controller's reports; when they end its doors are offline.
@@ -141,7 +121,7 @@ class Doors:
                 self._hear(controller_id, report)
             raise NotReady("its controller stopped reporting")
         except Exception as error:
-            reason = str(error) or type(error).__name__
+            reason = short(str(error) or type(error).__name__)
             for door in self._of(controller_id):
                 away = DoorReport(door.id, self._clock.now(), online=False, detail=reason)
                 self._take(door, away)
@@ -150,17 +130,26 @@ class Doors:
     async def perform(self, door: str, verb: Verb, key: str, deadline_s: float) -> Outcome:
         """Ask, then wait for the door's own answer; always ends within `deadline_s` seconds.
 
-        A later command for the same door ends the earlier one as failed. `key` is handed on, the
-        same over retries; `momentary` is handed over at most once.
+        A later command for the same door ends the earlier one as failed; one that is called off
+        before it was handed over raises `NotReady`. `key` is handed on, the
+        same over retries; `momentary` is handed over at most once. A door that knows no lockdown is
+        locked in its place, and has none to be released from.
         """
         known = self._doors.get(door)
         if known is None:
             return Outcome("failed", f"there is no door named {door}")
+        if verb == "lockdown_release" and facts.only_locks(self.verbs(door)):
+            return Outcome("confirmed", facts.NOT_RELEASED)
+        if verb == "lockdown" and facts.only_locks(self.verbs(door)):
+            outcome = await self.perform(door, "lock", key, deadline_s)
+            return facts.in_place(outcome)
         refusal = self.refusal(door, verb)
         if refusal:
             return Outcome("failed", refusal)
+        if key in self._called_off:
+            raise NotReady("it was called off before it was handed over")
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        command = _Command(Judge(verb, known.facts, self._clock.monotonic()), done)
+        command = Command(key, Judge(verb, known.facts, self._clock.monotonic()), done)
         if known.command is not None:
             known.command.end(Outcome("failed", f"overtaken by a later command: {verb}"))
         known.command = command
@@ -183,11 +172,50 @@ class Doors:
         if door in self._doors:
             self._doors[door].facts.requested = request
 
+    def may_be_locked_down(self, door: str) -> None:
+        """A lockdown of an earlier life of the hub may be in force at a door's controller."""
+        if door in self._doors:
+            self._together.may_be_engaged(self._doors[door].block.controller)
+
+    def wanted(self, door: str, intent: DoorIntentView | None) -> None:
+        """Know what is wanted of a door and wins there."""
+        if door in self._doors:
+            self._doors[door].intent = intent
+
+    def differs(self, door: str, words: str) -> None:
+        """Show how a door is not as it is wanted; empty once it is."""
+        if door in self._doors:
+            self._doors[door].differs = words
+
+    def call_off(self, door: str, key: str) -> None:
+        """Hand a command over no more; `perform` raises `NotReady` where that comes in time."""
+        self._called_off.append(key)  # its attempt may be only about to begin
+        known = self._doors.get(door)
+        if known is not None and known.command is not None and known.command.key == key:
+            known.command.call_off()
+
+    def suspend(self, suspended: bool) -> None:
+        """While suspended, no door takes a lock verb: one under way ends here and is not handed
+        over any more.
+        """
+        if suspended and not self._suspended:
+            self._together.forget()
+            for door in self._doors.values():
+                if door.command is not None and door.command.judge.verb in LOCK_VERBS:
+                    door.command.end(Outcome("failed", NO_LOCK))
+        self._suspended = suspended
+
+    def all(self) -> Sequence[Door]:
+        """Every door as it is held, for the keeper."""
+        return list(self._doors.values())
+
     def refusal(self, door: str, verb: Verb) -> str:
         """Why this door may not be asked this, in words; empty when it may. Raises `KeyError`."""
         known = self._doors[door]
         if verb in LOCK_VERBS and known.block.egress != "free":
             return f"{verb} refused: nobody has attested `egress: free` for this door"
+        if verb in LOCK_VERBS and self._suspended:
+            return f"{verb} refused: {NO_LOCK}"
         if known.controller is None:
             return f"its controller {known.block.controller} is not running"
         verbs = self.verbs(door)
@@ -209,47 +237,79 @@ class Doors:
     def views(self) -> list[DoorView]:
         """Every door, in file order."""
         now = self._clock.monotonic()
-        return [self._view(door, now) for door in self._doors.values()]
+        return [view(each, self._campus, self.verbs(each.id), now) for each in self._doors.values()]
+
+    def troubles(self) -> list[str]:
+        """What is not as it should be, in a line each."""
+        said = [f"no door may lock: {NO_LOCK}"] if self._suspended else []
+        return said + [line for door in self._doors.values() if (line := trouble(door))]
 
     def counts(self) -> dict[str, int]:
         """Counters for health: reports taken in or not ours, events told, waiting or lost."""
-        return {**self._counts, "events_waiting": len(self._untold)}
+        tidings = self._tidings
+        return {
+            **self._counts,
+            "events": tidings.told,
+            "events_lost": tidings.lost,
+            "events_waiting": tidings.waiting,
+            "events_only_counted": sum(door.flood.kept_back for door in self._doors.values()),
+        }
 
     async def keep_fresh(self) -> None:
         """Ask doors again before their word goes stale, watch the time, tell events; for ever."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._tell(), name="door events")
+            group.create_task(self._tidings.run(), name="door events")
             group.create_task(self._tick(), name="door clock")
 
-    def _of(self, controller_id: str) -> list[_Door]:
+    def _of(self, controller_id: str) -> list[Door]:
         return [door for door in self._doors.values() if door.block.controller == controller_id]
 
-    def _hear(self, controller_id: str, report: DoorReport) -> None:
+    def _hear(self, controller_id: str, report: DoorReport | AccessReport) -> None:
+        if why := nonsense(report):
+            self._misbehaves(controller_id, why)
+            return
         door = self._doors.get(report.door)
         if door is None or door.block.controller != controller_id:
             if self._count("strange_reports") % LOGGED_EVERY == 1:
                 log.warning("report of an unknown door", controller=controller_id, door=report.door)
             return
         self._count("reports")
-        self._take(door, report)
+        if short(report.detail) != report.detail:
+            report = replace(report, detail=short(report.detail))
+        if isinstance(report, AccessReport):
+            self._note(door, door.facts.use(report, self._clock.monotonic(), self._clock.now()))
+        else:
+            self._take(door, report)
 
-    def _take(self, door: _Door, report: DoorReport) -> None:
+    def _misbehaves(self, controller: str, why: str) -> None:
+        self._count("strange_reports")
+        count = self._strange.count(controller, self._clock.monotonic())
+        if count:
+            log.warning("a controller misbehaves", controller=controller, reason=why)
+            data = {"controller": controller, "reason": why, "count": count}
+            source = f"controller/{controller}"
+            now = self._clock.now()
+            event = Event("controller.misbehaved", source, now, controller, data)
+            self._tidings.add(event)
+
+    def _take(self, door: Door, report: DoorReport) -> None:
         now = self._clock.monotonic()
         news = door.facts.hear(report, now, self._clock.now())
         command = door.command
-        if command is not None and command.sent:
+        overtaken = report.lock == "locked" != door.facts.lock.value  # somebody was faster
+        if command is not None and command.sent and not overtaken:
             outcome = command.judge.hear(report, now)
             if outcome is not None:
                 command.end(self._with_position(door, command.judge.verb, outcome))
         self._note(door, news)
 
-    def _with_position(self, door: _Door, verb: Verb, outcome: Outcome) -> Outcome:
+    def _with_position(self, door: Door, verb: Verb, outcome: Outcome) -> Outcome:
         opened = door.facts.conclusion(self._clock.monotonic()) == "open"
         if outcome.state == "confirmed" and verb in LOCK_VERBS and opened:
-            return Outcome("confirmed", f"{outcome.detail}, but the door stands open")
+            return Outcome("confirmed", f"{outcome.detail}, {facts.STANDS_OPEN}")
         return outcome
 
-    async def _drive(self, door: _Door, command: _Command, key: str) -> None:
+    async def _drive(self, door: Door, command: Command, key: str) -> None:
         try:
             await self._hand_over(door, command, key)
             await self._clock.sleep(FIRST_ASK_S)
@@ -262,24 +322,29 @@ class Doors:
             log.error("driver raised", door=door.id, reason=repr(error))
             command.end(Outcome("failed", f"driver raised {type(error).__name__}: {error}"))
 
-    async def _hand_over(self, door: _Door, command: _Command, key: str) -> None:
+    async def _hand_over(self, door: Door, command: Command, key: str) -> None:
         verb = command.judge.verb
+        if verb in ("lockdown", "lockdown_release"):
+            command.sent = command.handed_over = True
+            behind = self._of(door.block.controller)
+            called = await self._together.go_first(door, verb, key, behind)
+            command.sent = command.handed_over = called
         while True:
             if verb == "momentary":
                 door.facts.expect_passage(self._clock.monotonic())
-            command.sent = True
+            command.sent = command.handed_over = True
             try:
                 await door.now_behind().command(door.id, verb, key)
                 command.reason = ""
                 return
             except NotReady as error:
-                command.sent = False
+                command.sent = command.handed_over = False
                 command.reason = str(error)
                 if verb == "momentary":
                     raise CommandFailed(f"not handed over, and not tried again: {error}") from error
             await self._clock.sleep(TRY_AGAIN_S)
 
-    async def _ask(self, door: _Door) -> None:
+    async def _ask(self, door: Door) -> None:
         try:
             await door.now_behind().refresh(door.id)
         except (NotReady, CommandFailed) as error:
@@ -290,13 +355,15 @@ class Doors:
             now, wall = self._clock.monotonic(), self._clock.now()
             for door in self._doors.values():
                 self._note(door, door.facts.tick(now, wall))
+                for item in door.flood.tick(now, wall):
+                    self._tell(door, item)
                 idle = door.refresh is None or door.refresh.done()
                 if door.controller is not None and idle and now >= door.refresh_due:
                     door.refresh_due = now + min(REFRESH_S, door.facts.stale_after / 3)
                     door.refresh = self._begin(self._refresh(door), f"door {door.id} refresh")
             await self._clock.sleep(TICK_S)
 
-    async def _refresh(self, door: _Door) -> None:
+    async def _refresh(self, door: Door) -> None:
         asking = self._begin(self._ask(door), f"door {door.id} ask")
         alarm = self._begin(self._clock.sleep(REFRESH_DEADLINE_S), f"door {door.id} ask deadline")
         try:
@@ -305,35 +372,13 @@ class Doors:
             asking.cancel()
             alarm.cancel()
 
-    def _note(self, door: _Door, news: list[News]) -> None:
-        for item in news:
-            if len(self._untold) >= UNTOLD_LIMIT:
-                lost = self._untold.popleft()
-                if self._count("events_lost") % LOGGED_EVERY == 1:
-                    log.error("event lost: too many wait for the journal", type=lost.type)
-            data = {**door.data, **item.data}
-            self._untold.append(Event(item.type, f"door/{door.id}", item.time, door.id, data))
-            self._something_to_tell.set()
+    def _note(self, door: Door, news: list[News]) -> None:
+        for item in door.flood.sift(news, self._clock.monotonic()):
+            self._tell(door, item)
 
-    async def _tell(self) -> None:
-        while True:
-            await self._something_to_tell.wait()
-            self._something_to_tell.clear()
-            while self._untold:
-                batch = list(self._untold)
-                try:
-                    await self._publish(*batch)
-                except Exception as error:
-                    log.error("door events wait for the journal", reason=repr(error))
-                    await self._clock.sleep(TICK_S)
-                    continue
-                self._forget(batch)
-
-    def _forget(self, batch: list[Event]) -> None:
-        told = {event.id for event in batch}
-        while self._untold and self._untold[0].id in told:
-            self._untold.popleft()
-        self._counts["events"] += len(batch)
+    def _tell(self, door: Door, item: News) -> None:
+        data = {**door.data, **item.data}
+        self._tidings.add(Event(item.type, f"door/{door.id}", item.time, door.id, data))
 
     def _count(self, what: str) -> int:
         self._counts[what] += 1
@@ -349,43 +394,3 @@ class Doors:
         self._stragglers.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.warning("driver raised", task=task.get_name(), reason=repr(task.exception()))
-
-    def _view(self, door: _Door, now: float) -> DoorView:
-        facts = door.facts
-        return DoorView(
-            id=door.id,
-            name=door.block.name,
-            place=door.block.place,
-            place_words=self._campus.words(door.block.place),
-            online=facts.online,
-            egress=door.block.egress,
-            verbs=self.verbs(door.id),
-            requested=facts.requested,
-            reported=facts.reported(now),
-            physical=facts.physical(now),
-            conclusion=facts.conclusion(now),
-            detail=facts.detail,
-        )
-
-
-def _door(id_: str, block: DoorBlock) -> _Door:
-    return _Door(id_, block, DoorFacts(block.held_after), data=_data(id_, block))
-
-
-def _data(id_: str, block: DoorBlock) -> dict[str, Any]:
-    return {
-        "door": id_,
-        "name": block.name,
-        "place": block.place,
-        "leads_to": block.leads_to or "",
-        "controller": block.controller,
-    }
-
-
-def _join(door: _Door, controller: AccessController) -> None:
-    capabilities = controller.capabilities
-    door.controller = controller
-    door.facts.stale_after = capabilities.stale_after_s
-    door.facts.has_contact = (
-        capabilities.has_position and door.id not in capabilities.without_position
-    )

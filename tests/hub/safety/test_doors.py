@@ -339,9 +339,10 @@ async def test_a_cancelled_command_leaves_nothing_behind(house):
 async def test_unknown_doors_and_verbs_fail_with_words(house):
     """A door that is not there, or a verb it lacks, is a failure that names what can be asked."""
     assert "no door named attic" in (await house.doors.perform("attic", "lock", "k", 8)).detail
+    house.panel.capabilities = Capabilities(verbs=frozenset({"unlock", "momentary"}))
     outcome = await house.doors.perform("main", "lockdown", "k", 8)
     assert outcome.state == "failed"
-    assert "it can: lock, unlock, momentary, hold_open" in outcome.detail
+    assert "it can: unlock, momentary" in outcome.detail
 
 
 async def test_law_5_fail_visible_unknown_is_never_shown_as_locked(house):
@@ -532,17 +533,17 @@ async def test_reports_of_doors_that_are_not_its_own_are_counted_and_ignored(hou
 
 async def test_law_6_no_event_is_lost_while_the_journal_fails(house):
     """Events wait for the journal, in order and with the same ids, until it takes them."""
-    taken = house.doors._publish
+    taken = house.doors._tidings._publish
 
     async def broken(*events):
         raise OSError("disk full")
 
-    house.doors._publish = broken
+    house.doors._tidings._publish = broken
     await house.hears(lock="unlocked", position="closed")
     await house.hears(lock="locked")
     await house.hears(position="open")
     assert house.doors.counts()["events_waiting"] == 2
-    house.doors._publish = taken
+    house.doors._tidings._publish = taken
     await house.clock.advance(2)
     assert house.told() == ["door.locked", "door.opened"]
     assert house.doors.counts()["events_waiting"] == 0
@@ -557,3 +558,29 @@ async def test_a_lock_confirmed_on_an_open_door_says_so(house):
     outcome = await ending
     assert "the door stands open" in outcome.detail
     assert house.view()["conclusion"] == "open"
+
+
+async def test_a_door_without_a_lockdown_is_locked_in_its_place():
+    """Nobody's door stays open because its lock knows no lockdown; it says what that leaves open,
+    and has nothing to be released from.
+    """
+    house = House(FakeClock())
+    async with running(house):
+        ending = await house.asks("main", "lockdown", "k", 8)
+        assert house.panel.commands == [("main", "lock", "k")]
+        await house.hears(lock="locked")
+        outcome = await ending
+        assert outcome.state == "confirmed"
+        assert outcome.detail.endswith("it has no lockdown of its own, so badges still enter")
+        released = await house.doors.perform("main", "lockdown_release", "l", 8)
+        assert (released.state, house.panel.commands[1:]) == ("confirmed", [])
+
+
+async def test_law_1_no_lockdown_in_its_place_without_a_free_way_out():
+    """What nobody has attested is neither locked down nor locked instead."""
+    house = House(FakeClock(), main={})
+    async with running(house):
+        outcome = await house.doors.perform("main", "lockdown", "k", 8)
+        assert outcome.state == "failed"
+        assert "egress" in outcome.detail
+        assert house.panel.commands == []

@@ -25,7 +25,7 @@ from hub.storage.backup_shelf import Backup, Shelf
 from hub.storage.backup_swap import ENTERING, LEAVING, STAGING
 from hub.storage.folder import StateFolder
 from hub.storage.journal import open_engine
-from hub.storage.schema import events, meta, sessions, setup_links, tokens, users
+from hub.storage.schema import devices, events, meta, sessions, setup_links, tokens, users
 from hub.testing import FakeClock
 
 CHILD = Path(__file__).with_name("killed_child.py")
@@ -62,6 +62,8 @@ def state(tmp_path: Path) -> StateFolder:
         connection.execute(insert(sessions), session | {"expires": "2099"})
         token = {"id": "t1", "name": "script", "role": "it", "digest": "d", "created": STAMP}
         connection.execute(insert(tokens), token)
+        device = {"id": "d1", "name": "Room 12", "place": "room", "digest": "d", "created": STAMP}
+        connection.execute(insert(devices), device | {"enrolled_by": "it"})
         connection.execute(insert(setup_links), {"digest": "d", "created": "", "expires": "2099"})
     engine.dispose()
     desk = folder.path / "visitors" / "desk"
@@ -143,6 +145,7 @@ def test_nobody_stays_signed_in_and_revoked_tokens_stay_revoked(
     with engine.begin() as connection:
         connection.execute(sessions.delete())
         connection.execute(tokens.update().values(revoked=STAMP))
+        connection.execute(devices.update().values(revoked=STAMP))
     engine.dispose()
     bring_back(state, made)
     engine = open_engine(state.journal)
@@ -150,6 +153,7 @@ def test_nobody_stays_signed_in_and_revoked_tokens_stay_revoked(
         assert connection.execute(select(sessions)).all() == []
         assert connection.execute(select(setup_links)).all() == []
         assert connection.scalar(select(tokens.c.revoked)) is not None
+        assert connection.scalar(select(devices.c.revoked)) is not None
         assert connection.scalar(select(users.c.name)) == "teacher"
     engine.dispose()
 
