@@ -30,7 +30,12 @@ def check_strength(password: str) -> None:
 def hash_password(password: str) -> str:
     """The argon2id hash to store, with its own salt and settings. Blocks for about 0.1 s."""
     check_strength(password)
-    return _HASHER.hash(password)
+    return hash_secret(password)
+
+
+def hash_secret(secret: str) -> str:
+    """The argon2id hash of a secret that has rules of its own, such as a PIN. Blocks as above."""
+    return _HASHER.hash(secret)
 
 
 def password_matches(password_hash: str, password: str) -> bool:

@@ -18,6 +18,11 @@ PERMISSIONS: Mapping[str, str] = {
     "export.incidents": "Take an incident's report away, with its pictures.",
     "give.verdict": "Verify or dismiss an alert, take it on, resolve it; trust a rule again.",
     "command.doors": "Ask doors to lock or unlock. Leaving is never affected.",
+    "enter.in_lockdown": "Open a door once while a protocol keeps it locked, as responders do.",
+    "rearm.doors": "Let the hub lock doors again after a fire alarm.",
+    "start.protocols": "Start a protocol, or a drill of one.",
+    "end.protocols": "Ask for the end of a protocol, confirm it, decide in a fire alarm.",
+    "manage.devices": "Enrol devices that may start protocols without anybody signing in.",
     "work.visitors": "Check visitors in and out.",
     "manage.accounts": "Add people, tokens and roles.",
     "manage.configuration": "Have the hub take over a changed configuration, or go back to one.",
@@ -25,11 +30,15 @@ PERMISSIONS: Mapping[str, str] = {
 
 _SEE_ALL = frozenset(name for name in PERMISSIONS if name.startswith("see."))
 _CASES = frozenset(name for name in PERMISSIONS if name.endswith(".incidents"))
+_PROTOCOLS = frozenset({"start.protocols", "end.protocols", "enter.in_lockdown", "rearm.doors"})
 
 ROLES: Mapping[str, frozenset[str]] = {
     "admin": frozenset(PERMISSIONS),
-    "principal": _SEE_ALL | _CASES | {"give.verdict", "command.doors", "work.visitors"},
-    "sro": _SEE_ALL | _CASES | {"give.verdict", "command.doors"},
+    "principal": _SEE_ALL
+    | _CASES
+    | _PROTOCOLS
+    | {"give.verdict", "command.doors", "manage.devices", "work.visitors"},
+    "sro": _SEE_ALL | _CASES | _PROTOCOLS | {"give.verdict", "command.doors"},
     "front_office": frozenset(
         {
             "see.cameras",
@@ -40,11 +49,19 @@ ROLES: Mapping[str, frozenset[str]] = {
             "work.incidents",
             "give.verdict",
             "command.doors",
+            "start.protocols",
             "work.visitors",
         }
     ),
     "nurse": frozenset(
-        {"see.alerts", "see.incidents", "see.visitors", "work.incidents", "give.verdict"}
+        {
+            "see.alerts",
+            "see.incidents",
+            "see.visitors",
+            "work.incidents",
+            "give.verdict",
+            "start.protocols",
+        }
     ),
     "it": frozenset(
         {
@@ -54,6 +71,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.events",
             "manage.accounts",
             "manage.configuration",
+            "manage.devices",
         }
     ),
     "auditor": frozenset(
@@ -67,7 +85,9 @@ ROLES: Mapping[str, frozenset[str]] = {
             "export.incidents",
         }
     ),
-    "responder": frozenset({"see.cameras", "see.doors", "see.alerts", "see.incidents"}),
+    "responder": frozenset(
+        {"see.cameras", "see.doors", "see.alerts", "see.incidents", "enter.in_lockdown"}
+    ),
     "viewer": frozenset({"see.cameras", "see.doors", "see.alerts", "see.health"}),
 }
 

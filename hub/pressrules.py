@@ -1,0 +1,94 @@
+"""Safety rules about what may start a protocol: a person's hand, never a detector.
+
+They look at the file's plain values, as the rules of `hub.houserules` do, to which they belong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from hub.plainwords import Finding
+from hub.protocol_settings import DOES, PROTOCOL_NAMES
+from hub.references import event_types, matches
+
+DURESS = "protocol.duress"
+SEES = ("score", "camera", "label")
+
+
+class Looked(Protocol):
+    """What the rules look at; see `hub.houserules.House`."""
+
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+
+
+def no_detector_starts_a_protocol(house: Looked) -> Iterator[Finding]:
+    """A message that says how sure it is, or what a camera saw, was not sent by a hand."""
+    for path, block in matches(house.values, "inbound.*"):
+        if not isinstance(block, dict) or str(block.get("does")) not in DOES:
+            continue
+        form, fields = block.get("format", "json"), block.get("fields")
+        if form != "json":
+            words = (
+                f"`format: {form}` is sent by no person's hand, and `does: {block['does']}` would "
+                "act on it; expected a rule that alerts on `report.received`, and no `does`"
+            )
+            yield Finding((*path, "does"), words, "key")
+        for name in SEES:
+            if isinstance(fields, dict) and name in fields:
+                words = (
+                    f"`{name}` is what a detector says, and `does: {block['does']}` would act on "
+                    "its word: detectors propose, people decide; expected a rule that alerts on "
+                    "`report.received`, and no `does`"
+                )
+                yield Finding((*path, "fields", name), words, "key")
+
+
+def presses_are_signed(house: Looked) -> Iterator[Finding]:
+    """Nobody starts anything by sending again what they have overheard."""
+    for path, block in matches(house.values, "inbound.*"):
+        if not isinstance(block, dict) or str(block.get("does")) not in DOES:
+            continue
+        signature, fields = block.get("signature"), block.get("fields")
+        if not isinstance(signature, dict):
+            words = f"`does: {block['does']}` acts, so it has to be signed; expected `signature`"
+            yield Finding((*path, "does"), words, "key")
+            continue
+        timed = "timestamp" in str(signature.get("signs", ""))
+        if not timed and not (isinstance(fields, dict) and "id" in fields):
+            words = (
+                f"`does: {block['does']}` would act again on a message that somebody has recorded; "
+                "expected a time that is signed, or `id` under `fields`"
+            )
+            yield Finding((*path, "does"), words, "key")
+
+
+def presses_start_what_is_there(house: Looked) -> Iterator[Finding]:
+    """A button whose protocol the school has not described would start nothing."""
+    described = house.values.get("protocols")
+    known = described if isinstance(described, dict) else {}
+    for pattern in ("inputs.*.does", "inbound.*.does"):
+        for path, does in matches(house.values, pattern):
+            if does in PROTOCOL_NAMES and does not in known:
+                words = f"there is no `{does}` under `protocols:`, so a press would start nothing"
+                yield Finding(path, f"{words}; expected one that is described there")
+
+
+def duress_is_told_to_no_rule(house: Looked) -> Iterator[Finding]:
+    """What a page shows, whoever forces somebody may read over their shoulder."""
+    for path, kind in event_types(house.values):
+        if kind == DURESS:
+            words = (
+                f"{DURESS} is shown to no rule, for its alert would stand on every page; expected "
+                "`duress` under `hub:`, which says who is told"
+            )
+            yield Finding(path, words)
+
+
+PRESS_RULES = (
+    no_detector_starts_a_protocol,
+    presses_are_signed,
+    presses_start_what_is_there,
+    duress_is_told_to_no_rule,
+)

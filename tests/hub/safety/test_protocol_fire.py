@@ -1,0 +1,165 @@
+"""A fire alarm during a lockdown: people decide in time, doors are not locked by the hub."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from door_school import door_school
+from protocol_school import DOORS, PROTOCOLS, protocol_school
+from safety_school import School
+
+from hub.clock import from_iso
+from hub.errors import Refused
+from hub.events import Event
+from hub.protocol_room import ProtocolRoom
+
+HUB: dict[str, Any] = {"fire": {"decide_within": "90s"}}
+INPUTS: dict[str, Any] = {
+    "panel": {"topic": "fire/panel", "payload": "ALARM", "does": "fire", "place": "site"},
+    "panel_off": {"topic": "fire/panel", "payload": "NORMAL", "does": "fire_clear",
+                  "place": "site"},
+}  # fmt: skip
+
+
+async def alarm(house: School, kind: str = "fire.alarm") -> None:
+    """The fire panel says so."""
+    data = {"place": "site", "source": "input/panel"}
+    await house.intake.accept(Event(kind, "input/panel", house.clock.now(), "site", data))
+
+
+async def test_the_decision_timer_is_shown_and_told(tmp_path: Path) -> None:
+    """From the alarm on everyone sees until when to decide, and those who were told are asked; when
+    nobody does in time that is said once, and the hub decides nothing.
+    """
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        run = await room.start("lockdown", "site", "head")
+        await house.settled()
+        before = house.clock.now()
+        await alarm(house)
+        await house.settled()
+        fire = (await room.view())["fire"]
+        assert fire["state"] == "alarm"
+        assert fire["decide_by"] is not None
+        assert (from_iso(fire["decide_by"]) - before).total_seconds() == 90
+        asked = [n for n in house.channels["post"].sent if n.title.startswith("Fire alarm: decide")]
+        assert {to.person for n in asked for to in n.to} == {"officer", "head"}
+        assert [n.title for n in house.channels["siren"].sent] == ["Lockdown: School"]
+        await house.clock.advance(89)
+        await room.look()
+        assert not await _events(house, "fire.undecided")
+        await house.clock.advance(2)
+        await room.look()
+        await room.look()
+        await house.settled()
+        assert len(await _events(house, "fire.undecided")) == 1
+        assert (await room.run(run["id"]))["state"] == "in_force"
+
+
+async def _events(house: School, kind: str) -> list[Event]:
+    return [event for _, event in await house.intake.past_events(0) if event.type == kind]
+
+
+async def test_staying_is_told_and_ends_the_timer(tmp_path: Path) -> None:
+    """A decision is told to all who were told, once."""
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        run = await room.start("lockdown", "site", "head")
+        await alarm(house)
+        await room.decide_fire(run["id"], "stay", "head")
+        await house.settled()
+        assert (await room.view())["fire"]["decide_by"] is None
+        last = house.channels["post"].sent[-1]
+        assert last.title.startswith("Fire alarm: stay")
+        assert "Principal decides in the fire alarm: people stay" in await house.story()
+        with pytest.raises(Refused, match="no fire alarm waits"):
+            await room.decide_fire(run["id"], "evacuate", "head")
+
+
+async def test_leaving_starts_evacuate_over_the_lockdown(tmp_path: Path) -> None:
+    """Whoever decides to leave starts Evacuate, which unlocks doors also while the alarm sounds."""
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        run = await room.start("lockdown", "site", "head")
+        await house.settled()
+        await alarm(house)
+        above = await room.decide_fire(run["id"], "evacuate", "head")
+        await house.settled()
+        above = await room.run(above["id"])
+        assert (above["protocol"], above["over"]) == ("evacuate", run["id"])
+        assert [each["state"] for each in above["doors"]] == ["done"] * 3
+        assert (await room.run(run["id"]))["state"] == "covered"
+
+
+async def test_nothing_is_decided_without_an_alarm_or_without_a_lockdown(tmp_path: Path) -> None:
+    """A hold has no timer; a lockdown has one only from the alarm on."""
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        hold = await room.start("hold", "gym", "head")
+        await alarm(house)
+        await house.settled()
+        with pytest.raises(Refused, match="no fire alarm waits"):
+            await room.decide_fire(hold["id"], "stay", "head")
+        assert (await room.view())["fire"]["decide_by"] is None
+        await alarm(house, "fire.clear")
+
+
+async def test_the_alarms_end_ends_the_timer(tmp_path: Path) -> None:
+    """Where the panel says that it is over there is nothing left to decide."""
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        await room.start("lockdown", "site", "head")
+        await alarm(house)
+        await alarm(house, "fire.clear")
+        await house.settled()
+        fire = (await room.view())["fire"]
+        assert (fire["state"], fire["decide_by"]) == ("not_rearmed", None)
+
+
+async def test_law_1_a_fire_alarm_suspends_a_lockdown_until_a_person_rearms(tmp_path: Path) -> None:
+    """From the alarm on no door is asked to lock and the page says that they wait; once a person
+    has re-armed them, the lockdown that is still in force locks again.
+    """
+    people = {"notifiers": {name: {"driver": "x"} for name in ("console", "post", "siren")}}
+    async with door_school(tmp_path, protocols=PROTOCOLS, doors=DOORS, **people) as house:
+        room = ProtocolRoom(house.intake, frozenset, house.intake.public, house.doors.views)
+        run = (await room.start("lockdown", "site", "head"))["id"]
+        await house.pass_time(2)
+        await house.happens("fire.alarm", "site", place="site", source="input/panel")
+        for door in house.lock.locks:
+            house.lock.turned(door, "unlocked")  # the panel releases them
+        before = len(house.lock.asked)
+        await house.pass_time(30)
+        assert len(house.lock.asked) == before
+        view = await room.run(run)
+        assert {each["state"] for each in view["doors"]} == {"suspended"}
+        assert "Science wing east: waits: fire alarm" in view["sentence"]
+        started = await room.start("lockdown", "gym", "desk")
+        assert started["id"] == run
+        await house.happens("fire.clear", "site", place="site", source="input/panel")
+        await house.pass_time(10)
+        assert len(house.lock.asked) == before
+        assert (await room.rearm("head"))["state"] == "clear"
+        await house.pass_time(3)
+        assert (await room.run(run))["secured"] == 3
+
+
+async def test_a_lockdown_that_starts_during_an_alarm_waits_with_its_doors(tmp_path: Path) -> None:
+    """People are told at once; the doors say why they wait."""
+    async with protocol_school(tmp_path) as (house, room):
+        await alarm(house)
+        run = await room.start("lockdown", "site", "head")
+        await house.settled()
+        run = await room.run(run["id"])
+        assert {each["state"] for each in run["doors"]} == {"suspended"}
+        assert house.doors.asked == []
+        assert len(house.channels["siren"].sent) == 1
+
+
+async def test_a_panels_two_inputs_are_one_alarm(tmp_path: Path) -> None:
+    """What one input of a panel has reported, another input on its topic ends."""
+    async with protocol_school(tmp_path, inputs=INPUTS) as (_, room):
+        await room.press("fire", "site", "Panel", source="input/panel")
+        fire = await room.fire()
+        assert (fire["state"], fire["source"], fire["doors"]) == ("alarm", "Panel", 3)
+        await room.press("fire_clear", "site", "Panel off", source="input/panel_off")
+        assert (await room.fire())["state"] == "not_rearmed"
+        await room.rearm("head")
+        assert (await room.fire())["state"] == "clear"
