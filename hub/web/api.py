@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Annotated, Any, TypeVar
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from hub.errors import Refused
 from hub.kinds.access_control import Verb
 from hub.views import Verdict
 from hub.web.recent import RECENT
-from hub.web.security import HOUSE, denial, who_is
+from hub.web.security import HOUSE, allowed, denial, who_is
+from hub.web.standing import doors_seen
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
 _Body = TypeVar("_Body", bound=BaseModel)
@@ -51,6 +52,7 @@ class CommandBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     verb: Verb
     reason: _Text = ""
+    lasts_s: Annotated[float, Field(gt=0, le=604_800)] | None = None
 
 
 class BadBody(Exception):
@@ -107,7 +109,7 @@ async def cameras(request: web.Request) -> web.Response:
 
 async def doors(request: web.Request) -> web.Response:
     """Every door with what was requested, is reported and physically so."""
-    return web.json_response(request.app[HOUSE].doors())
+    return web.json_response(await doors_seen(request))
 
 
 async def alerts(request: web.Request) -> web.Response:
@@ -212,7 +214,12 @@ async def command_door(request: web.Request) -> web.Response:
     try:
         body = await read_body(request, CommandBody)
         key = await house.command_door(
-            request.match_info["id"], body.verb, who_is(request).by, body.reason
+            request.match_info["id"],
+            body.verb,
+            who_is(request).by,
+            body.reason,
+            lasts=body.lasts_s,
+            may_enter=allowed(request, "enter.in_lockdown"),
         )
     except BadBody as bad:
         return bad.answer

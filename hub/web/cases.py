@@ -6,7 +6,6 @@ the same words for both.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
@@ -312,8 +311,7 @@ async def _report(request: web.Request, body: _Body) -> web.Response:
     if body.form == "pdf":
         data, kind = await cases.pdf(incident, by), "application/pdf"
     else:
-        made = await cases.report(incident, by, "json")
-        data, kind = json.dumps(made, ensure_ascii=False, indent=1).encode(), "application/json"
+        data, kind = await cases.json(incident, by), "application/json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     return web.Response(body=data, content_type=kind, headers=headers)
 

@@ -1,4 +1,4 @@
-"""The pages: now, an alert, a camera, doors, incidents, visitors and health.
+"""The pages: now, an alert, a camera, incidents, visitors and health.
 
 They work without a script: forms post and the answer leads back. With the script the same pages are
 fetched again when something changed, and only what differs is replaced.
@@ -15,14 +15,13 @@ from aiohttp import web
 from hub.casework import CASE_ROLES, KIND_NAMES
 from hub.errors import Refused, StateError
 from hub.events import new_id
-from hub.kinds.access_control import VERBS, Verb
 from hub.kinds.notifiers import SEVERITIES
-from hub.views import AlertView, CameraView, DoorView, IncidentView, Verdict
+from hub.views import AlertView, CameraView, IncidentView, Verdict
 from hub.web.recent import RECENT
 from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
 from hub.web.stream import STREAMS
-from hub.web.words import needs_a_look, offset, sentence
+from hub.web.words import offset, sentence
 
 OPENED_WITHIN_S = 1.0
 
@@ -146,75 +145,8 @@ async def camera(request: web.Request) -> web.Response:
     return await page(request, "camera.html", camera=view)
 
 
-async def doors(request: web.Request) -> web.Response:
-    """The board: every door's three facts and one conclusion."""
-    every = request.app[HOUSE].doors()
-    return await page(
-        request,
-        "doors.html",
-        look=sorted(
-            (each for each in every if needs_a_look(each)),
-            key=lambda each: each["conclusion"] == "unknown",
-        ),
-        fine=[each for each in every if not needs_a_look(each)],
-        total=len(every),
-        secured=sum(each["conclusion"] == "secured" for each in every),
-    )
-
-
-async def door(request: web.Request) -> web.Response:
-    """One door, the cameras beside it, and what may be asked of it."""
-    return await _door_page(request, request.match_info["id"])
-
-
-async def _door_page(
-    request: web.Request, door_id: str, status: int = 200, problem: str = ""
-) -> web.Response:
-    house = request.app[HOUSE]
-    view = _door(house.doors(), door_id)
-    if view is None:
-        raise web.HTTPNotFound
-    block = house.config.doors.get(door_id)
-    near = {view["place"], block.leads_to if block else None}
-    cameras = house.cameras() if allowed(request, "see.cameras") else []
-    return await page(
-        request,
-        "door.html",
-        status=status,
-        door=view,
-        cameras=[each for each in cameras if each["place"] in near][:3],
-        problem=problem,
-        verbs=[verb for verb in VERBS if verb in view["verbs"]],
-    )
-
-
-def _door(doors: list[DoorView], door_id: str) -> DoorView | None:
-    return next((each for each in doors if each["id"] == door_id), None)
-
-
-def _is_verb(word: str) -> TypeGuard[Verb]:
-    return word in VERBS
-
-
 def _is_verdict(word: str) -> TypeGuard[Verdict]:
     return word in get_args(Verdict)
-
-
-async def command_door(request: web.Request) -> web.Response:
-    """Ask a door for something by form; the board then says what became of it."""
-    house, door_id = request.app[HOUSE], request.match_info["id"]
-    fields = await request.post()
-    verb = str(fields.get("verb", ""))
-    reason = str(fields.get("reason", "")).strip()[:_LONGEST_NOTE]
-    if not _is_verb(verb):
-        return await error_page(request, 422, "Doors do not know that word.", "Choose a button.")
-    try:
-        await house.command_door(door_id, verb, who_is(request).by, reason)
-    except KeyError:
-        raise web.HTTPNotFound from None
-    except Refused as refusal:
-        return await _door_page(request, door_id, status=409, problem=sentence(str(refusal)))
-    return see_other(local_path(str(fields.get("back", "/doors"))))
 
 
 async def incidents(request: web.Request) -> web.Response:

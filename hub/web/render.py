@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -13,10 +14,11 @@ from markupsafe import Markup
 
 from hub.clock import iso
 from hub.identity.accounts import Identity
-from hub.identity.permissions import role_name
+from hub.identity.permissions import ROLES, RoleSettings, may, role_name
 from hub.secrets import Secrets
 from hub.web.files import STATIC
 from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO
+from hub.web.standing import standing_seen
 from hub.web.words import Words, install
 
 
@@ -63,7 +65,14 @@ NAVIGATION = (
     Place("/incidents", "clipboard-list", "Incidents", "see.incidents", "i"),
     Place("/visitors", "id-card", "Visitors", "see.visitors", "v"),
     Place("/health", "heart-pulse", "Health", "see.health", "h"),
+    Place("/protocols", "shield-alert", "Protocols", "", "p"),
 )
+
+
+def who_may(roles: Mapping[str, RoleSettings], permission: str) -> list[str]:
+    """The names of the roles that may do something, those of administrators left out."""
+    known = [*ROLES, *(each for each in roles if each not in ROLES)]
+    return [role_name(e, roles) for e in known if e != "admin" and may(e, permission, roles)]
 
 
 def may_of(request: web.Request, who: Identity | None) -> Any:
@@ -77,20 +86,28 @@ async def page(
 ) -> web.Response:
     """A page for somebody signed in, with the navigation and the state of the house around it."""
     house, who = request.app[HOUSE], request[WHO]
-    may = may_of(request, who)
+    reader_may = may_of(request, who)
     doors = house.config.doors
     health = values.pop("health", None) or await house.health()
-    values.setdefault("open_alerts", health["alerts_open"] if may("see.alerts") else 0)
+    values.setdefault("open_alerts", health["alerts_open"] if reader_may("see.alerts") else 0)
+    protocols = values.pop("protocols", None) or await standing_seen(request)
+    drills = [each["drill"] for each in protocols["in_force"]]
     return html(
         request,
         template,
         status=status,
         who=who,
         role=role_name(who.role, house.config.roles),
-        may=may,
+        may=reader_may,
         door_name=lambda door: doors[door].name if door in doors else door,
         health=health,
-        navigation=[each for each in NAVIGATION if not each.permission or may(each.permission)],
+        protocols=protocols,
+        drilling=bool(drills) and all(drills),
+        locked_down=any(each["protocol"] == "lockdown" for each in protocols["in_force"]),
+        deciding=who_may(house.config.roles, "end.protocols"),
+        navigation=[
+            each for each in NAVIGATION if not each.permission or reader_may(each.permission)
+        ],
         **values,
     )
 

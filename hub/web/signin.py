@@ -7,7 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import Refused
-from hub.identity import accounts
+from hub.identity import accounts, pins
 from hub.identity.accounts import OpenedSession
 from hub.identity.browsers import browsers_of
 from hub.identity.passwords import MIN_LENGTH, check_strength
@@ -107,6 +107,11 @@ async def leave(request: web.Request) -> web.Response:
 
 async def account(request: web.Request) -> web.Response:
     """Who one is here, what one may do, and where one is signed in."""
+    return await account_page(request)
+
+
+async def account_page(request: web.Request, status: int = 200, problem: str = "") -> web.Response:
+    """The page of one's account, with what went wrong when somebody pressed a button there."""
     house, who = request.app[HOUSE], who_is(request)
     now = house.clock.now()
     known = await house.journal_read(lambda c: accounts.sessions_of(c, who.name, now))
@@ -114,6 +119,9 @@ async def account(request: web.Request) -> web.Response:
     return await page(
         request,
         "me.html",
+        status=status,
+        problem=problem,
+        pins_set=await house.journal_read(lambda c: pins.hashes_of(c, who.name)) is not None,
         sessions=known,
         permissions=PERMISSIONS,
         browsers=told,

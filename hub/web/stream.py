@@ -32,13 +32,20 @@ _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("picture.", ("incidents",)),
     ("action.", ("doors", "incidents")),
     ("door.", ("doors", "incidents")),
+    ("doors.", ("doors", "protocols", "incidents")),
+    ("access.", ("doors", "incidents")),
+    ("protocol.", ("protocols", "doors", "incidents")),
+    ("fire.", ("protocols", "doors", "incidents")),
     ("camera.", ("cameras", "health")),
     ("visitor.", ("visitors",)),
     ("plugin.", ("health",)),
     ("process.", ("health",)),
     ("hub.", ("health",)),
+    ("controller.", ("health",)),
+    ("input.", ("health",)),
 )
 TOPICS = ("alerts", "incidents", "doors", "cameras", "visitors", "health")
+FOR_ALL = ("protocols",)
 
 
 @dataclass(slots=True)
@@ -186,7 +193,7 @@ def _frame(seq: int, event: Event, secrets: Secrets) -> str:
 
 
 async def _feed(line: _Line, after: int | None) -> None:
-    secrets = line.request.app[SECRETS]
+    loop, secrets = asyncio.get_running_loop(), line.request.app[SECRETS]
     await line.send("retry: 2000\n\n")
     last = -1
     if after is not None:
@@ -195,29 +202,32 @@ async def _feed(line: _Line, after: int | None) -> None:
             for seq, event in batch:
                 await line.send(_frame(seq, event, secrets))
                 last = seq
+    beat_at = loop.time() + line.streams.beat_s
     while True:
-        arrived = await line.arrival(line.streams.beat_s)
+        arrived = await line.arrival(max(0.0, beat_at - loop.time()))
         if line.subscription.dropped:
             raise _Cut
-        if arrived is None:
+        if arrived is not None and arrived[0] > last:
+            last = arrived[0]
+            await line.send(_frame(*arrived, secrets))
+        if loop.time() >= beat_at:  # also where events never cease
             if not await line.still_welcome():
                 return
             await line.send(": still here\n\n")
-        elif arrived[0] > last:
-            last = arrived[0]
-            await line.send(_frame(*arrived, secrets))
+            beat_at = loop.time() + line.streams.beat_s
 
 
 async def _bell(line: _Line) -> None:
     loop = asyncio.get_running_loop()
     seen = {topic for topic in TOPICS if allowed(line.request, f"see.{topic}")}
+    seen.update(FOR_ALL)
     changed: set[str] = set()
     missed = 0
-    ring_at = 0.0
+    ring_at, beat_at = 0.0, loop.time() + line.streams.page_beat_s
     await line.send("retry: 2000\nevent: hello\ndata: .\n\n")
     while True:
-        wait = max(0.0, ring_at - loop.time()) if changed else line.streams.page_beat_s
-        arrived = await line.arrival(wait)
+        next_at = min(ring_at, beat_at) if changed else beat_at
+        arrived = await line.arrival(max(0.0, next_at - loop.time()))
         if line.subscription.dropped > missed:
             missed = line.subscription.dropped
             fresh = set(seen)
@@ -229,7 +239,8 @@ async def _bell(line: _Line) -> None:
         if changed and loop.time() >= ring_at:
             await line.send(f"event: changed\ndata: {' '.join(sorted(changed))}\n\n")
             changed = set()
-        elif arrived is None and not changed:
+        if loop.time() >= beat_at:  # also where events never cease
             if not await line.still_welcome():
                 return
             await line.send("event: beat\ndata: .\n\n")
+            beat_at = loop.time() + line.streams.page_beat_s

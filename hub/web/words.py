@@ -30,7 +30,7 @@ VERB_WORDS = {
 }
 VERB_MEANS = {
     "lock": "A key or badge is needed to enter.",
-    "unlock": "Anyone may enter until somebody locks it.",
+    "unlock": "Anyone may enter until then.",
     "momentary": "One person may enter, then as before.",
     "hold_open": "Stays unlocked, whatever the timetable says.",
     "lockdown": "Ordinary badges no longer open it.",
@@ -160,6 +160,11 @@ class Words:
         known = from_iso(moment) if isinstance(moment, str) else moment
         return max(0.0, (now - known).total_seconds())
 
+    def until(self, moment: str | datetime, now: datetime) -> float:
+        """Seconds from now until that moment; none once it has passed."""
+        known = from_iso(moment) if isinstance(moment, str) else moment
+        return max(0.0, (known - now).total_seconds())
+
 
 def delay(received: str, source: str) -> str:
     """How much later the hub had it: `+0.3 s`; empty below a tenth of a second."""
@@ -173,11 +178,11 @@ def offset(moment: str, start: str) -> str:
     return f"+{gap:.1f} s" if gap < 60 else f"+{span(gap)}"
 
 
-def listed(words: list[str]) -> str:
+def listed(words: list[str], last: str = "and") -> str:
     """`a`, `a and b`, `a, b and c`."""
     if len(words) < 2:
         return "".join(words)
-    return f"{', '.join(words[:-1])} and {words[-1]}"
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"
 
 
 def sentence(text: str) -> str:
@@ -240,6 +245,7 @@ def install(environment: Environment, words: Words, static_version: str) -> None
         "day": words.day,
         "when": words.when,
         "since": words.since,
+        "until": words.until,
         "delay": delay,
         "offset": offset,
         "listed": listed,

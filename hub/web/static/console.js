@@ -30,6 +30,7 @@
     const now = hubNow();
     put(at("clock"), `${dayOf.format(now).replace(",", "")}, ${clockOf.format(now)}`);
     for (const each of all("[data-since]")) put(each, span((now - Date.parse(each.dataset.since)) / 1000));
+    for (const each of all("[data-until]")) put(each, span((Date.parse(each.dataset.until) - now) / 1000));
     checkLink();
   }
 
@@ -67,7 +68,7 @@
 
   // While a pointer is down or a verdict has focus the queue neither reorders nor shifts.
   let pressed = false;
-  addEventListener("pointerdown", () => { pressed = true; }, { passive: true, capture: true });
+  addEventListener("pointerdown", (e) => { if (e.button === 0) pressed = true; }, { passive: true, capture: true });
   for (const kind of ["pointerup", "pointercancel"]) addEventListener(kind, () => { pressed = false; setTimeout(refreshIfWaiting, 50); }, { passive: true, capture: true });
   document.addEventListener("focusout", () => setTimeout(refreshIfWaiting, 50));
   const queue = () => document.querySelector("[data-queue]");
@@ -85,6 +86,8 @@
     return severe.length;
   }
 
+  const inForce = (root) => all("#force .force b", root).map((b) => b.textContent).join(", ");
+  let forced = inForce(document);
   let known = new Set(cards(document).map((c) => c.id));
   function show(page) {
     skew = Date.parse(page.body.dataset.now) - Date.now();
@@ -104,6 +107,9 @@
     for (const part of all("[data-live]")) { const fresh = page.getElementById(part.id); if (fresh) morph(part, fresh); }
     document.title = page.title;
     body.className = page.body.className;
+    const dark = page.getElementById("dark");
+    if (dark && at("dark").media !== dark.media) at("dark").media = dark.media;
+    if (forced !== inForce(page)) { forced = inForce(page); shout(forced ? `In force: ${forced}` : "No protocol is in force any more"); }
     if (body.dataset.lost) lock(true);
     tick();
   }
@@ -130,7 +136,7 @@
     if (fetching) { again = true; return; }
     fetching = true;
     try {
-      const answer = await fetch(location.href, { cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
+      const answer = await fetch(body.dataset.here || location.href, { cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
       if (new URL(answer.url).pathname === "/signin") { location.assign(answer.url); return; }
       if (answer.ok) { show(new DOMParser().parseFromString(await answer.text(), "text/html")); fetched = Date.now(); connected(); }
     } catch { /* the link says so */ } finally {
@@ -147,8 +153,10 @@
   function listen() {
     if (source && source.readyState !== 2) return;
     source = new EventSource("/live");
-    const topics = new Set([...(body.dataset.topics || "").split(" "), "alerts"]);
+    const topics = new Set([...(body.dataset.topics || "").split(" "), "alerts", "protocols"]);
     for (const kind of ["hello", "beat"]) source.addEventListener(kind, connected);
+    // What happened between the page's making and the link: where seconds count it is asked for.
+    if ((body.dataset.topics || "").includes("protocols")) source.addEventListener("hello", () => soon(0));
     source.addEventListener("changed", (e) => { connected(); if (e.data.split(" ").some((t) => topics.has(t))) soon(); });
     source.addEventListener("error", () => { if (!failing) failing = Date.now(); if (source.readyState === 2) setTimeout(listen, 3000); });
   }
@@ -193,7 +201,7 @@
         if (mine) mine.focus({ preventScroll: true });
         const note = mine && mine.querySelector(".note");
         say(note ? note.textContent.trim() : "Done");
-      } else { trouble(page); refresh(); }
+      } else { for (const each of all("input[type=password]", form)) each.value = ""; trouble(page); refresh(); }
     } catch { trouble(null); } finally { clearTimeout(slow); delete form.dataset.sent; }
   });
   function trouble(page) {

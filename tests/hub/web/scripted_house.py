@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 from scripted_cases import ScriptedCases, bare_case
+from scripted_protocols import ScriptedProtocols
 
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, iso
@@ -131,6 +132,7 @@ class ScriptedHouse:
         self._streams: set[_Stream] = set()
         self._past: list[tuple[int, Event]] = []
         self.commands: list[tuple[str, str, str, str]] = []
+        self.kept_for: list[float | None] = []
         self.restored: list[tuple[str, str, str]] = []
         self.health_view: dict[str, Any] = {}
         self.model_views: list[dict[str, Any]] = []
@@ -142,6 +144,7 @@ class ScriptedHouse:
         self.looked: list[tuple[str, str]] = []
         self.picture_links = PictureLinks(b"secret of the tests")
         self.browser_keys: dict[str, str] = {}
+        self.protocols = ScriptedProtocols(self)
         self._furnish()
 
     async def push_keys(self) -> dict[str, str]:
@@ -184,13 +187,36 @@ class ScriptedHouse:
     def doors(self) -> list[Any]:
         return [dict(each) for each in self.door_views]
 
-    async def command_door(self, door: str, verb: str, by: str, reason: str) -> str:
+    async def door_past(self, door: str) -> list[Any]:
+        return [
+            {
+                "time": self.ago(600),
+                "type": "action.confirmed",
+                "text": f"{self.config.doors[door].name} locked, read back",
+                "tone": "ok",
+            }
+        ]
+
+    async def command_door(
+        self,
+        door: str,
+        verb: str,
+        by: str,
+        reason: str,
+        *,
+        lasts: float | None = None,
+        may_enter: bool = False,
+    ) -> str:
         view = next((each for each in self.door_views if each["id"] == door), None)
         if view is None:
             raise KeyError(door)
         if verb not in view["verbs"]:
             raise Refused(f"{view['name']} does not take {verb}: no free egress is attested")
+        wanted = view["intent"]
+        if verb == "momentary" and wanted and wanted["owner_kind"] == "protocol" and not may_enter:
+            raise Refused(f"{wanted['reason']} keeps {view['name']} locked")
         self.commands.append((door, verb, by, reason))
+        self.kept_for.append(lasts)
         view["requested"] = {
             "verb": verb,
             "by": by,
@@ -555,6 +581,27 @@ class ScriptedHouse:
             "physical": {"position": "unknown" if gone else "closed", "stale": gone, **fact},
             "conclusion": conclusion,
             "detail": "the bolt is stuck, 6 tries, trying again every 5 s" if bad else "",
+            "intent": None,
+            "differs": "",
+        }
+
+    def want(self, door: str, verb: str, owner_kind: str, by: str, **more: Any) -> None:
+        """Somebody wants something of a door."""
+        view = next(each for each in self.door_views if each["id"] == door)
+        view["intent"] = {
+            "id": new_id(),
+            "verb": verb,
+            "by": by,
+            "owner_kind": owner_kind,
+            "owner": more.pop("owner", by),
+            "reason": "",
+            "since": self.ago(300),
+            "expires": None,
+            "differs": None,
+            "given_up": None,
+            "incident": "",
+            "drill": False,
+            **more,
         }
 
     def _visitor(self, visit: str, who: str, state: str, left_s: float) -> dict[str, Any]:

@@ -132,6 +132,18 @@ async def test_a_door_command_is_accepted_refused_or_unknown(
     assert len(house.commands) == 1
 
 
+async def test_what_is_wanted_of_a_door_can_be_given_an_end(
+    client: TestClient, house: ScriptedHouse, token: object
+) -> None:
+    """`lasts_s` goes with the command; nothing and more than a week are refused."""
+    headers = await token("sro")  # type: ignore[operator]
+    for lasts, status in ((600, 202), (0, 422), (700_000, 422)):
+        body = {"verb": "unlock", "lasts_s": lasts}
+        answer = await client.post("/api/v1/doors/main/commands", json=body, headers=headers)
+        assert answer.status == status
+    assert house.kept_for == [600]
+
+
 async def test_the_watchdog_learns_one_word_and_one_age(client: TestClient) -> None:
     """Without signing in: ok or degraded and how old the heartbeat is, no details."""
     answer = await client.get("/healthz")

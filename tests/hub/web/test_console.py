@@ -49,6 +49,7 @@ PATHS = {
     "signin": "/signin",
 }
 PASSWORD = "four quiet words here"
+DEADLINE_S = 120.0
 
 
 @dataclass
@@ -102,7 +103,8 @@ class Console:
         tab.on("console", lambda said: self._note(said.type, said.text))
         tab.on("pageerror", lambda error: self.complaints.append(str(error)))
         try:
-            yield tab
+            async with asyncio.timeout(DEADLINE_S):  # not every wait of a browser has one
+                yield tab
         finally:
             await context.close()
 
@@ -157,10 +159,10 @@ async def until(what: Callable[[], Awaitable[bool]], within_s: float = 20.0) -> 
         await asyncio.sleep(0.1)
 
 
-def keep(name: str) -> dict[str, Any]:
-    """Where to keep a screenshot, when a folder is named."""
-    folder = os.environ.get("VESTIBULE_SCREENSHOTS")
-    return {"path": Path(folder) / f"{name}.png"} if folder else {}
+async def shoot(tab: Page, name: str) -> None:
+    """Keep what the page looks like, when a folder is named."""
+    if folder := os.environ.get("VESTIBULE_SCREENSHOTS"):
+        await tab.screenshot(path=Path(folder) / f"{name}.png")
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -184,13 +186,13 @@ async def test_the_configuration_is_read_and_confirmed(console: Console, size: s
             await tab.set_viewport_size({"width": width, "height": 800})
             over = await tab.evaluate("document.documentElement.scrollWidth - innerWidth")
             assert over <= 0, width
-        await tab.screenshot(**keep(f"configuration-{size}"))
+        await shoot(tab, f"configuration-{size}")
         await tab.get_by_role("button", name="Apply").click()
         await expect(tab.get_by_role("heading", name="Confirm once more")).to_be_visible()
         assert configuration.applied == []
         await tab.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         await tab.wait_for_timeout(1500)
-        await tab.screenshot(**keep(f"confirm-{size}"))
+        await shoot(tab, f"confirm-{size}")
         await tab.get_by_role("button", name="Confirm and apply").click()
         await expect(tab.get_by_role("heading", name="Configuration", exact=True)).to_be_visible()
     assert [confirmed for _, _, confirmed in configuration.applied] == [True]
@@ -209,7 +211,7 @@ async def test_every_page_renders_without_complaint_and_fits(console: Console, s
                 await expect(tab.locator("h1")).to_be_visible()
                 if name == "camera":
                     await expect(tab.locator("canvas").first).to_be_visible()
-                await tab.screenshot(**keep(f"{name}-{size}-{theme}"))
+                await shoot(tab, f"{name}-{size}-{theme}")
                 for width in (320, 390, 768, 1440) if theme == "light" else ():
                     await tab.set_viewport_size({"width": width, "height": 800})
                     over = await tab.evaluate("document.documentElement.scrollWidth - innerWidth")
@@ -329,7 +331,7 @@ async def test_a_lost_hub_shows_at_once_and_mends_itself(console: Console) -> No
         await console.stop()
         await expect(tab.locator("#lost")).to_contain_text("Not connected since", timeout=9000)
         await expect(tab.locator("#verdict-a1 button").first).to_be_disabled()
-        await tab.screenshot(**keep("lost-desk-light"))
+        await shoot(tab, "lost-desk-light")
         await console.serve()
         await expect(tab.locator("#lost")).to_be_hidden(timeout=12000)
         await expect(tab.locator("#verdict-a1 button").first).to_be_enabled()

@@ -16,7 +16,7 @@ from hub.web.server import create_app
 API_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
 NAMES = {
     "id": "a1", "task": "t1", "name": "console.css", "link": "made-up", "desk": "front",
-    "sha256": "ab" * 32,
+    "sha256": "ab" * 32, "run": "r1",
 }  # fmt: skip
 STREAMS = ("/live", "/api/v1/events")
 
@@ -33,11 +33,17 @@ def test_only_these_addresses_are_public() -> None:
     """Adding a public route takes a change here as well."""
     assert sorted(f"{route.method} {route.path}" for route in ROUTES if route not in PRIVATE) == [
         "GET /healthz",
+        "GET /panic",
         "GET /setup/{link}",
         "GET /signin",
         "GET /static/{name}",
         "GET /sw.js",
+        "POST /api/v1/panic",
         "POST /inbound/{name}",
+        "POST /panic/enrol",
+        "POST /panic/help",
+        "POST /panic/help/{id}/correct",
+        "POST /panic/lockdown",
         "POST /setup/{link}",
         "POST /signin",
     ]

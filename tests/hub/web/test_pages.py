@@ -25,6 +25,10 @@ PAGES = (
     "/health",
     "/models/" + "ab" * 32,
     "/me",
+    "/protocols",
+    "/protocols?drill=1&doors_real=1",
+    "/protocols?protocol=shelter",
+    "/devices",
 )
 
 

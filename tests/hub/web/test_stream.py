@@ -85,6 +85,47 @@ async def test_silence_is_filled(client: TestClient, token: object) -> None:
     answer.close()
 
 
+async def test_a_house_that_is_never_still_keeps_no_stranger_in(
+    client: TestClient, house: ScriptedHouse, token: object, sign_in: object
+) -> None:
+    """However fast events come, pages hear the beat that shows the link, and a stream ends soon
+    after its token was revoked or its session ended.
+    """
+    headers = await token("it")  # type: ignore[operator]
+    session = await sign_in("it")  # type: ignore[operator]
+    told = await opened(client, "/live", {})
+    fed = await opened(client, "/api/v1/events", headers)
+
+    async def busy() -> None:
+        while True:
+            house.publish("zone.entered", "camera/lobby", "lobby")
+            await asyncio.sleep(0.02)
+
+    bustle = asyncio.create_task(busy())
+    try:
+        assert [each["event"] for each in await frames(told, 3)] == ["hello", "beat", "beat"]
+        now = house.clock.now()
+        await house.journal_write(lambda c: accounts.revoke_token(c, "it script", now))
+        await house.journal_write(lambda c: accounts.end_session(c, session.identity.digest, now))
+        for answer in (told, fed):
+            await asyncio.wait_for(answer.content.read(), 20)
+    finally:
+        bustle.cancel()
+
+
+async def test_every_page_hears_of_a_protocol(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Also one of somebody who may see nothing else that it changes."""
+    await sign_in("porter")  # type: ignore[operator]
+    answer = await opened(client, "/live", {})
+    house.publish("alert.raised", "rule/x", "a1")
+    house.publish("protocol.started", "person/x", "lockdown")
+    told = [each for each in await frames(answer, 3) if each["event"] == "changed"]
+    assert told[0]["data"] == "doors protocols"
+    answer.close()
+
+
 async def test_a_slow_client_is_cut_counted_and_can_catch_up(
     house: ScriptedHouse, token: object
 ) -> None:

@@ -1,0 +1,397 @@
+"""The pages of protocols: what is in force, starting one, how far it is, and its end.
+
+A grave act is held for 1.5 s, typed, or confirmed on a page of its own where no script runs: the
+field `sure` says which, and a form without it leads to that page. Each form carries a key that was
+made with its page, so that an act sent twice is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeGuard, get_args
+from urllib.parse import urlencode
+
+from aiohttp import web
+
+from hub.clock import from_iso, iso
+from hub.conditions import ProtocolName
+from hub.errors import Refused
+from hub.events import new_id
+from hub.identity.accounts import Identity
+from hub.protocol_port import ProtocolsFacade
+from hub.protocol_views import AreaView, ProtocolRunView
+from hub.views import AlertView
+from hub.web.render import error_page, page
+from hub.web.security import HOUSE, SIGNED_IN, see_other, who_is
+from hub.web.standing import protocols_seen, run_seen
+from hub.web.words import listed, sentence, span
+
+CONFIRM_WITHIN_S = 60.0
+CORRECT_WITHIN_S = 10.0
+PRESS_AGAIN = "The page is fresh now: press again."
+SURE = ("held", "typed", "confirmed-here", "confirmed")
+ICONS: Mapping[str, str] = {
+    "lockdown": "shield-alert",
+    "secure": "house",
+    "hold": "hand",
+    "evacuate": "log-out",
+    "shelter": "tornado",
+}
+_LONGEST = 200
+_BENEATH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What somebody has chosen on the page of protocols before they hold."""
+
+    protocol: str = ""
+    area: str = ""
+    drill: bool = False
+    doors_real: bool = False
+    announce: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Wanted:
+        """From an address or a form; what is not understood is left out."""
+        text = {name: str(given.get(name, ""))[:_LONGEST] for name in ("protocol", "area")}
+        drill = str(given.get("drill", "")) == "1"
+        return cls(
+            protocol=text["protocol"] if _is_protocol(text["protocol"]) else "",
+            area=text["area"],
+            drill=drill,
+            doors_real=drill and str(given.get("doors_real", "")) == "1",
+            announce=drill and str(given.get("announce", "")) == "1",
+        )
+
+    def fields(self) -> dict[str, str]:
+        """As hidden fields of a form; what is not chosen has none."""
+        flags = {"drill": self.drill, "doors_real": self.doors_real, "announce": self.announce}
+        chosen = {"protocol": self.protocol, "area": self.area}
+        chosen |= {name: "1" if on else "" for name, on in flags.items()}
+        return {name: value for name, value in chosen.items() if value}
+
+    def link(self, **changes: Any) -> str:
+        """The address of the page with something chosen otherwise."""
+        query = urlencode(replace(self, **changes).fields())
+        return f"/protocols?{query}" if query else "/protocols"
+
+
+def _is_protocol(word: str) -> TypeGuard[ProtocolName]:
+    return word in get_args(ProtocolName)
+
+
+async def show(request: web.Request) -> web.Response:
+    """What is in force, what can be started, and what was lately."""
+    return await _choices(request, Wanted.of(request.query))
+
+
+async def _choices(
+    request: web.Request,
+    wanted: Wanted,
+    status: int = 200,
+    problem: str = "",
+    headline: str = "Nothing was started.",
+) -> web.Response:
+    house, view = request.app[HOUSE], await protocols_seen(request)
+    areas: dict[str, AreaView] = {}
+    for choice in view["choices"]:
+        for each in choice["areas"]:
+            areas.setdefault(each["id"], each)
+    area = areas.get(wanted.area) or next(iter(areas.values()), None)
+    wanted = replace(wanted, area=area["id"] if area else "")
+    order = list(ICONS)
+    return await page(
+        request,
+        "protocols.html",
+        status=status,
+        protocols=view,
+        problem=problem,
+        headline=headline,
+        helped=await _helped(request),
+        wanted=wanted,
+        area=area,
+        areas=list(areas.values()),
+        choices=sorted(view["choices"], key=lambda each: order.index(each["protocol"])),
+        chosen=next((e for e in view["choices"] if e["protocol"] == wanted.protocol), None),
+        undecided=[each for each in view["in_force"] if each["decide_by"]],
+        icons=ICONS,
+        correct_within=CORRECT_WITHIN_S,
+        drill_said=drill_words(wanted.doors_real, wanted.announce),
+        places=house.config.places,
+        new_key=new_id,
+    )
+
+
+async def _helped(request: web.Request) -> AlertView | None:
+    """The call for help that the address names, while nobody has judged it."""
+    named = request.query.get("help", "")
+    try:
+        found = await request.app[HOUSE].alert(named) if named else None
+    except KeyError:
+        return None
+    return found if found is not None and found["verdict"] is None else None
+
+
+def drill_words(doors_real: bool, announce: bool) -> tuple[str, str]:
+    """What is real in a drill and what is not, each as the rest of a sentence."""
+    real = [*(["the doors"] if doors_real else []), *(["announcements"] if announce else [])]
+    real.append("notices to staff inside the school, each marked as a drill")
+    fenced = [*([] if doors_real else ["every door"]), *([] if announce else ["announcements"])]
+    always = ["emergency services", "parents", "the public", "whatever else leaves the school"]
+    return listed(real), listed([*fenced, *always])
+
+
+async def start(request: web.Request) -> web.Response:
+    """Start a protocol, once for each key; what is in force is then on every page."""
+    fields = await request.post()
+    wanted = Wanted.of(fields)
+    if not _is_protocol(wanted.protocol):
+        return await error_page(request, 422, "That is no protocol.", "Choose one of the five.")
+    hazard, where = _text(fields, "hazard"), _text(fields, "where")
+    unsure = await _unsure(
+        request,
+        {**wanted.fields(), "key": _text(fields, "key"), "hazard": hazard, "where": where},
+        f"Start {'a drill of ' if wanted.drill else ''}{wanted.protocol.capitalize()}?",
+        f"Yes, start {'the drill' if wanted.drill else wanted.protocol.capitalize()}",
+        wanted.link(),
+    )
+    if unsure is not None:
+        return unsure
+    try:
+        run = await request.app[HOUSE].protocols.start(
+            wanted.protocol,
+            wanted.area,
+            who_is(request).by,
+            drill=wanted.drill,
+            doors_real=wanted.doors_real,
+            announce=wanted.announce,
+            reason="" if wanted.protocol == "evacuate" else where,
+            hazard=hazard,
+            location=where if wanted.protocol == "evacuate" else "",
+            key=_text(fields, "key"),
+            to=who_is(request).digest,
+        )
+    except Refused as refusal:
+        return await _choices(request, wanted, 409, sentence(str(refusal)))
+    if run["state"] == "ended":  # an old page, sent again
+        said = f"This page has started {run['name']} before, and that has ended. {PRESS_AGAIN}"
+        return await _choices(request, wanted, 409, said)
+    return see_other(f"/protocols/{run['id']}")
+
+
+def _text(fields: Mapping[str, Any], name: str) -> str:
+    return str(fields.get(name, "")).strip()[:_LONGEST]
+
+
+async def _unsure(
+    request: web.Request, fields: Mapping[str, str], question: str, yes: str, back: str
+) -> web.Response | None:
+    """The page that asks once more; None where it has been said clearly enough."""
+    given, now = await request.post(), request.app[HOUSE].clock.now()
+    sure, asked = str(given.get("sure", "")), str(given.get("asked", ""))
+    if sure in SURE and sure != "confirmed":
+        return None
+    late = False
+    if sure == "confirmed":
+        try:
+            late = not 0 <= (now - from_iso(asked)).total_seconds() <= CONFIRM_WITHIN_S
+        except (ValueError, TypeError):
+            late = True
+        if not late:
+            return None
+    return await page(
+        request,
+        "confirm.html",
+        status=409 if late else 200,
+        action=request.path,
+        fields={name: value for name, value in fields.items() if value},
+        question=question,
+        yes=yes,
+        back=back,
+        asked=iso(now),
+        within=span(CONFIRM_WITHIN_S),
+        late=late,
+    )
+
+
+async def run(request: web.Request) -> web.Response:
+    """How far a protocol is: each door, each channel, its end."""
+    return await _run_page(request, request.match_info["id"])
+
+
+async def _run_page(
+    request: web.Request, run_id: str, status: int = 200, problem: str = ""
+) -> web.Response:
+    try:
+        view = await run_seen(request, run_id)
+    except KeyError:
+        raise web.HTTPNotFound from None
+    beneath: list[ProtocolRunView] = []
+    seen = {run_id}
+    under = view["over"]
+    while under and under not in seen and len(beneath) < _BENEATH:
+        seen.add(under)
+        try:
+            beneath.append(await run_seen(request, under))
+        except KeyError:
+            break
+        under = beneath[-1]["over"]
+    return await page(
+        request,
+        "protocol.html",
+        status=status,
+        run=view,
+        beneath=beneath,
+        problem=problem,
+        mine=view["ending"] is not None and view["ending"]["by"] == who_is(request).by,
+        drill_said=drill_words(view["doors_real"], view["announced"]),
+        undecided=[view] if view["decide_by"] else [],
+        times=_times(view),
+        icons=ICONS,
+        new_key=new_id,
+    )
+
+
+def _times(view: ProtocolRunView) -> list[tuple[str, str]]:
+    """How long after the start things were done: the report of a run that has ended."""
+    moved = sorted(each["seconds"] for each in view["doors"] if each["seconds"] is not None)
+    rows = []
+    if moved:
+        rows = [
+            ("First door", _after(moved[0])),
+            ("Half of the doors", _after(moved[(len(moved) - 1) // 2])),
+            ("Last door", _after(moved[-1])),
+        ]
+    failed = len([e for e in view["doors"] if e["state"] not in ("secured", "done", "fenced")])
+    missing = "Never confirmed" if view["ended"] else "Not confirmed yet"
+    if failed:
+        rows.append((missing, f"{failed} {'door' if failed == 1 else 'doors'}"))
+    rows += [
+        (e["name"], _after(e["seconds"])) for e in view["channels"] if e["seconds"] is not None
+    ]
+    if view["ended"]:
+        lasted = (from_iso(view["ended"]) - from_iso(view["started"])).total_seconds()
+        rows.append(("In force for", span(lasted)))
+    return rows
+
+
+def _after(seconds: float) -> str:
+    return f"+{seconds:.1f} s" if seconds < 60 else f"+{span(seconds)}"
+
+
+Act = Callable[[ProtocolsFacade, str, Identity], Awaitable[ProtocolRunView]]
+
+
+def _act(does: Act, question: str = "", yes: str = "") -> Callable[..., Awaitable[web.Response]]:
+    """The handler of a form on the page of a run."""
+
+    async def handle(request: web.Request) -> web.Response:
+        run_id, room = request.match_info["id"], request.app[HOUSE].protocols
+        try:
+            view = await run_seen(request, run_id)
+            if question and view["state"] != "ended":
+                said = f"{'the drill of ' if view['drill'] else ''}{view['name']}"
+                back = f"/protocols/{run_id}"
+                unsure = await _unsure(request, {}, question.format(said), yes.format(said), back)
+                if unsure is not None:
+                    return unsure
+            done = await does(room, run_id, who_is(request))
+        except KeyError:
+            raise web.HTTPNotFound from None
+        except Refused as refusal:
+            return await _run_page(request, run_id, 409, sentence(str(refusal)))
+        return see_other(f"/protocols/{done['id']}")
+
+    return handle
+
+
+ask_end = _act(lambda room, run, who: room.ask_end(run, who.by, who.digest))
+withdraw_end = _act(lambda room, run, who: room.withdraw_end(run, who.by, who.digest))
+end = _act(lambda room, run, who: room.end(run, who.by, who.digest), "End {0}?", "Yes, end {0}")
+
+
+async def end_by_pin(request: web.Request) -> web.Response:
+    """End a protocol alone, with one's PIN. Every PIN leads to the same answer here."""
+    run_id, fields = request.match_info["id"], await request.post()
+    try:
+        who, pin = who_is(request), str(fields.get("pin", ""))[:_LONGEST]
+        await request.app[HOUSE].protocols.end_by_pin(run_id, who.by, pin, who.digest)
+    except KeyError:
+        raise web.HTTPNotFound from None
+    except Refused as refusal:
+        return await _run_page(request, run_id, 409, sentence(str(refusal)))
+    return see_other(f"/protocols/{run_id}")
+
+
+def _decide(choice: Literal["stay", "evacuate"]) -> Callable[..., Awaitable[web.Response]]:
+    return _act(
+        lambda room, run, who: room.decide_fire(run, choice, who.by, who.digest),
+        f"Fire alarm during {{0}}: {choice}?",
+        f"Yes, {choice}",
+    )
+
+
+stay = _decide("stay")
+evacuate = _decide("evacuate")
+
+
+async def rearm(request: web.Request) -> web.Response:
+    """After a fire alarm: the hub may lock doors again."""
+    unsure = await _unsure(
+        request, {}, "Re-arm the doors?", "Yes, the hub may lock doors again", "/protocols"
+    )
+    if unsure is not None:
+        return unsure
+    try:
+        await request.app[HOUSE].protocols.rearm(who_is(request).by)
+    except Refused as refusal:
+        said = sentence(str(refusal))
+        return await _choices(request, Wanted(), 409, said, "Nothing was re-armed.")
+    return see_other("/protocols")
+
+
+async def ask_help(request: web.Request) -> web.Response:
+    """The other gesture: somebody needs help, and no lockdown."""
+    fields, house = await request.post(), request.app[HOUSE]
+    try:
+        alert = await house.protocols.help(
+            _text(fields, "place"), who_is(request).by, "", _text(fields, "text")
+        )
+    except Refused as refusal:
+        said = sentence(str(refusal))
+        return await _choices(request, Wanted(), 409, said, "Help was not asked for.")
+    return see_other(f"/protocols?help={alert['id']}")
+
+
+async def correct_help(request: web.Request) -> web.Response:
+    """Take one's call for help back, within ten seconds."""
+    try:
+        await request.app[HOUSE].protocols.correct_help(
+            request.match_info["id"], who_is(request).by
+        )
+    except KeyError:
+        raise web.HTTPNotFound from None
+    except Refused as refusal:
+        said = sentence(str(refusal))
+        return await _choices(request, Wanted(), 409, said, "Help is still asked for.")
+    return see_other("/protocols")
+
+
+Line = tuple[str, str, str, Callable[[web.Request], Awaitable[web.Response]]]
+
+LINES: tuple[Line, ...] = (
+    ("GET", "/protocols", SIGNED_IN, show),
+    ("POST", "/protocols/start", "start.protocols", start),
+    ("POST", "/protocols/rearm", "rearm.doors", rearm),
+    ("GET", "/protocols/{id}", SIGNED_IN, run),
+    ("POST", "/protocols/{id}/ask-end", "end.protocols", ask_end),
+    ("POST", "/protocols/{id}/withdraw-end", "end.protocols", withdraw_end),
+    ("POST", "/protocols/{id}/end", "end.protocols", end),
+    ("POST", "/protocols/{id}/end-by-pin", "end.protocols", end_by_pin),
+    ("POST", "/protocols/{id}/stay", "end.protocols", stay),
+    ("POST", "/protocols/{id}/evacuate", "end.protocols", evacuate),
+    ("POST", "/help", "start.protocols", ask_help),
+    ("POST", "/help/{id}/correct", "start.protocols", correct_help),
+)
