@@ -28,7 +28,9 @@ from hub.kinds import (
 from hub.kinds.access_control import (
     LOCK_VERBS,
     VERBS,
+    Access,
     AccessController,
+    AccessReport,
     Capabilities,
     DoorReport,
     Lock,
@@ -55,12 +57,13 @@ from hub.units import Duration, PictureSize, duration_words, size_words
 __version__ = "0.1.0"
 
 __all__ = [
-    "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS", "AccessController",
-    "Ack", "BadConfig", "Block", "BrokerAddress", "Camera", "Capabilities", "Channel", "Clock",
-    "CommandFailed", "Context", "Crop", "Detection", "Detector", "DetectorInfo", "DoorReport",
-    "Driver", "Duration", "Event", "Kind", "Lock", "ModelError", "ModelStore", "Names", "NotReady",
-    "Notice", "Notifier", "PictureSize", "PluginError", "Position", "Probed", "Problem", "Purpose",
-    "Receipt", "Recipient", "Refused", "Screening", "Severity", "StateError", "Subscription",
-    "SystemClock", "Verb", "VestibuleError", "VideoSource", "Visit", "VisitorSystem",
-    "duration_words", "from_iso", "hookimpl", "iso", "new_id", "size_words",
+    "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS", "Access",
+    "AccessController", "AccessReport", "Ack", "BadConfig", "Block", "BrokerAddress", "Camera",
+    "Capabilities", "Channel", "Clock", "CommandFailed", "Context", "Crop", "Detection", "Detector",
+    "DetectorInfo", "DoorReport", "Driver", "Duration", "Event", "Kind", "Lock", "ModelError",
+    "ModelStore", "Names", "NotReady", "Notice", "Notifier", "PictureSize", "PluginError",
+    "Position", "Probed", "Problem", "Purpose", "Receipt", "Recipient", "Refused", "Screening",
+    "Severity", "StateError", "Subscription", "SystemClock", "Verb", "VestibuleError",
+    "VideoSource", "Visit", "VisitorSystem", "duration_words", "from_iso", "hookimpl", "iso",
+    "new_id", "size_words",
 ]  # fmt: skip

@@ -40,6 +40,7 @@ from hub.perception.workers import Perception
 from hub.plugins import Registry
 from hub.safety.actions import Performer
 from hub.safety.alerts.escalator import Escalator
+from hub.safety.doors.keeper import Keeper
 from hub.safety.doors.reconciler import Doors
 from hub.safety.intake import Intake
 from hub.safety.notices.hearing import Hearing
@@ -48,6 +49,7 @@ from hub.safety.restored import settle_restored
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
+from hub.storage.keys import credential_key
 from hub.storage.media import needed_pictures
 from hub.summary import Milestones, summarise
 from hub.supervisor import Supervisor
@@ -151,6 +153,7 @@ class Hub:
         """Bring the parts up in the order data walks; whatever is up comes down in reverse."""
         await self.journal.open()
         self._exits.push_async_callback(self.journal.close)
+        self._credential_key = await self.journal.write(credential_key)
         self._exits.push_async_callback(self._farewell)
         self.supervisor.run("milestones", partial(self.milestones.follow, self.bus))
         self.notifiers.update(self.drivers.build("notifiers", self.config.notifiers))
@@ -172,8 +175,7 @@ class Hub:
         self.performer.speaking.folder = self._config_folder
         self.performer.pictures = PictureLinks(await self.journal.write(picture_key))
         await settle_restored(self.intake)
-        for door, request in (await self.intake.requests()).items():
-            self.doors.requested(door, request)
+        self.keeper = await Keeper.load(self.intake, self.doors)
         self._exits.push_async_callback(self._stop_broker)
         self._exits.push_async_callback(self.drivers.close)
         self._exits.push_async_callback(self.supervisor.stop)
@@ -188,7 +190,8 @@ class Hub:
         self.supervisor.run("configuration", self.configuration.follow)
         self.supervisor.run("actions", self.performer.run)
         self.supervisor.run("pictures of incidents", self.intake.follow)
-        for name, task in (self.escalator.tasks() | self.house.tasks()).items():
+        tasks = self.escalator.tasks() | self.house.tasks() | self.keeper.tasks()
+        for name, task in tasks.items():
             self.supervisor.run(name, task)
         self.supervisor.run("tidy pictures", self._tidy_pictures)
         self.supervisor.run("backups", self.backups.run)
@@ -280,7 +283,10 @@ class Hub:
             for door, block in config.doors.items()
             if kind == "access_control" and block.controller == id_
         }
-        browsers = Browsers(self.journal, lambda: self.config, id_)
+        own: dict[Kind, dict[str, Any]] = {
+            "access_control": {"credential_key": self._credential_key},
+            "notifiers": Browsers(self.journal, lambda: self.config, id_).ways(),
+        }
         return Context(
             name=id_,
             clock=self.clock,
@@ -292,7 +298,7 @@ class Hub:
             publish=self.accept,
             broker=self._site_broker if kind == "access_control" else no_broker_for(kind),
             progress=self.milestones.progress,
-            **(browsers.ways() if kind == "notifiers" else {}),
+            **own.get(kind, {}),
         )
 
     async def accept(self, *events: Event) -> None:
@@ -363,6 +369,7 @@ class Hub:
             doors=self.doors,
             perception=self.perception,
             hosts=self.hosts,
+            broker=self._site_broker,
             conduct=self.conduct,
             backups=self.backups,
             registry=lambda: self.registry,

@@ -27,9 +27,13 @@ LONGEST_GRAVE = 400  # who confirms must be able to read what it is
 # `*` stands for any one key.
 GRAVE: tuple[tuple[str, ...], ...] = (
     ("hub", "mqtt"),
+    ("hub", "home_assistant"),
     ("access_control",),
     ("doors",),
     ("protocols",),
+    ("inputs",),
+    ("inbound", "*", "does"),
+    ("hub", "drills"),
     ("places", "*", "in"),
     ("rules", "*", "verified"),
 )

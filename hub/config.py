@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, SkipValidation, field_validator
+from pydantic import Field, SkipValidation, ValidationInfo, field_validator
 
 from hub.casework import IncidentBlock, IncidentKind
 from hub.conditions import Condition, Count, Fraction, ProtocolName, Same, Slug, Step, Unless
-from hub.escalation import FalseAlarms, Ladder, LadderStep, Override, Rotation
+from hub.door_settings import DoorBlock, DoorsKeep
+from hub.escalation import FalseAlarms, Ladder, LadderStep, Override, Rotation, TellAgain
 from hub.inbound.blocks import InboundBlock
 from hub.kinds import Block, Kind
 from hub.liveness import HeartbeatSettings
+from hub.protocol_settings import DrillSettings, DuressSettings, FireSettings, InputBlock
 from hub.rulebook import (
     DAYS,
     Action,
@@ -35,6 +37,7 @@ from hub.rulebook import (
     Schedule,
     Weekly,
 )
+from hub.surroundings import BackupSettings, Broker, EmergencyCall, HomeAssistantSettings
 from hub.units import Duration
 
 __all__ = [
@@ -54,44 +57,6 @@ Wait = Annotated[Duration, Field(gt=0)]
 PlaceKind = Literal["site", "building", "floor", "area", "room", "outdoor"]
 
 
-class Broker(Block):
-    """The site's MQTT broker; without one the hub runs its own on the loopback address."""
-
-    host: str = Field(description="Where the broker is.")
-    port: int = Field(1883, ge=1, le=65535, description="Its port.")
-    username: str | None = Field(None, description="Who signs in there.")
-    password: str | None = Field(None, repr=False, description="Best as `!secret NAME`.")
-
-
-class BackupSettings(Block):
-    """Copies of all that the hub remembers, made while it runs."""
-
-    folder: Path = Field(
-        Path("backups"),
-        description="Where they are kept: best on another disk. A relative path is meant from the "
-        "state folder.",
-    )
-    every: Annotated[Duration, Field(ge=300, le=604800)] | Literal["off"] = Field(
-        3600.0, description="How often one is made; `off` means never."
-    )
-    keep: Annotated[Duration, Field(ge=86400)] = Field(
-        1209600.0,
-        description="The newest 24 are always kept. Of older ones the last of each day is kept for "
-        "this long.",
-    )
-
-
-class EmergencyCall(Block):
-    """What stands on the card that a person reads to emergency services."""
-
-    number: str = Field(
-        "911", pattern=r"^\+?[0-9]{2,15}$", description="Whom people call; the hub never does."
-    )
-    call_back: str = Field(
-        "", max_length=40, description="The number under which the school can be called back."
-    )
-
-
 class HubSettings(Block):
     """What concerns the hub as a whole."""
 
@@ -104,6 +69,10 @@ class HubSettings(Block):
         None,
         description="Your own MQTT broker. Without one the hub runs one for itself, on the "
         "loopback address only.",
+    )
+    home_assistant: HomeAssistantSettings | None = Field(
+        None,
+        description="Tell a Home Assistant on the same broker how the house is. Needs `mqtt`.",
     )
     backup: BackupSettings = Field(
         BackupSettings(),
@@ -125,11 +94,20 @@ class HubSettings(Block):
         "(`prefer`), or the notifier's `fallback`, gets it as well. What a channel refuses for "
         "good goes there at once.",
     )
+    tell_again: TellAgain = Field(TellAgain(), description="When what goes on is told again.")
+    doors_keep: DoorsKeep = Field(
+        7200.0,
+        description="How long a door stays as a person, or verifying an alert, wanted it, where "
+        "nobody says otherwise. Then it goes back by itself.",
+    )
     emergency: EmergencyCall = Field(
         EmergencyCall(),
         description="What the call card of an incident says beside the place. The hub never calls "
         "emergency services: a person does.",
     )
+    drills: DrillSettings = Field(DrillSettings(), description="What a drill may do.")
+    fire: FireSettings = Field(FireSettings(), description="A fire alarm during a lockdown.")
+    duress: DuressSettings = Field(DuressSettings(), description="Who hears of a duress PIN.")
     language: LanguageName = Field(
         "en",
         description="The language that people are told in: `en`, `es`, or one of `templates`.",
@@ -143,6 +121,16 @@ class HubSettings(Block):
         Path("my_plugins"),
         description="A folder, beside this file, with Python files that offer drivers of your own.",
     )
+
+    @field_validator("home_assistant")
+    @classmethod
+    def on_a_broker_of_the_site(
+        cls, settings: HomeAssistantSettings | None, info: ValidationInfo
+    ) -> HomeAssistantSettings | None:
+        """The hub's own broker lets nobody else in."""
+        if settings is not None and info.data.get("mqtt") is None:
+            raise ValueError("expected `mqtt`, the broker that Home Assistant uses too")
+        return settings
 
     @field_validator("timezone")
     @classmethod
@@ -284,38 +272,17 @@ class NotifierBlock(HostedBlock):
         description="Another notifier: what this one does not take goes there, where the person "
         "has no next channel.",
     )
+    outside: bool = Field(
+        False,
+        description="Whether it reaches people beyond the school: dispatch, parents, the public. "
+        "No drill ever goes out there.",
+    )
 
 
 class VisitorBlock(HostedBlock):
     """A visitor system or desk."""
 
     place: Slug | None = Field(None, description="Where the desk is.")
-
-
-class DoorBlock(Block):
-    """A door: which controller moves it, what it closes off and that people can always leave."""
-
-    name: str = Field(description="What people call it.")
-    controller: Slug = Field(description="Which controller moves it.")
-    place: Slug = Field(description="The place that it closes off.")
-    leads_to: Slug | None = Field(None, description="What lies on its other side.")
-    exterior: bool = Field(False, description="Whether it is between inside and outside.")
-    number: str = Field(
-        "", max_length=10, description="The number that responders read on its outside."
-    )
-    egress: Literal["free"] | None = Field(
-        None,
-        description="`free` says that somebody has tried it: it opens from inside without a key, "
-        "whatever the lock was told. A door without it takes no lock verb.",
-    )
-    deadline: Wait = Field(
-        8.0, description="How long it has to report back before a command counts as failed."
-    )
-    held_after: Wait = Field(30.0, description="How long it may stand open until `door.held`.")
-    device: SkipValidation[Any] = Field(
-        None,
-        description="What the controller's driver needs to know of this door; see the driver.",
-    )
 
 
 class Config(Block):
@@ -379,6 +346,11 @@ class Config(Block):
         description="What each action of the Standard Response Protocol does at this school: "
         "`hold`, `secure`, `lockdown`, `evacuate`, `shelter`. Standard Response Protocol is a "
         'trademark of The "I Love U Guys" Foundation.',
+    )
+    inputs: dict[Slug, InputBlock] = Field(
+        default_factory=dict,
+        description="Panic buttons, contacts and panels that report over the site's MQTT broker; "
+        "see [protocols](../guide/protocols.md#buttons).",
     )
     incidents: dict[IncidentKind, IncidentBlock] = Field(
         default_factory=dict,

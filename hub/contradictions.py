@@ -16,6 +16,10 @@ from hub.plainwords import Finding
 SAY: Mapping[str, frozenset[str]] = {
     "zone": frozenset({"label", "min_score", "camera", "place", "track", "present", "subject"}),
     "door": frozenset({"door", "place", "present", "subject"}),
+    "access": frozenset({"door", "place", "present", "subject"}),
+    "fire": frozenset({"place", "present", "subject"}),
+    "doors": frozenset({"present"}),
+    "controller": frozenset({"present", "subject"}),
     "camera": frozenset({"camera", "place", "present", "subject"}),
     "action": frozenset({"door", "place", "present", "subject"}),
     "visitor": frozenset({"place", "present", "subject"}),

@@ -6,7 +6,7 @@ Nothing here reads a file or knows a driver; `hub.config` puts it together with 
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -15,6 +15,25 @@ from hub.conditions import Slug, one_or_many
 from hub.kinds import Block
 from hub.kinds.notifiers import Severity
 from hub.units import Duration
+
+MOST_STEPS = 100  # of a ladder, with its repeats and what follows it
+Again = Annotated[Duration, Field(ge=60, le=86400)] | Literal["off"]
+
+
+class TellAgain(Block):
+    """How long something may go on without anybody answering until all who were told are told
+    again, by the severity of the alert; `off` for never.
+    """
+
+    severe: Again = Field(300.0, description="Of `severe` alerts.")
+    high: Again = Field(900.0, description="Of `high` ones.")
+    check: Again = Field(7200.0, description="Of `check`.")
+    note: Again = Field("off", description="Of `note`.")
+
+    def after(self, severity: Severity) -> timedelta | None:
+        """That time; None for never."""
+        said: float | str = getattr(self, severity)
+        return timedelta(seconds=said) if isinstance(said, float | int) else None
 
 
 class Override(Block):

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from sqlalchemy import Connection
 
 from hub.clock import iso
 from hub.errors import StateError
@@ -20,11 +21,13 @@ from hub.liveness import HeartbeatSettings, HeartbeatView
 from hub.safety.actions import Performer
 from hub.safety.notices.deadline import Deadlines
 from hub.safety.walk import Listener
+from hub.storage import eventlog
 from hub.units import duration_words
 
 SETTLE_S = 20.0
 LOOK_EACH_S = 30.0
 WATCHER_WITHIN_S = 10.0
+SUBJECT = "heartbeat"
 
 log = structlog.get_logger("heartbeat")
 
@@ -33,7 +36,8 @@ class Heartbeat:
     """Has the test event walk as often as the configuration says. Run it as one task.
 
     `settings` gives today's settings. When it does not come through, that is the event
-    `heartbeat.missed`, once until it does (`heartbeat.recovered`), and stands in `view`.
+    `heartbeat.missed`, once until it does (`heartbeat.recovered`), also over restarts, and stands
+    in `view`.
     """
 
     def __init__(self, performer: Performer, settings: Callable[[], HeartbeatSettings]) -> None:
@@ -49,6 +53,7 @@ class Heartbeat:
         self._trouble = ""
         self._missed = 0
         self._told = False
+        self._recalled = False
         self._silence = ""  # the id of the event that tells of it
         self._watcher = ""
         performer.listener = Listener(self._heard)
@@ -98,6 +103,7 @@ class Heartbeat:
         self._number += 1
         self._arrived.clear()
         self._tried = began = self._clock.monotonic()
+        await self._recall(settings.within)
         why = await self._walk(settings.within)
         if why:
             await self._missing(why, settings.within)
@@ -134,6 +140,24 @@ class Heartbeat:
             return f"it failed on its way ({type(error).__name__})"
         return ""
 
+    async def _recall(self, within: float) -> None:
+        """Whether a silence was told before the hub was started, of which nobody has told the end.
+        Where the journal does not say, the next beat asks again.
+        """
+        if self._recalled:
+            return
+
+        def look(connection: Connection) -> list[Event]:
+            return eventlog.newest_about(connection, SUBJECT, 1)
+
+        try:
+            found = await self._deadlines.within(within, self._intake.journal.read(look))
+        except (StateError, TimeoutError):
+            return
+        self._recalled = True
+        if found and found[0].type == "heartbeat.missed" and not self._told:
+            self._told, self._missed = True, 1
+
     async def _missing(self, why: str, within: float) -> None:
         log.error("the heartbeat did not come through", reason=why)
         self._missed += 1
@@ -156,7 +180,7 @@ class Heartbeat:
     async def _publish(self, kind: str, data: dict[str, Any], within: float, id_: str = "") -> bool:
         """Whether the journal took it; where it does not, the next beat tries again."""
         now = self._clock.now()
-        event = Event(kind, "hub/heartbeat", now, "heartbeat", data, id=id_ or new_id())
+        event = Event(kind, "hub/heartbeat", now, SUBJECT, data, id=id_ or new_id())
         try:
             await self._deadlines.within(within, self._intake.accept(event))
         except (StateError, TimeoutError) as error:

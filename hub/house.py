@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,31 @@ from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
 from hub.heartbeat import Heartbeat
+from hub.home_assistant import HomeAssistantStatus
 from hub.inbound.desk import InboundDesk
 from hub.incident_room import IncidentRoom
+from hub.input_listener import InputListener
 from hub.isolated import Hosts
-from hub.kinds.access_control import Verb
+from hub.kinds import BrokerAddress
 from hub.kinds.visitors import Visit, VisitorSystem
-from hub.models_view import models_in_use
+from hub.models_view import detecting, models_in_use
 from hub.perception.inference import overload
 from hub.perception.watched import CameraCounters
 from hub.perception.workers import Perception
 from hub.plugins import Registry
 from hub.ports import CasesFacade, ConfigurationFacade, InboundAnswer, PictureLinksFacade
+from hub.protocol_port import ProtocolsFacade
+from hub.protocol_room import protocol_room
 from hub.rulebook import person_of
 from hub.safety.actions import Performer
 from hub.safety.alerts.escalator import Escalator
+from hub.safety.doors.past import door_past
 from hub.safety.doors.reconciler import Doors
 from hub.safety.intake import Intake
 from hub.safety.notices.hearing import Hearing
+from hub.safety.words import Words
 from hub.storage.folder import StateFolder
+from hub.storage.inputs import ClosedInputs
 from hub.storage.journal import Journal
 from hub.supervisor import Supervisor
 from hub.views import (
@@ -79,6 +86,7 @@ class Parts:
     doors: Doors
     perception: Perception
     hosts: Hosts
+    broker: Callable[[], Awaitable[BrokerAddress]]
     conduct: Conduct
     backups: Backups
     registry: Callable[[], Registry]
@@ -97,20 +105,35 @@ class House:
         self._heartbeat = Heartbeat(parts.performer, lambda: self.config.hub.heartbeat)
         self._room = IncidentRoom(parts.intake, self, parts.state.media)
         self.cases: CasesFacade = self._room
+        self._protocols = protocol_room(
+            parts.intake, parts.drivers, lambda: self.config, parts.doors.views
+        )
+        self.protocols: ProtocolsFacade = self._protocols
+        press, accept = self._protocols.press_or_call, parts.intake.accept
+        memory = ClosedInputs(parts.journal)
+        self._inputs = InputListener(
+            lambda: self.config, parts.broker, press, accept, parts.clock, memory
+        )
         self._parts = parts
         self.picture_links: PictureLinksFacade = parts.performer.pictures
+        self.command_door = parts.intake.command_door
+        self.door_past = partial(door_past, parts.journal, lambda: Words(self.config, self.campus))
         self._desks = desks
         self._started = parts.clock.now()
         self._started_monotonic = parts.clock.monotonic()
-        self._inbound = InboundDesk(lambda: self.config, parts.intake.take, parts.clock)
+        take, hear = self._protocols.take, parts.hearing.answered
+        self._inbound = InboundDesk(lambda: self.config, take, parts.clock, hear)
 
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Show another configuration from now on."""
         self.config, self.campus = config, campus
+        self._inputs.reconfigure()
 
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What has to run while the hub does, by name."""
-        return {"situation updates": self._room.run, "heartbeat": self._heartbeat.run}
+        tasks = {"situation updates": self._room.run, "heartbeat": self._heartbeat.run}
+        tasks |= HomeAssistantStatus(self).tasks()
+        return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}
 
     # ---------------------------------------------------------------- cameras
 
@@ -172,10 +195,6 @@ class House:
     def doors(self) -> list[DoorView]:
         """Every configured door, in file order."""
         return self._parts.doors.views()
-
-    async def command_door(self, door: str, verb: Verb, by: str, reason: str) -> str:
-        """Write the intention; returns its key. Raises `KeyError` or `Refused`."""
-        return await self._parts.intake.command_door(door, verb, by, reason)
 
     # --------------------------------------------------- alerts and incidents
 
@@ -250,8 +269,8 @@ class House:
             purpose=visit.purpose,
             expected=iso(visit.expected),
             until=iso(visit.until),
-            arrived=_iso_or_none(visit.arrived),
-            left=_iso_or_none(visit.left),
+            arrived=iso(visit.arrived) if visit.arrived else None,
+            left=iso(visit.left) if visit.left else None,
             state=visit.state,
             overstayed=visit.state == "here" and self.clock.now() > visit.until,
         )
@@ -271,7 +290,7 @@ class House:
         counts = await self._parts.intake.counts()
         detectors = self._parts.perception.detectors()
         plugins = self.plugins()
-        problems = [*await self._parts.escalator.unheard(), *self._problems(detectors)]
+        problems = [*await self._parts.escalator.problems(), *self._problems(detectors)]
         problems += self._heartbeat.problems()
         problems += [
             f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
@@ -285,7 +304,7 @@ class House:
             version=hub.__version__,
             started=iso(self._started),
             uptime_s=round(self.clock.monotonic() - self._started_monotonic, 1),
-            detecting=_detecting(detectors),
+            detecting=detecting(detectors),
             guessing=any(bool(report.get("guessing")) for report in detectors.values()),
             processes=self._parts.supervisor.views(),
             drivers=self._parts.drivers.views(),
@@ -319,11 +338,7 @@ class House:
             if camera["state"] == "online" and camera["reason"]
         ]
         problems += self._parts.performer.speaking.troubles.values()
-        problems += [
-            f"door {door['id']}: its controller does not answer"
-            for door in self.doors()
-            if not door["online"]
-        ]
+        problems += self._parts.doors.troubles()
         problems += [
             f"{task.name}: {task.reason}"
             for task in self._parts.supervisor.tasks()
@@ -352,6 +367,7 @@ class House:
             "doors": self._parts.doors.counts(),
             "actions": self._parts.performer.queue(),
             "acks": self._parts.hearing.queue(),
+            "inputs": {**self._inputs.counts, "dropped": 0},
             **self._inbound.counts(),
             **self._parts.perception.queues(),
             **self._parts.hosts.dropped(),
@@ -379,19 +395,3 @@ class House:
     async def journal_read(self, work: Callable[[Connection], Any]) -> Any:
         """Run a function of a database connection that only reads."""
         return await self._parts.journal.read(work)
-
-
-def _iso_or_none(moment: datetime | None) -> str | None:
-    return iso(moment) if moment is not None else None
-
-
-def _detecting(detectors: dict[str, dict[str, Any]]) -> str:
-    """What looks at the pictures, in words."""
-    if not detectors:
-        return "nothing: no detector is running"
-    return "; ".join(
-        str(report.get("reason") or report.get("name") or name)
-        if report.get("guessing")
-        else str(report.get("name") or name)
-        for name, report in detectors.items()
-    )

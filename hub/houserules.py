@@ -17,11 +17,13 @@ from pydantic import TypeAdapter, ValidationError
 from hub.campus import Campus
 from hub.config import Place
 from hub.document import KeyPath
+from hub.doorrules import DOOR_RULES
 from hub.kinds.access_control import LOCK_VERBS
 from hub.kinds.notifiers import Channel
 from hub.ladderrules import LADDER_RULES, rotations_are_called_like_nobody
 from hub.plainwords import Finding
 from hub.plugins import Registry
+from hub.pressrules import PRESS_RULES
 from hub.references import event_types, is_off, matches
 
 DERIVED = ("alert.", "incident.", "picture.", "rule.")
@@ -248,4 +250,6 @@ HOUSE_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
     severe_alerts_take_two_paths,
     no_other_way_is_heard_by_everyone,
     *LADDER_RULES,
+    *PRESS_RULES,
+    *DOOR_RULES,
 )

@@ -24,6 +24,7 @@ def inbound(
     from hub.check import examine
     from hub.cli import fail
     from hub.errors import CannotCheck
+    from hub.inbound.answers import NoAnswer, NotReadable, read_answer
     from hub.inbound.mapping import Unreadable, read
 
     try:
@@ -41,6 +42,17 @@ def inbound(
         raise fail(f"no block {name!r} under `inbound:` of {config}; expected one of {known}", 64)
     if len(body) > LONGEST:
         raise fail(f"{message} has {len(body)} bytes; the hub takes at most {LONGEST}", 1)
+    if blocks[name].answers is not None:
+        try:
+            answer = read_answer(blocks[name].format, body)
+            print(
+                f"{answer.by} takes on the alert {answer.alert or f'of the notice {answer.key}'}."
+            )
+        except NoAnswer as other:
+            print(f"Answered and forgotten: {other}.")
+        except NotReadable as problem:
+            raise fail(f"{message}: {problem}", 1) from None
+        return
     now = datetime.now(UTC).astimezone(ZoneInfo(examined.config.hub.timezone))
     try:
         reading = read(blocks[name], name, body, now)
@@ -49,6 +61,8 @@ def inbound(
     if reading.event is None:
         print(f"Answered and forgotten: {reading.why}.")
         return
+    for note in reading.notes:
+        print(f"Note: {note}.", file=sys.stderr)
     event = reading.event.to_cloudevent()
     print(json.dumps(event, ensure_ascii=False, indent=2))
     rules = [key for key, rule in examined.config.rules.items() if reading.event.type in rule.when]

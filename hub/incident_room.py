@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -73,25 +74,27 @@ class IncidentRoom(CaseDesk):
             log.warning("who is on site is not known", reason=str(error) or type(error).__name__)
             return None
 
-    async def report(self, incident: str, by: str, form: str) -> ReportView:
-        """The after-action report, and a line in the story that it was taken away as `form`. Raises
-        `KeyError`.
-        """
+    async def report(self, incident: str, by: str) -> ReportView:
+        """The after-action report. Raises `KeyError`."""
         view = await self._intake.incident(incident)
         now, words = self._intake.clock.now(), self._intake.words
 
         def work(connection: Connection) -> ReportView:
             return report(connection, words, view, self._kept, by, now)
 
-        made = await self._intake.journal.read(work)
-        await self.exported(incident, by, form)
-        return made
+        return await self._intake.journal.read(work)
+
+    async def json(self, incident: str, by: str) -> bytes:
+        """The report as a JSON file. Raises `KeyError`."""
+        made = await self.report(incident, by)
+        data = json.dumps(made, ensure_ascii=False, indent=1).encode()
+        return await self._taken(incident, by, "json", data)
 
     async def pdf(self, incident: str, by: str) -> bytes:
         """The report as a PDF, made by a process of its own. Raises `KeyError`, and `Refused` where
         it could not be made.
         """
-        made = await self.report(incident, by, "pdf")
+        made = await self.report(incident, by)
         asked = json.dumps({"report": made, "media": str(self._media)}).encode()
         try:
             async with asyncio.timeout(PDF_WITHIN_S):
@@ -99,9 +102,17 @@ class IncidentRoom(CaseDesk):
         except TimeoutError:
             raise Refused("other reports are being made; try again, or take the JSON") from None
         try:
-            return await _in_a_process(asked)
+            data = await _in_a_process(asked)
         finally:
             self._one_pdf.release()
+        return await self._taken(incident, by, "pdf", data)
+
+    async def _taken(self, incident: str, by: str, form: str, data: bytes) -> bytes:
+        """What is taken away, once the journal holds who takes what: no file leaves without that,
+        and there is no line of one that could not be made.
+        """
+        await self.exported(incident, by, form, hashlib.sha256(data).hexdigest(), len(data))
+        return data
 
     def _kept(self, picture: str) -> bool:
         return self._house.media(picture) is not None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from hub.document import KeyPath
+from hub.escalation import MOST_STEPS
 from hub.plainwords import Finding
 from hub.references import (
     CHANNEL,
@@ -48,6 +49,7 @@ EVERY_NAME: tuple[Reference, ...] = (
     Reference("ladders.*.steps.[].tell.[]", ON_CALL),
     Reference("ladders.*.steps.[].through.[]", CHANNEL),
     Reference("rules.*.false_alarms.tell.[]", TELLABLE),
+    Reference("inbound.*.answers", CHANNEL),
 )
 
 
@@ -68,6 +70,26 @@ def ladders_speak_to_reviewers_alone(house: House) -> Iterator[Finding]:
             words = f"{channel} is heard by everyone and is never part of a ladder, which runs "
             words += "before a person has verified; expected it under `verified:` of a rule"
             yield Finding(path, words)
+
+
+def no_ladder_is_cut_short(house: House) -> Iterator[Finding]:
+    """A ladder that comes to more steps than are ever taken, with its repeats and what follows it,
+    would end without a word.
+    """
+    ladders = house.values.get("ladders")
+    blocks = ladders if isinstance(ladders, dict) else {}
+    for name in blocks:
+        count, done, following = 0, set[str](), name
+        while isinstance(following, str) and following in blocks and following not in done:
+            done.add(following)
+            block = blocks[following] if isinstance(blocks[following], dict) else {}
+            steps, repeat = block.get("steps"), block.get("repeat", 0)
+            if isinstance(steps, list) and isinstance(repeat, int):
+                count += len(steps) * (repeat + 1)
+            following = block.get("next")
+        if count > MOST_STEPS:
+            words = f"comes to {count} steps with its repeats and what follows it; no more than "
+            yield Finding(("ladders", name), f"{words}{MOST_STEPS} are ever taken", "key")
 
 
 def severe_ladders_take_two_paths(house: House) -> Iterator[Finding]:
@@ -164,6 +186,7 @@ def _told(values: Mapping[str, Any], tell: object) -> list[Mapping[str, Any]]:
 
 LADDER_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
     ladders_speak_to_reviewers_alone,
+    no_ladder_is_cut_short,
     severe_ladders_take_two_paths,
     severe_alerts_reach_somebody,
 )

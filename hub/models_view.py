@@ -37,3 +37,15 @@ def _view(folder: Path, sha256: str, report: Mapping[str, Any]) -> ModelView:
         detectors=[],
         card=card(model) if model is not None else "",
     )
+
+
+def detecting(detectors: dict[str, dict[str, Any]]) -> str:
+    """What looks at the pictures, in words."""
+    if not detectors:
+        return "nothing: no detector is running"
+    return "; ".join(
+        str(report.get("reason") or report.get("name") or name)
+        if report.get("guessing")
+        else str(report.get("name") or name)
+        for name, report in detectors.items()
+    )

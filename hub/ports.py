@@ -9,11 +9,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from hub.case_views import CallCardView, NearView, ReportView
+from hub.case_views import CallCardView, NearView
 from hub.casework import IncidentKind
+from hub.door_views import DoorPastView
 from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Severity
+from hub.protocol_port import ProtocolsFacade
 from hub.views import (
     AlertView,
     CameraView,
@@ -175,8 +177,8 @@ class CasesFacade(Protocol):
         """What to say to emergency services."""
         ...
 
-    async def report(self, incident: str, by: str, form: str) -> ReportView:
-        """The after-action report; that it is taken away is told in the story."""
+    async def json(self, incident: str, by: str) -> bytes:
+        """The after-action report as a file; who takes away what is told in the story."""
         ...
 
     async def pdf(self, incident: str, by: str) -> bytes:
@@ -204,6 +206,7 @@ class HouseFacade(Protocol):
     picture_links: PictureLinksFacade
     push_keys: Callable[[], Awaitable[Mapping[str, str]]]  # what browsers subscribe with
     cases: CasesFacade
+    protocols: ProtocolsFacade
 
     def cameras(self) -> list[CameraView]:
         """Every configured camera, in file order."""
@@ -221,8 +224,23 @@ class HouseFacade(Protocol):
         """Every configured door, in file order."""
         ...
 
-    async def command_door(self, door: str, verb: Verb, by: str, reason: str) -> str:
-        """Write the intention; returns its key. Raises `KeyError` or `Refused`."""
+    async def command_door(
+        self,
+        door: str,
+        verb: Verb,
+        by: str,
+        reason: str,
+        *,
+        lasts: float | None = None,
+        may_enter: bool = False,
+    ) -> str:
+        """Write what somebody wants of a door, for so many seconds; returns the command's key.
+        `may_enter` where they may pass a door that a protocol locks. Raises `KeyError`, `Refused`.
+        """
+        ...
+
+    async def door_past(self, door: str) -> list[DoorPastView]:
+        """What a door has done and been asked lately, newest first. Raises `KeyError`."""
         ...
 
     async def alerts(self, open_only: bool = False) -> list[AlertView]:

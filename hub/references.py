@@ -107,6 +107,7 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("doors.*.controller", CONTROLLER),
         ("doors.*.place", PLACE),
         ("doors.*.leads_to", PLACE),
+        ("doors.*.unlocked", SCHEDULE),
         ("visitors.*.place", PLACE),
         *(
             (f"inbound.*.fields.{key}.{value}", target)
@@ -142,6 +143,10 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("protocols.*.doors.[].place", PLACE),
         ("protocols.*.tell.[]", TELLABLE),
         ("protocols.*.through.[]", CHANNEL),
+        ("protocols.*.area", PLACE),
+        ("inputs.*.place", PLACE),
+        ("hub.duress.tell.[]", TELLABLE),
+        ("hub.duress.through.[]", CHANNEL),
     )
 )
 

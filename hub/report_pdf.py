@@ -2,7 +2,8 @@
 
 It reads `{"report": ..., "media": FOLDER}` from its input and writes the PDF to its output, so that
 the hub neither waits for it nor loads what it needs. The text is real text, in reading order, with
-bookmarks, a title and a language; the file has no structure tags, which ReportLab does not write.
+bookmarks, a title and a language, and says what is a heading, a table, a picture: see
+`hub.report_tags`.
 """
 
 from __future__ import annotations
@@ -24,19 +25,19 @@ from reportlab.platypus import (
     CondPageBreak,
     Flowable,
     Frame,
-    Image,
     KeepTogether,
     PageTemplate,
-    Paragraph,
     Spacer,
     Table,
 )
 
+from hub.report_tags import Node, Said, Shown, Structure, artifact, attach
 from hub.report_type import LINE, MARGIN, QUIET, Type
 
 NICENESS = 10
 HEADING_NEEDS = 38 * mm
 MOST_ENTRIES = 5000
+EACH_HOUR_FROM = 100  # entries; a long timeline has a bookmark for each hour, else for each day
 MOST_PICTURES = 24
 VIOLET, WHITE = HexColor("#62278a"), HexColor("#ffffff")
 ROW = [("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]
@@ -61,7 +62,7 @@ class Report:
         if table is None:
             return [
                 self.type.heading(title),
-                Paragraph(self.type.plain(none), self.type.small),
+                Said(self.type.plain(none), self.type.small),
             ]
         return [self.type.heading(title), table]
 
@@ -72,23 +73,25 @@ class Report:
         where = f"{case['place_words']}. " if case["place_words"] else ""
         facts = f"{where}{case['kind_name']}, {case['severity']}. Incident {case['id']}. "
         facts += f"Opened {self.type.moment(case['opened'], date=True)} ({report['timezone']})."
+        heading = Said(self.type.plain(shown), self.type.title)
+        heading.node = Node("H1")
         parts: list[Flowable] = [
-            Paragraph(self.type.plain(shown), self.type.title),
+            heading,
             Spacer(1, 3),
-            Paragraph(self.type.plain(facts), self.type.text),
+            Said(self.type.plain(facts), self.type.text),
         ]
         if self._drill:
-            parts.append(Paragraph("<b>This was a drill.</b>", self.type.text))
+            parts.append(Said("<b>This was a drill.</b>", self.type.text))
         for link in case["links"]:
             how = str(link["how"]).replace("_", " ")
             said = f"This incident was {how}: {link['title']} ({link['incident']})."
-            parts.append(Paragraph(self.type.plain(said), self.type.text))
+            parts.append(Said(self.type.plain(said), self.type.text))
         parts += self._moments() + self._unknown() + self._failed()
         parts += self._people() + self._tasks() + self._alerts()
         parts += self._doors() + self._notices() + self._pictures() + self._timeline()
         if self.type.strange:
             said = "Some letters could not be drawn and are shown as ?; the JSON report has them."
-            parts.append(Paragraph(said, self.type.small))
+            parts.append(Said(said, self.type.small))
         return parts
 
     def _moments(self) -> list[Flowable]:
@@ -109,7 +112,7 @@ class Report:
         lines = self.report["missing"]
         if not lines:
             return [*self._part("What is not known", None, "Nothing that this report asks for.")]
-        said = [Paragraph(self.type.plain(f"– {line}"), self.type.text) for line in lines]
+        said = [Said(self.type.plain(f"– {line}"), self.type.text) for line in lines]
         return [self.type.heading("What is not known"), *said]
 
     def _failed(self) -> list[Flowable]:
@@ -203,7 +206,7 @@ class Report:
         drawn = [
             (image, one)
             for one in list(pictures.values())[:MOST_PICTURES]
-            if (image := self._image(self._media / one["name"])) is not None
+            if (image := self._image(self._media / one["name"], one)) is not None
         ]
         if not drawn:
             none = "None was kept." if not known else "None of them is kept any more."
@@ -225,10 +228,10 @@ class Report:
             parts.append(row if parts else KeepTogether([self.type.heading("Pictures"), row]))
         if len(pictures) > MOST_PICTURES:
             said = f"The first {MOST_PICTURES} of {len(pictures)}; the JSON report names them all."
-            parts.append(Paragraph(said, self.type.small))
+            parts.append(Said(said, self.type.small))
         return parts
 
-    def _image(self, file: Path) -> Image | None:
+    def _image(self, file: Path, one: dict[str, Any]) -> Shown | None:
         try:
             with Picture.open(file) as picture:
                 width, height = picture.size
@@ -236,19 +239,23 @@ class Report:
         except (OSError, ValueError, Picture.DecompressionBombError):
             return None
         scale = min((self.type.width / 2 - 8) / width, 60 * mm / height)
-        return Image(str(file), width * scale, height * scale)
+        shown = Shown(str(file), width * scale, height * scale)
+        said = f"Picture of {self.type.moment(one['time'], date=True)}: {one['text']}"
+        shown.node = Node("Figure", alt=said)
+        return shown
 
     def _timeline(self) -> list[Flowable]:
         entries = self.report["timeline"]
         parts: list[Flowable] = [self.type.heading("Timeline")]
         said = "Times are the source's own, on the school's clock, and the hub's where it differs."
-        parts.append(Paragraph(said, self.type.small))
-        day = ""
+        parts.append(Said(said, self.type.small))
+        begun, hourly = "", len(entries) > EACH_HOUR_FROM
         for one in entries[:MOST_ENTRIES]:
             time = self.type.moment(one["time"], date=True)
-            if (date := time.rpartition(", ")[0]) != day:
-                day = date
-                parts.append(Paragraph(f"<b>{day}</b>", self.type.line))
+            date, _, at = time.rpartition(", ")
+            if (head := f"{date}, {at[:2]}:00" if hourly else date) != begun:
+                begun = head
+                parts.append(self.type.heading(head, below=True))
             colour = ' color="#ac1117"' if one["tone"] == "severe" else ""
             text = f"<font{colour}>{self.type.plain(one['text'])}</font>"
             clock, hub = time.rpartition(", ")[2], self.type.moment(one["received"])
@@ -257,10 +264,10 @@ class Report:
             if heard:
                 said = self.type.plain("; ".join(heard))
                 text += f' <font size="7.5" color="#566070">({said})</font>'
-            parts.append(Paragraph(text, self.type.line, bulletText=clock))
+            parts.append(Said(text, self.type.line, bulletText=clock))
         if len(entries) > MOST_ENTRIES:
             said = f"The first {MOST_ENTRIES} of {len(entries)} entries; the JSON has them all."
-            parts.append(Paragraph(said, self.type.small))
+            parts.append(Said(said, self.type.small))
         return parts
 
     # -------------------------------------------------------------------- pages
@@ -290,11 +297,13 @@ class Report:
         )
         document.addPageTemplates(PageTemplate("page", [frame]))
         story: list[Flowable] = []
+        structure = Said.structure = Shown.structure = Structure()
         for part in self.story():
+            attach(part, structure.root)
             if getattr(part, "bookmark", ""):
                 story.append(CondPageBreak(HEADING_NEEDS))
             story.append(part)
-        document.build(story, canvasmaker=lambda *a, **k: _Pages(self, *a, **k))
+        document.build(story, canvasmaker=lambda *a, **k: _Pages(self, structure, *a, **k))
         return out.getvalue()
 
     def furniture(self, canvas: Canvas, page: int, pages: int) -> None:
@@ -331,15 +340,17 @@ class _Document(BaseDocTemplate):  # type: ignore[misc]
         name = getattr(flowable, "bookmark", "")
         if name:
             self.canv.bookmarkPage(name)
-            self.canv.addOutlineEntry(name, name, 0)
+            self.canv.addOutlineEntry(name, name, flowable.level, closed=flowable.level == 0)
 
 
 class _Pages(Canvas):  # type: ignore[misc]
     """Draws what stands on every page once it is known how many there are."""
 
-    def __init__(self, report: Report, *arguments: Any, **more: Any) -> None:
+    def __init__(self, report: Report, structure: Structure, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self._report = report
+        self._structure = structure
+        self.setViewerPreference("DisplayDocTitle", "true")
         self._kept: list[dict[str, Any]] = []
 
     def showPage(self) -> None:
@@ -352,8 +363,10 @@ class _Pages(Canvas):  # type: ignore[misc]
         pages = len(self._kept)
         for number, kept in enumerate(self._kept, start=1):
             self.__dict__.update(kept)
-            self._report.furniture(self, number, pages)
+            with artifact(self):
+                self._report.furniture(self, number, pages)
             super().showPage()
+        self._structure.write(self._doc)
         super().save()
 
 

@@ -14,7 +14,8 @@ from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
-from reportlab.platypus import Paragraph, Table
+
+from hub.report_tags import Node, Ruled, Said, rows_of
 
 LONGEST_CELL = 400
 INK, QUIET, LINE = HexColor("#12161c"), HexColor("#566070"), HexColor("#c9ced6")
@@ -90,22 +91,23 @@ class Type:
         hours, minutes = divmod(minutes, 60)
         return f"{sign}{hours} h {minutes:02d} min"
 
-    def heading(self, text: str) -> Paragraph:
-        """The head of a section, which gets a bookmark."""
-        heading = Paragraph(self.plain(text), self.section)
-        heading.bookmark = text
+    def heading(self, text: str, *, below: bool = False) -> Said:
+        """The head of a section, or of a part `below` one, which gets a bookmark."""
+        heading = Said(self.plain(text), self.head if below else self.section)
+        heading.bookmark, heading.level = text, int(below)
+        heading.node = Node("H3" if below else "H2")
         return heading
 
-    def cell(self, text: object, style: ParagraphStyle | None = None) -> Paragraph:
+    def cell(self, text: object, style: ParagraphStyle | None = None) -> Said:
         """What stands in one cell of a table, cut where it is very long."""
-        return Paragraph(self.plain(text, LONGEST_CELL), style or self.text)
+        return Said(self.plain(text, LONGEST_CELL), style or self.text)
 
-    def table(self, heads: list[str], rows: list[list[object]], widths: list[float]) -> Table:
+    def table(self, heads: list[str], rows: list[list[object]], widths: list[float]) -> Ruled:
         """Rows under their heads, which come again on each page; widths count as shares."""
         total = sum(widths)
         body = [[self.cell(head, self.head) for head in heads]]
         body += [[self.cell(value) for value in row] for row in rows]
-        table = Table(
+        table = Ruled(
             body,
             colWidths=[self.width * each / total for each in widths],
             repeatRows=1,
@@ -120,4 +122,5 @@ class Type:
                 ("BOTTOMPADDING", (0, 0), (-1, -1), 3.5),
             ]
         )
+        table.node = rows_of(body)
         return table

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from hub.casework import IncidentKind
+from hub.casework import IncidentKind, TaskText
 from hub.conditions import (
     ENDS,
     Condition,
@@ -86,6 +86,12 @@ def person_of(people: Mapping[str, Person], account: str) -> str:
     return next((id_ for id_ in people if id_.casefold() == wanted), "") or next(named, "")
 
 
+def same_person(people: Mapping[str, Person], one: str, other: str) -> bool:
+    """Whether two accounts are one, or are of one of the people."""
+    known = person_of(people, one)
+    return one.casefold() == other.casefold() or (known != "" and known == person_of(people, other))
+
+
 class RoleBlock(Block):
     """What holders of a role may do (see docs/reference/roles.md)."""
 
@@ -124,6 +130,17 @@ class DateRange(Block):
         return self
 
 
+class OneOff(Block):
+    """Hours on one date; `to` may be 24:00, or before `from` to pass midnight."""
+
+    day: date = Field(alias="date", description="On which day.")
+    start: time = Field(time(0, 0), alias="from", description="From when.")
+    end: time | Literal["24:00"] = Field(
+        "24:00", alias="to", description="Until when, as under `weekly`."
+    )
+    reason: str = Field("", description="Shown to people.")
+
+
 class Schedule(Block):
     """When something is in force: weekly hours, except on the calendar's closed dates; or what lies
     `between` the hours of another schedule, or on its closed dates.
@@ -135,6 +152,11 @@ class Schedule(Block):
     )
     closed: tuple[DateRange, ...] = Field(
         (), description="Dates on which it is not in force, whatever the day."
+    )
+    also: tuple[OneOff, ...] = Field(
+        (),
+        description="Single events, such as a parents' evening: in force then too, also on a "
+        "closed date, and as before when it is over.",
     )
     between: Slug | None = Field(
         None,
@@ -352,6 +374,11 @@ class Rule(Block):
 class Protocol(Block):
     """A Standard Response Protocol action at this school: which doors, who is told."""
 
+    area: Slug | None = Field(
+        None,
+        description="Where it is in force when a button or a device starts it; without it, on the "
+        "whole site that the button is on.",
+    )
     doors: tuple[DoorAction, ...] = Field(
         (), description="What doors are asked, as under `verified: door:`."
     )
@@ -361,8 +388,11 @@ class Protocol(Block):
     hazards: dict[str, str] = Field(
         default_factory=dict, description="The danger and what to do, for `shelter`."
     )
+    tasks: Annotated[tuple[TaskText, ...], Field(max_length=50)] = Field(
+        (), description="What has to be done; its incident gets them beside those of its kind."
+    )
     incident: IncidentKind = Field(
         "other",
-        description="What kind of incident a rule opens that fires when it starts, where the rule "
-        "itself does not say.",
+        description="What kind of incident it opens, and a rule that fires when it starts, where "
+        "the rule itself does not say.",
     )

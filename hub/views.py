@@ -10,6 +10,7 @@ from typing import Any, Literal, TypedDict
 
 from hub.case_views import CaseLinkView, CasePersonView, TaskView
 from hub.casework import IncidentKind
+from hub.door_views import DoorIntentView
 from hub.kinds.access_control import Lock, Position, Verb
 from hub.kinds.notifiers import Severity
 from hub.liveness import HeartbeatView
@@ -90,6 +91,8 @@ class DoorView(TypedDict):
     physical: Physical
     conclusion: Conclusion
     detail: str
+    intent: DoorIntentView | None
+    differs: str
 
 
 class VerdictView(TypedDict):

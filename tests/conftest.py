@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.access_control import zwave_network
 from tests.run_order import rank
 
 RTSP_PACKAGES = (
@@ -33,6 +34,9 @@ def missing(part: str) -> str:
         folder = os.environ.get("VESTIBULE_LANGUAGE_SERVER") or None
         found = shutil.which("yaml-language-server", path=folder)
         return "" if found else "npm install -g yaml-language-server"
+    if part == "zwave":
+        found = shutil.which("node") and zwave_network.server()
+        return "" if found else "npm install -g @zwave-js/server zwave-js (Node.js 20 or later)"
     if part == "rtsp":
         probe = "import gi; gi.require_version('GstRtspServer', '1.0')"
         try:
@@ -62,7 +66,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if os.environ.get("PYTEST_XDIST_WORKER"):
         items.sort(key=lambda item: rank(item.path.name))
     for item in items:
-        for part in ("browser", "ffmpeg", "language_server", "mosquitto", "rtsp", "material"):
+        for part in (
+            "browser",
+            "ffmpeg",
+            "language_server",
+            "mosquitto",
+            "rtsp",
+            "zwave",
+            "material",
+        ):
             if item.get_closest_marker(part) and (cure := missing(part)):
                 item.add_marker(pytest.mark.skip(reason=f"needs {part}: {cure}"))
 

@@ -7,14 +7,15 @@ some ten seconds belongs here.
 LONGEST_FIRST = (
     "test_reload.py", "test_notifier_contract.py", "test_controller_contract.py",
     "test_configuration.py", "test_example_school.py", "test_killed.py",
-    "test_access_contracts.py", "test_new_plugin.py", "test_first_plugin.py", "test_worker.py",
+    "test_access_contracts.py", "test_simulated_doors.py", "test_new_plugin.py",
+    "test_first_plugin.py", "test_worker.py",
     "test_doctor_command.py", "test_plugins_apart.py", "test_secrets.py",
     "test_doctor_services.py", "test_notifier_contracts.py", "test_provider_contracts.py",
     "test_protocol_notifier_contracts.py", "test_camera_contracts.py",
     "test_bench_decode.py", "test_check_mutations.py", "test_reconfigured.py", "test_console.py",
     "test_simulated.py", "test_tamper_live.py", "test_tamper.py", "test_stand_ins.py",
     "test_detectors_apart.py", "test_sample_packages.py", "test_hosts.py", "test_quality.py",
-    "test_plugins.py", "test_bad_input.py",
+    "test_plugins.py", "test_bad_input.py", "test_zwave_doors.py", "test_osdp_doors.py",
 )  # fmt: skip
 
 

@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "units"}
 DESCRIPTION = FOUNDATION | {"config", "rulebook", "conditions", "expression"}
 DESCRIPTION |= {"campus", "views", "ports"}
-DESCRIPTION |= {"case_views", "casework", "liveness"}
+DESCRIPTION |= {"case_views", "casework", "escalation", "liveness"}
+DESCRIPTION |= {"door_views", "protocol_views", "protocol_settings", "protocol_port"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION

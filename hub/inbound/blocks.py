@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from hub.conditions import Slug
 from hub.kinds import Block
+from hub.protocol_settings import Does
 from hub.units import Duration
 
 FieldName = Literal[
@@ -154,14 +155,21 @@ class Where(Block):
 
 
 Values = str | tuple[str, ...]
+MAPPED = {"fields", "only", "ends", "data", "key"}
 
 
 class InboundBlock(Block):
     """A system that reports to the hub, at the address `/inbound/NAME`."""
 
     name: str = Field("", description="What people call it; the block's name where empty.")
-    format: Literal["json", "cap"] = Field(
-        "json", description="`json`, or `cap`: the Common Alerting Protocol, 1.1 or 1.2."
+    format: Literal["json", "cap", "pagerduty", "slack"] = Field(
+        "json",
+        description="`json`, or `cap`: the Common Alerting Protocol, 1.1 or 1.2. `pagerduty` and "
+        "`slack` are answers of people there: they take an alert on.",
+    )
+    answers: Slug | None = Field(
+        None,
+        description="Of `pagerduty` and `slack`: the notifier whose alerts people answer there.",
     )
     signature: Signature | None = Field(None, description="How its messages are signed.")
     key: Key | None = Field(
@@ -185,8 +193,13 @@ class InboundBlock(Block):
         default_factory=dict,
         description='Further values for `where` of a rule: `data["NAME"]`.',
     )
+    does: Does | None = Field(
+        None,
+        description="What a message does, where a person's hand sends it, such as a key fob's: a "
+        "protocol, `help`, or `fire` and `fire_clear`. It has to be signed, with a time or an id.",
+    )
     per_minute: int = Field(
-        120, ge=1, le=6000, description="How many messages a minute are heard; more are refused."
+        120, ge=1, le=6000, description="How many new reports a minute are heard; more are refused."
     )
 
     @field_validator("data", mode="after")
@@ -194,7 +207,7 @@ class InboundBlock(Block):
     def names_of_its_own(cls, data: dict[str, str]) -> dict[str, str]:
         """What the hub itself says keeps its name."""
         for name in data:
-            if name in (*get_args(FieldName), "inbound", "sent"):
+            if name in (*get_args(FieldName), "inbound", "sent", "score_said"):
                 raise ValueError(f"{name} belongs to `fields`; expected another name")
         return data
 
@@ -214,4 +227,23 @@ class InboundBlock(Block):
         """Exactly one proof."""
         if (self.signature is None) == (self.key is None):
             raise ValueError("expected `signature`, or `key` where the sender cannot sign")
+        return self
+
+    @model_validator(mode="after")
+    def answers_have_a_form_of_their_own(self) -> InboundBlock:
+        """What a provider sends is signed and read as it documents, with nothing to say but whose
+        alerts are answered.
+        """
+        answers = self.format in ("pagerduty", "slack")
+        if answers != (self.answers is not None):
+            raise ValueError(
+                f"expected `answers: NOTIFIER` beside `format: {self.format}`"
+                if answers
+                else "expected no `answers`, or `format: pagerduty` or `slack` beside it"
+            )
+        if answers and (self.signature is None or self.model_fields_set & MAPPED):
+            raise ValueError(
+                f"`format: {self.format}` needs `signature: {{secret: ...}}` alone; expected no "
+                f"{', '.join(sorted(MAPPED))}"
+            )
         return self

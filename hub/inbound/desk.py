@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -12,16 +15,24 @@ from hub.clock import Clock
 from hub.config import Config
 from hub.errors import StateError
 from hub.events import Event
+from hub.inbound.answers import NoAnswer, NotReadable, read_answer
 from hub.inbound.blocks import InboundBlock
-from hub.inbound.mapping import Unreadable, read
+from hub.inbound.mapping import Reading, Unreadable, read
 from hub.inbound.proof import Unproven, prove
 from hub.ports import InboundAnswer
 
 Take = Callable[[Event], Awaitable[bool]]
+Hear = Callable[[str, str, str, str], Awaitable[bool]]
 MINUTE_S = 60.0
+RECENT = 1000
 UNPROVEN = "The message does not prove who sent it."
 
 log = structlog.get_logger(__name__)
+
+
+async def _deaf(notifier: str, key: str, alert: str, by: str) -> bool:
+    """Nobody listens."""
+    return False
 
 
 @dataclass(slots=True)
@@ -34,6 +45,22 @@ class _Tally:
     refused: int = 0
     since: float = 0.0
     this_minute: int = 0
+    mended: int = 0
+    recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
+    warned: float = -math.inf
+
+    def remember(self, event: str) -> None:
+        """An event is in the journal; the oldest of many is forgotten."""
+        self.recent[event] = None
+        if len(self.recent) > RECENT:
+            self.recent.popitem(last=False)
+
+    def warn(self, now: float) -> bool:
+        """Whether it is time for a line in the log: a flood writes one a minute, not each."""
+        if now - self.warned < MINUTE_S:
+            return False
+        self.warned = now
+        return True
 
 
 @dataclass(slots=True)
@@ -41,11 +68,14 @@ class InboundDesk:
     """Takes messages for every inbound of the configuration that is in force.
 
     `take` journals an event and says whether it is new; it returns once that is on the disk.
+    `hear` takes on an alert that a notifier was given, by the key of a notice or the alert's id, in
+    somebody's name, and says whether there is one.
     """
 
     config: Callable[[], Config]
     take: Take
     clock: Clock
+    hear: Hear = _deaf
     _tallies: dict[str, _Tally] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -58,6 +88,7 @@ class InboundDesk:
                 "repeated": tally.repeated,
                 "ignored": tally.ignored,
                 "unreadable": tally.unreadable,
+                "mended": tally.mended,
                 "unproven": tally.unproven,
                 "dropped": tally.refused,
             }
@@ -79,13 +110,12 @@ class InboundDesk:
             prove(block, headers, body, now)
         except Unproven as problem:
             tally.unproven += 1
-            log.warning("a message was not proven", inbound=name, reason=str(problem))
+            if tally.warn(self.clock.monotonic()):
+                counted = {"reason": str(problem), "so_far": tally.unproven}
+                log.warning("messages were not proven", inbound=name, **counted)
             return _unproven(str(problem))
-        if wait := self._too_many(block, tally):
-            tally.refused += 1
-            return InboundAnswer(
-                429, _said("Too many messages.", f"Again in {wait} s."), retry_after=wait
-            )
+        if block.answers is not None:
+            return await self._answered(block, name, body, tally)
         try:
             reading = read(block, name, body, now)
         except Unreadable as problem:
@@ -95,9 +125,44 @@ class InboundDesk:
         if reading.event is None:
             tally.ignored += 1
             return InboundAnswer(200, {"taken": False, "why": reading.why})
-        return await self._journaled(reading.event, tally)
+        if reading.event.id in tally.recent:  # a replay neither writes nor uses up anything
+            tally.repeated += 1
+            return InboundAnswer(200, _taken(reading, new=False))
+        if wait := self._too_many(block, tally):
+            tally.refused += 1
+            return InboundAnswer(
+                429, _said("Too many messages.", f"Again in {wait} s."), retry_after=wait
+            )
+        return await self._journaled(reading.event, reading, tally)
 
-    async def _journaled(self, event: Event, tally: _Tally) -> InboundAnswer:
+    async def _answered(
+        self, block: InboundBlock, name: str, body: bytes, tally: _Tally
+    ) -> InboundAnswer:
+        """Somebody answers at a provider. What is of no interest is answered with 200 as well, or
+        the provider would send it again and again.
+        """
+        assert block.answers is not None
+        try:
+            said = read_answer(block.format, body)
+            taken = await self.hear(block.answers, said.key, said.alert, said.by)
+        except NotReadable as problem:
+            tally.unreadable += 1
+            log.warning("a message cannot be read", inbound=name, reason=str(problem))
+            return InboundAnswer(422, _said(f"The message cannot be used: {problem}.", _LEARN))
+        except NoAnswer as other:
+            tally.ignored += 1
+            return InboundAnswer(200, {"taken": False, "why": str(other)})
+        except StateError:
+            tally.refused += 1
+            return InboundAnswer(
+                503, _said("The hub cannot write it down.", "Send it again."), retry_after=5
+            )
+        tally.taken += taken
+        tally.ignored += not taken
+        why = {} if taken else {"why": f"{block.answers} was given no such alert"}
+        return InboundAnswer(200, {"taken": taken, **why})
+
+    async def _journaled(self, event: Event, reading: Reading, tally: _Tally) -> InboundAnswer:
         try:
             new = await self.take(event)
         except StateError:
@@ -107,9 +172,11 @@ class InboundDesk:
             )
         tally.taken += new
         tally.repeated += not new
-        return InboundAnswer(
-            202 if new else 200, {"taken": True, "event": event.id, "repeated": not new}
-        )
+        tally.remember(event.id)
+        if new and reading.notes:
+            tally.mended += 1
+            log.warning("a report was mended", inbound=event.data["inbound"], notes=reading.notes)
+        return InboundAnswer(202 if new else 200, _taken(reading, new=new))
 
     def _too_many(self, block: InboundBlock, tally: _Tally) -> int:
         """Seconds until more are heard; 0 when this one is. A minute begins with its first."""
@@ -123,6 +190,12 @@ class InboundDesk:
 
 
 _LEARN = "`vestibule inbound CONFIG NAME FILE` shows what becomes of a message."
+
+
+def _taken(reading: Reading, *, new: bool) -> dict[str, Any]:
+    assert reading.event is not None
+    said = {"taken": True, "event": reading.event.id, "repeated": not new}
+    return said | ({"notes": list(reading.notes)} if reading.notes else {})
 
 
 def _said(error: str, hint: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ LONGEST: Mapping[str, int] = {"text": 2000, "link": 1000, "label": 64}
 LONGEST_WORD = 200
 AHEAD = timedelta(minutes=2)
 BEHIND = timedelta(days=1)
+SCORE_NOTE = "score: note"  # no name that a block may have
 ONE_FOR_S = 300  # how long equal bytes are one, where no id tells a second press from a repeat
 
 _STEP = re.compile(r"[^.\[\]]+|\[\d+\]")
@@ -42,6 +43,7 @@ class Reading:
 
     event: Event | None
     why: str = ""
+    notes: tuple[str, ...] = ()  # what of it was not taken as it was said
 
 
 def read(block: InboundBlock, name: str, body: bytes, now: datetime) -> Reading:
@@ -58,6 +60,9 @@ def read(block: InboundBlock, name: str, body: bytes, now: datetime) -> Reading:
             return Reading(None, f"{said}, and only {_listed(wanted)} counts")
     over = any(_among(_word(at(message, path)), wanted) for path, wanted in _ends(block).items())
     values = dict(_values(block, message))
+    notes: tuple[str, ...] = ()
+    if (note := values.pop(SCORE_NOTE, "")) != "":
+        notes = (str(note),)
     own = _own_id(block, message)
     if own is None:
         own = digest(body, str(int(now.timestamp() // ONE_FOR_S)))
@@ -77,7 +82,8 @@ def read(block: InboundBlock, name: str, body: bytes, now: datetime) -> Reading:
             subject=about[:LONGEST_WORD],
             data=data,
             id=digest("inbound", name, kind, own),
-        )
+        ),
+        notes=notes,
     )
 
 
@@ -135,10 +141,13 @@ def _values(block: InboundBlock, message: Any) -> Iterator[tuple[str, Any]]:
     for name, where in _fields(block).items():
         if name == "id":
             continue
+        if name == "score":
+            yield from _score(message, where)
+            continue
         if name == "time":
             value = at(message, where) if isinstance(where, str) else _meant(message, where)
         else:
-            value = _score(message, where) if name == "score" else _text(name, message, where)
+            value = _text(name, message, where)
         if value is not None and value != "":
             yield name, value
     further = {**cap.DATA, **block.data} if block.format == "cap" else block.data
@@ -186,23 +195,32 @@ def _text(name: str, message: Any, where: str | Where) -> str | None:
     return words.lower() if name == "label" else words
 
 
-def _score(message: Any, where: str | Where) -> float | None:
-    """How sure, from 0 to 1. Raises `Unreadable` for what is no such number."""
+def _score(message: Any, where: str | Where) -> Iterator[tuple[str, Any]]:
+    """How sure, from 0 to 1. No report is lost for its score: one that is too great counts as the
+    most it can be, one that is no number is left out, and either is said.
+    """
     most = where.out_of if isinstance(where, Where) and where.out_of is not None else 1.0
     path = where.at if isinstance(where, Where) else where
     found = _meant(message, where) if isinstance(where, Where) else _word(at(message, where))
-    if found is None:
-        return None
+    if found is None or found == "":
+        return
     try:
         score = float(found) / most
     except (ValueError, OverflowError):
         score = math.nan
-    if not 0.0 <= score <= 1.0:
-        raise Unreadable(
-            f"{path}: {_shown(found)} is no score; expected a number from 0 to {most:g} "
-            "(`out_of` says what the most is)"
-        )
-    return round(score, 4)
+    if 0.0 <= score <= 1.0:
+        yield "score", round(score, 4)
+        return
+    taken = None if math.isnan(score) else 1.0 if score > 1.0 else 0.0
+    if taken is not None:
+        yield "score", taken
+    yield "score_said", clean(found)[:40]
+    yield (
+        SCORE_NOTE,
+        f"{path}: expected a number from 0 to {most:g}, found {_shown(found)}, "
+        f"{'taken without a score' if taken is None else f'taken as {taken:g}'} "
+        "(`out_of` says what the most is)",
+    )
 
 
 def _word(value: Any) -> str | None:

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from hub.inbound.answers import signature_of
 from hub.inbound.blocks import InboundBlock, Key, Signature, holes
 
 LONGEST_HEADER = 1000
+MOST_SIGNATURES = 4
 MILLISECONDS_FROM = 1e11
 
 
@@ -23,10 +25,26 @@ class Unproven(Exception):
 
 def prove(block: InboundBlock, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
     """Return if the message is proven. Raises `Unproven`. `headers` are looked up in any case."""
-    if block.signature is not None:
+    if block.signature is not None and block.answers is not None:
+        _one_of(signature_of(block.format, block.signature), headers, body, now)
+    elif block.signature is not None:
         _signed(block.signature, headers, body, now)
     elif block.key is not None:
         _known(block.key, headers)
+
+
+def _one_of(signature: Signature, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+    """Any of several signatures, as a provider sends them while its secret changes over."""
+    given = headers.get(signature.header, "")[:LONGEST_HEADER].split(",")[:MOST_SIGNATURES]
+    stamp = (
+        {signature.timestamp: headers.get(signature.timestamp, "")} if signature.timestamp else {}
+    )
+    for number, one in enumerate(given, start=1):
+        try:
+            return _signed(signature, {**stamp, signature.header: one.strip()}, body, now)
+        except Unproven:
+            if number == len(given):
+                raise
 
 
 def _known(key: Key, headers: Mapping[str, str]) -> None:

@@ -271,11 +271,13 @@ class Performer:
     async def _door(self, action: ActionRow) -> Outcome | Again:
         payload = json.loads(action.payload)
         verb: Verb = payload["verb"]
-        work = self._doors.perform(action.target, verb, action.key, action.deadline_s)
+        lives = (from_iso(action.expires) - self._clock.now()).total_seconds()
+        seconds = min(action.deadline_s, max(0.0, round(lives, 3)))
+        work = self._doors.perform(action.target, verb, action.key, seconds)
         try:
-            return await self._deadlines.within(action.deadline_s + DOOR_GRACE_S, work)
+            return await self._deadlines.within(seconds + DOOR_GRACE_S, work)
         except TimeoutError:
-            return Outcome("timed_out", f"no answer within {action.deadline_s:g} s")
+            return Outcome("timed_out", f"no answer within {seconds:g} s")
         except CommandFailed as error:
             return Outcome("failed", str(error))
         except Exception as error:

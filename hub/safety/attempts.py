@@ -42,8 +42,9 @@ class Attempts(Receiving, Walk):
             self.settle(action, "timed_out", f"expired before {before}{last}")
         else:
             self.decision.action = outbox.begin(self._connection, action, self._now)
-            if row.kind == "notice" and row.alert:
+            if row.kind == "notice":
                 self.decision.earlier = outbox.earlier(self._connection, row)
+            if row.kind == "notice" and row.alert:
                 self.decision.picture = alerts.picture(self._connection, row.alert)
 
     def settle(
@@ -130,6 +131,8 @@ class Attempts(Receiving, Walk):
     def _call_off(self, rows: list[ActionRow], reason: str) -> None:
         for ended in outbox.stop(self._connection, rows, reason, self._now):
             self._ended(ended)
+        under_way = [row for row in rows if row.kind == "door" and row.started is not None]
+        self.decision.called_off += [(row.target, row.key) for row in under_way]
 
     def _ended(self, row: ActionRow) -> None:
         payload = json.loads(row.payload)
@@ -141,6 +144,7 @@ class Attempts(Receiving, Walk):
         if row.kind == "door":
             block = self._charter.config.doors.get(row.target)
             facts |= {"verb": payload["verb"], "by": payload["by"]}
+            facts |= {key: payload[key] for key in ("intent", "drill") if key in payload}
             facts |= {"place": block.place if block is not None else ""}
         else:
             facts |= {"about": payload["about"], "to": [one["name"] for one in payload["to"]]}

@@ -16,15 +16,15 @@ from hub.events import Event
 from hub.safety import outbox
 from hub.safety.alerts import plan
 from hub.safety.alerts import rows as alerts
-from hub.safety.alerts.auditing import Auditing
 from hub.safety.alerts.budget import Budget
 from hub.safety.alerts.duplicates import duplicate
 from hub.safety.alerts.rows import AlertRow
+from hub.safety.doors import fire
 from hub.safety.incidents import cases
 from hub.safety.incidents import rows as incidents
-from hub.safety.incidents.acts import CaseActs
 from hub.safety.notices import notice as notices
 from hub.safety.outbox import Intention
+from hub.safety.protocols.presses import ProtocolActs
 from hub.safety.rules.book import PROTOCOLS, Listed, Match, camera_for
 from hub.safety.rules.memory import Cooldown
 from hub.safety.rules.recall import note_protocol
@@ -38,7 +38,7 @@ __all__ = ["Charter", "Decider", "Decision"]
 SMALL_PLACES = ("area", "room", "outdoor")
 
 
-class Decider(CaseActs, Auditing, Budget):
+class Decider(ProtocolActs, Budget):
     """Decides inside one transaction."""
 
     def accept(self, event: Event, data: str | None = None) -> None:
@@ -50,10 +50,13 @@ class Decider(CaseActs, Auditing, Budget):
             return
         if event.type in PROTOCOLS:
             note_protocol(self._connection, event)
+        if event.type in (fire.ALARM, fire.CLEAR):
+            self._fire_input(event)
         inside: set[str] = set()
         for match in self._charter.rules.judge(self._memory(), event, self._now):
             inside.add(self._fire(match))
         self._attach(event, inside)
+        self.follow_protocols(event)
 
     def lapse(self) -> None:
         """Act on what only had to wait: what has lasted long enough, cooldowns that end."""
@@ -149,7 +152,9 @@ class Decider(CaseActs, Auditing, Budget):
     def _join(self, row: AlertRow, match: Match, event: Event) -> AlertRow:
         if alerts.join(self._connection, row, event, self._now):
             row = alerts.get(self._connection, row.id)
-            joined = self._derived("alert.joined", f"rule/{match.rule}", row.id, _facts(row, event))
+            again = self._go_on(row)
+            facts = _facts(row, event) | ({"told_again": again} if again else {})
+            joined = self._derived("alert.joined", f"rule/{match.rule}", row.id, facts)
             if row.incident:
                 incidents.touch(self._connection, row.incident, row.severity, self._now)
                 self._tell(row.incident, joined)
@@ -307,7 +312,7 @@ class Decider(CaseActs, Auditing, Budget):
         named = event.data.get("incident")
         if isinstance(named, str) and named:
             belongs = [named] if incidents.known(self._connection, named) else []
-        elif event.type.startswith("door."):
+        elif event.type.startswith(("door.", "access.")):
             belongs = incidents.concerned(self._connection, event.subject, self._now)
         else:
             return
@@ -319,13 +324,6 @@ class Decider(CaseActs, Auditing, Budget):
             if isinstance(picture, str):
                 heir = cases.heir(self._connection, belongs[0])
                 alerts.give_picture(self._connection, heir, str(camera), picture)
-
-    def _maybe_close(self, incident: str) -> None:
-        if incidents.close_if_false(self._connection, incident, self._now):
-            closed = self._derived(
-                "incident.closed", "hub/incidents", incident, {"incident": incident}
-            )
-            self._tell(incident, closed)
 
 
 def _facts(row: AlertRow, cause: Event) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from hub.views import AlertView, IncidentView, Requested, Verdict
 
 PICTURES_WITHIN = timedelta(minutes=5)
 MOTION = "zone."
+ALWAYS_URGENT = ("fire.alarm", "fire.clear", "access.duress")
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +67,8 @@ class Intake:
     `public` says whether a notifier is heard by everyone. `on_incident` is awaited for each
     alert that opened or joined an incident, so that pictures can be kept: while `follow` runs, and
     also for what was journaled shortly before it ran.
-    `on_request` hears what was last asked of a door whenever that, or its outcome, changes.
+    `on_request` hears what was last asked of a door whenever that, or its outcome, changes;
+    `on_doors`, which may be set later, what each transaction did, before anything is performed.
     """
 
     def __init__(
@@ -89,6 +91,7 @@ class Intake:
         self.accepted = 0
         self.repeated = 0
         self.on_intentions: Callable[[], None] = _nothing
+        self.on_doors: Callable[[Decision], None] = _no_doors
         self._public = public
         self._charter = Charter.of(config, campus, public)
         self._urgent = urgent_types(config)
@@ -104,6 +107,10 @@ class Intake:
         """What people call things in the configuration that runs."""
         return self._charter.words
 
+    def public(self, notifier: str) -> bool:
+        """Whether everyone hears a notifier."""
+        return self._public(notifier)
+
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Decide by another configuration, from the next transaction on."""
         self._charter = Charter.of(config, campus, self._public)
@@ -116,11 +123,11 @@ class Intake:
         """Journal these events and all that follows from them, in one transaction.
 
         Returns once it is on the disk. An event whose id is already there changes nothing. Raises
-        `ValueError` for data that is not plain JSON, and `StateError` when the journal fails;
-        either way none of these events was taken. Events of one source that must stay in order are
-        handed over one call after the other, each after the one before has returned.
+        `ValueError` for what is not plain JSON or whole text, and `StateError` when the journal
+        fails; either way none of these events was taken. Events of one source that must stay in
+        order are handed over one call after the other, each after the one before has returned.
         """
-        encoded = [(event, eventlog.encode(event.data)) for event in events]
+        encoded = [(event, _encoded(event)) for event in events]
 
         def work(decider: Decider) -> None:
             for event, data in encoded:
@@ -130,7 +137,7 @@ class Intake:
 
     async def take(self, event: Event) -> bool:
         """Accept one event, and say whether it is new. Raises as `accept` does."""
-        data = eventlog.encode(event.data)
+        data = _encoded(event)
         urgent = event.type in self._urgent
         done = await self.decide(lambda decider: decider.accept(event, data), urgent=urgent)
         return not done.repeated
@@ -163,15 +170,28 @@ class Intake:
         assert decision.alert is not None
         return await self.alert(decision.alert.id)
 
-    async def command_door(self, door: str, verb: Verb, by: str, reason: str) -> str:
+    async def command_door(
+        self,
+        door: str,
+        verb: Verb,
+        by: str,
+        reason: str,
+        *,
+        lasts: float | None = None,
+        may_enter: bool = False,
+    ) -> str:
         """Write a person's command to a door; returns its key. How it ends comes as an event.
 
-        Raises `KeyError` for an unknown door and `Refused` where no lock verb may be sent.
+        What they want lasts so many seconds, `hub.doors_keep` without; `may_enter` where they may
+        pass a door that a protocol has locked. Raises `KeyError` for an unknown door and `Refused`
+        where it may not be asked now.
         """
 
         def work(decider: Decider) -> None:
-            said = self.secrets.clean(reason)
-            decider.decision.key = decider.command(door, verb, by, said)
+            said = outbox.writable(self.secrets.clean(reason))
+            decider.decision.key = decider.command(
+                door, verb, by, said, lasts=lasts, may_enter=may_enter
+            )
 
         return (await self.decide(work, urgent=True)).key
 
@@ -289,6 +309,7 @@ class Intake:
             self._bus.publish(event, seq)
         for door, request in decision.requests:
             self._on_request(door, request)
+        self.on_doors(decision)
         if decision.intentions:
             self.on_intentions()
         if decision.opened:
@@ -329,11 +350,17 @@ class Intake:
         ]
 
 
+def _encoded(event: Event) -> str:
+    """An event's data as it is written. Raises `ValueError` for what the journal cannot hold."""
+    eventlog.check(event)
+    return eventlog.encode(event.data)
+
+
 def urgent_types(config: Config) -> frozenset[str]:
     """Types of events that a severe rule waits for, except those that motion makes: they come in
     floods.
     """
-    kinds: set[str] = set()
+    kinds: set[str] = set(ALWAYS_URGENT)
     for rule in config.rules.values():
         spec = rule.alert
         if "severe" in (spec.severity, *(each.severity for each in spec.graver)):
@@ -343,3 +370,7 @@ def urgent_types(config: Config) -> frozenset[str]:
 
 def _nothing() -> None:
     """Nobody performs actions."""
+
+
+def _no_doors(decision: Decision) -> None:
+    """Nobody keeps doors."""

@@ -12,21 +12,44 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, select, update
 
 from hub.clock import from_iso, iso
 from hub.events import new_id
+from hub.safety.lanes import NOTICE, SEVERE_LANE, first_of_each_lane
 from hub.storage.schema import actions, receipts
 from hub.views import ActionState, ActionView, Requested
 
 ActionRow: TypeAlias = Row[Any]
 
-SEVERE_LANE = "severe/"
 IN_DIGEST = "digest "
+MOST_EARLIER = 100
 FIRST_DELAY_S = 1.0
 LONGEST_DELAY_S = {"door": 10.0, "notice": 300.0, "heartbeat": 10.0}
 DOOR_EXPIRES = timedelta(seconds=60)
 NOTICE_EXPIRES = timedelta(hours=24)
+# What each attempt asks, made once.
+_DUE = first_of_each_lane()
+_ROW = select(actions).where(actions.c.id == bindparam("action"))
+_BEGIN = (
+    update(actions)
+    .where(
+        actions.c.id == bindparam("action"),
+        actions.c.state == "pending",
+        actions.c.started.is_(None),
+        actions.c.due <= bindparam("now"),
+    )
+    .values(started=bindparam("now"), attempts=actions.c.attempts + 1)
+)
+_SETTLE = (
+    update(actions)
+    .where(actions.c.id == bindparam("action"), actions.c.state == "pending")
+    .values(state=bindparam("as"), detail=bindparam("said"), finished=bindparam("now"))
+)
+_EARLIER = select(
+    *(actions.c[name] for name in ("id", "key", "kind", "target", "attempts", "state")),
+    func.json_extract(actions.c.payload, "$.time").label("time"),
+).order_by(actions.c.id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,38 +110,8 @@ def add(
 
 
 def due(connection: Connection, now: datetime) -> list[ActionRow]:
-    """The first pending action of each lane whose time has come: doors, then severe notices, then
-    all others.
-
-    First in a lane is what is under way: a late alert must not arrive after the verdict on it. Then
-    come answers, which wait behind no other alert's notices, and digests, which an answer must not
-    overtake; then the oldest. A door command that a newer one replaced does not hold that one up.
-    """
-    replaced = and_(actions.c.kind == "door", actions.c.stop != "", actions.c.started.is_not(None))
-    place = func.row_number().over(partition_by=actions.c.lane, order_by=(_rank(), actions.c.id))
-    waiting = (
-        select(actions.c.id, place.label("place"))
-        .where(actions.c.state == "pending", actions.c.due <= iso(now), ~replaced)
-        .subquery()
-    )
-    rows = connection.execute(
-        select(actions)
-        .where(actions.c.id.in_(select(waiting.c.id).where(waiting.c.place == 1)))
-        .order_by(actions.c.kind, ~actions.c.lane.startswith(SEVERE_LANE), actions.c.id)
-    )
-    return list(rows)
-
-
-def _rank() -> ColumnElement[int]:
-    """What goes before what in a lane: see `due`. Not sure is no answer yet."""
-
-    def said(path: str) -> ColumnElement[Any]:
-        return func.json_extract(actions.c.payload, path)
-
-    answer = said("$.about").in_(("verdict", "acknowledgement"))
-    final = and_(answer, func.coalesce(said("$.data.verdict"), "") != "unsure")
-    first = actions.c.started.is_not(None)
-    return case((first, 0), (or_(final, said("$.data.digest").is_not(None)), 1), else_=2)
+    """The first pending action of each lane whose time has come: see `hub.safety.lanes`."""
+    return list(connection.execute(_DUE, {"now": iso(now)}))
 
 
 def urgent(action: ActionRow) -> bool:
@@ -148,16 +141,7 @@ def left_running(connection: Connection) -> list[ActionRow]:
 
 def begin(connection: Connection, action: int, now: datetime) -> ActionRow | None:
     """Mark an attempt as started, before anything acts; None when it is no longer due."""
-    changed = connection.execute(
-        update(actions)
-        .where(
-            actions.c.id == action,
-            actions.c.state == "pending",
-            actions.c.started.is_(None),
-            actions.c.due <= iso(now),
-        )
-        .values(started=iso(now), attempts=actions.c.attempts + 1)
-    )
+    changed = connection.execute(_BEGIN, {"action": action, "now": iso(now)})
     return row(connection, action) if changed.rowcount else None
 
 
@@ -175,11 +159,8 @@ def settle(
     connection: Connection, action: int, state: ActionState, detail: str, now: datetime
 ) -> ActionRow | None:
     """End an action for good; None when it had already ended."""
-    changed = connection.execute(
-        update(actions)
-        .where(actions.c.id == action, actions.c.state == "pending")
-        .values(state=state, detail=detail, finished=iso(now))
-    )
+    ended = {"action": action, "as": state, "said": detail, "now": iso(now)}
+    changed = connection.execute(_SETTLE, ended)
     return row(connection, action) if changed.rowcount else None
 
 
@@ -202,6 +183,11 @@ def waiting_doors(connection: Connection) -> list[ActionRow]:
     """Commands to doors that have not ended, oldest first."""
     waiting = select(actions).where(actions.c.kind == "door", actions.c.state == "pending")
     return list(connection.execute(waiting.order_by(actions.c.id)))
+
+
+def verb(command: ActionRow) -> str:
+    """What a command asks of its door."""
+    return str(json.loads(command.payload)["verb"])
 
 
 def move(connection: Connection, action: int, due: datetime, expires: datetime) -> None:
@@ -235,9 +221,7 @@ def clock_set_forward(connection: Connection, now: datetime, by: timedelta) -> N
     Not so door commands: it may as well have been a machine that slept, and no door acts on a stale
     command.
     """
-    before = and_(
-        actions.c.state == "pending", actions.c.kind == "notice", actions.c.created <= iso(now - by)
-    )
+    before = and_(actions.c.state == "pending", NOTICE, actions.c.created <= iso(now - by))
     for waiting in list(connection.execute(select(actions).where(before))):
         expires = iso(from_iso(waiting.expires) + by)
         connection.execute(
@@ -277,9 +261,7 @@ def pending_notices(connection: Connection, alert: str) -> list[ActionRow]:
     """Notices of an alert that have not ended."""
     return list(
         connection.execute(
-            select(actions).where(
-                actions.c.alert == alert, actions.c.kind == "notice", actions.c.state == "pending"
-            )
+            select(actions).where(actions.c.alert == alert, NOTICE, actions.c.state == "pending")
         )
     )
 
@@ -302,9 +284,7 @@ def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> lis
     if or_waiting:
         known = or_(known, actions.c.state == "pending")
     rows = connection.execute(
-        select(actions)
-        .where(actions.c.alert == alert, actions.c.kind == "notice", known)
-        .order_by(actions.c.id)
+        select(actions).where(actions.c.alert == alert, NOTICE, known).order_by(actions.c.id)
     )
     first: dict[str, ActionRow] = {}
     for notice in rows:
@@ -314,7 +294,7 @@ def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> lis
 
 def row(connection: Connection, action: int) -> ActionRow:
     """One action by its number."""
-    return connection.execute(select(actions).where(actions.c.id == action)).one()
+    return connection.execute(_ROW, {"action": action}).one()
 
 
 def by_key(connection: Connection, key: str) -> ActionRow:
@@ -323,17 +303,20 @@ def by_key(connection: Connection, key: str) -> ActionRow:
 
 
 def earlier(connection: Connection, action: ActionRow) -> list[dict[str, str]]:
-    """The notices about the same alert that the channel was given before this one, oldest first:
-    key and time of each.
+    """The notices about the same alert, or where it is about none the same incident, that the
+    channel was given before this one, oldest first: key and time of each, the newest of many.
     """
-    # By the alert alone: there are few of one alert, and many of a channel.
-    of_alert = select(actions).where(actions.c.alert == action.alert).order_by(actions.c.id)
-    return [
-        {"key": row.key, "time": json.loads(row.payload)["time"]}
-        for row in connection.execute(of_alert)
+    if not action.alert and not action.incident:
+        return []
+    # By that alone: there are few of one alert, and many of a channel.
+    same = actions.c.alert if action.alert else actions.c.incident
+    given = [
+        {"key": row.key, "time": row.time}
+        for row in connection.execute(_EARLIER.where(same == (action.alert or action.incident)))
         if (row.kind, row.target) == ("notice", action.target) and row.id < action.id
         if row.attempts and row.state != "failed"
     ]
+    return given[-MOST_EARLIER:]
 
 
 def of_incidents(connection: Connection, incidents: Sequence[str]) -> list[ActionRow]:

@@ -11,7 +11,9 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.access_control import LOCK_VERBS
+from hub.safety.doors.words import door_sentence
 from hub.safety.incidents.words import case_sentence
+from hub.safety.protocols.sentences import protocol_sentence
 
 Tone = Literal["neutral", "ok", "check", "severe"]
 
@@ -30,17 +32,6 @@ DOES: Mapping[str, str] = {
     "hold_open": "Holds open",
     "lockdown": "Locks down",
     "lockdown_release": "Ends the lockdown of",
-}
-_DOOR: Mapping[str, tuple[str, Tone]] = {
-    "door.opened": ("opened", "neutral"),
-    "door.closed": ("closed", "neutral"),
-    "door.locked": ("reports locked", "ok"),
-    "door.unlocked": ("reports unlocked", "neutral"),
-    "door.forced": ("forced open while locked", "severe"),
-    "door.held": ("stands open too long", "check"),
-    "door.jammed": ("reports a jammed bolt", "severe"),
-    "door.online": ("its controller answers again", "ok"),
-    "door.offline": ("its controller does not answer", "check"),
 }
 _CAMERA: Mapping[str, tuple[str, Tone]] = {
     "camera.online": ("delivers pictures again", "ok"),
@@ -131,10 +122,12 @@ class Words:
             return self._other(Event(event.type, event.source, event.time, event.subject))
 
     def _sentence(self, event: Event) -> tuple[str, Tone]:
+        if (line := protocol_sentence(event, self.person, self.campus.name)) is not None:
+            return line
         area = event.type.partition(".")[0]
-        if event.type in _DOOR:
-            what, tone = _DOOR[event.type]
-            return f"{self.door(event.subject)}: {what}", tone
+        said = door_sentence(event, self.door, self.person, self.campus.name)
+        if said is not None:
+            return said
         if event.type in _VERDICT:
             return self._verdict(event)
         if area == "incident":
@@ -168,12 +161,16 @@ class Words:
         block = self.config.inbound.get(sender)
         sender = block.name if block is not None and block.name else sender
         said = ": ".join(str(event.data[key]) for key in ("label", "text") if event.data.get(key))
+        if "score_said" in event.data:
+            said += f" (score given as {event.data['score_said']})"
         over = event.type == "report.ended"
         line = f"{sender} {'says that it is over' if over else 'reports'}"
         return (f"{line}: {said}" if said else line), "neutral" if over else "check"
 
     def _verdict(self, event: Event) -> tuple[str, Tone]:
         what, tone = _VERDICT[event.type]
+        if event.data.get("drill_over"):
+            what, tone = "ended the alert", "ok"
         note = str(event.data.get("note") or "")
         by = self.person(str(event.data.get("by")))
         return f"{by} {what}{f': {note}' if note else ''}", tone
@@ -235,7 +232,8 @@ class Words:
         if event.type == "alert.unheard" and "reason" in event.data:
             return f"Nobody has received the alert: {event.data['reason']}", "severe"
         if event.type == "alert.joined" and "count" in event.data:
-            return f"Seen again, {event.data['count']} times so far", "neutral"
+            told = "; all who were told are told again" if event.data.get("told_again") else ""
+            return f"Seen again, {event.data['count']} times so far{told}", "neutral"
         if event.type == "rule.suppressed" and "count" in event.data:
             return "The rule's cooldown keeps back more of the same; the alert counts it", "neutral"
         detail = str(event.data.get("reason") or event.data.get("detail") or "")

@@ -55,6 +55,23 @@ def test_a_sound_ladder_is_accepted(tmp_path: Path) -> None:
     assert refused(tmp_path) == []
 
 
+def test_a_ladder_that_would_be_cut_short_is_refused(tmp_path: Path) -> None:
+    """More steps than are ever taken, by repeats or by what follows, are said with how many."""
+    calm = "steps: [{through: [console, board]}]"
+    many = f"steps: [{', '.join(['{through: [console, board]}'] * 20)}]"
+    assert refused(tmp_path, (calm, f"{many}\n    repeat: 3")) == []  # and six before it
+    words = "steps with its repeats and what follows it; no more than 100 are ever taken"
+    assert refused(tmp_path, (calm, f"{many}\n    repeat: 4")) == [
+        f"ladders.severe: comes to 106 {words}"
+    ]
+    assert refused(tmp_path, (calm, f"{many}\n    repeat: 5")) == [
+        f"ladders.severe: comes to 126 {words}",
+        f"ladders.calm: comes to 120 {words}",
+    ]
+    circle = f"{many}\n    next: severe\n    repeat: 3"
+    assert [each for each in refused(tmp_path, (calm, circle)) if "ever taken" in each] == []
+
+
 def test_a_step_whose_second_path_is_off_is_refused(tmp_path: Path) -> None:
     """A channel that is switched off is no path."""
     (words,) = refused(tmp_path, ("topic: alerts}", "topic: alerts, enabled: false}"))

@@ -15,7 +15,9 @@ from hub.safety.alerts import steps
 from hub.safety.alerts.escalate import Escalation
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.incidents import rows as incidents
+from hub.safety.lanes import NOTICE
 from hub.safety.notices import notice as notices
+from hub.safety.notices.languages import of_unheard
 from hub.safety.outbox import IN_DIGEST
 from hub.storage.schema import actions, alerts, demotions, ladder_steps, receipts
 
@@ -50,9 +52,7 @@ class Auditing(Escalation):
         """Tell those who were to be told through every channel that was not tried yet."""
         charter = self._charter
         rows = list(
-            self._connection.execute(
-                select(actions).where(actions.c.alert == row.id, actions.c.kind == "notice")
-            )
+            self._connection.execute(select(actions).where(actions.c.alert == row.id, NOTICE))
         )
         tried = {each.target for each in rows}
         asleep = held_now(self._connection, row.id, self._now)
@@ -74,7 +74,7 @@ class Auditing(Escalation):
             update(alerts).where(alerts.c.id == row.id).values(unheard=iso(self._now))
         )
         self._tell_unheard(row, reason, others)
-        message = self._alarm(row, f"Nobody has received this alert through {via}.")
+        message = self._alarm(row, of_unheard(via))
         message = replace(message, data={**message.data, "unheard": True})
         for intention in notices.intentions(
             charter.config, charter.words, message, list(people), others
@@ -106,7 +106,7 @@ def without_receipt(connection: Connection, before: datetime, after: datetime) -
     that nobody has received. Not those that stand in the journal as unheard already, nor those of
     which quiet hours keep back, or did until a minute ago, all that was to be said.
     """
-    notice = and_(actions.c.alert == alerts.c.id, actions.c.kind == "notice")
+    notice = and_(actions.c.alert == alerts.c.id, NOTICE)
     kept_back = exists().where(receipts.c.key == actions.c.key, receipts.c.held > iso(before))
     return list(
         connection.execute(
@@ -168,7 +168,7 @@ def _received() -> ColumnElement[bool]:
     came_another_way = exists().where(stands, receipts.c.accepted.is_not(None))
     return exists().where(
         actions.c.alert == alerts.c.id,
-        actions.c.kind == "notice",
+        NOTICE,
         or_(
             and_(or_(actions.c.state == "confirmed", in_digest), or_(~failed, arrived)),
             came_another_way,

@@ -16,15 +16,16 @@ from hub.safety.alerts import steps
 from hub.safety.alerts.ladders import Groups, kept_groups, merged, without
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.alerts.steps import StepRow
-from hub.safety.doors.commands import Commands
+from hub.safety.doors.keeping import DoorActs
 from hub.safety.incidents import rows as incidents
 from hub.safety.notices import notice as notices
+from hub.safety.notices.languages import Said, of_going_on, of_step
 from hub.safety.notices.notice import Message
 from hub.safety.outbox import ActionRow, Intention
 from hub.storage import eventlog
 
 
-class Escalation(Commands):
+class Escalation(DoorActs):
     """Takes the steps of ladders, and ends them once a person answers for the alert."""
 
     def climb(self) -> None:
@@ -123,14 +124,36 @@ class Escalation(Commands):
         groups = merged([kept_groups(json.loads(each.payload)) for each in rows])
         number = max(each.step for each in rows)
         last = len(json.loads(row.ladder)["who"])
-        line = f"Nobody has taken this on yet: step {number} of {last}."
-        message = self._alarm(row, line if number > 1 else "")
+        message = self._alarm(row, of_step(number, last) if number > 1 else "")
         message = replace(message, data={**message.data, "step": number})
         keys = self._tell_groups(message, without(groups, told))
         steps.told(self._connection, rows, f"{len(keys)} notices", self._now)
         return keys
 
-    def _alarm(self, row: AlertRow, line: str) -> Message:
+    def _go_on(self, row: AlertRow) -> int:
+        """Tell everyone who was told of an alert that it goes on, where nobody has answered for it
+        and nobody was told for too long. Returns to how many notices that came: nobody gets a
+        second one while one about it still waits for them.
+        """
+        after = self._charter.config.hub.tell_again.after(row.severity)
+        if after is None or alerts.answered(row):
+            return 0
+        last = steps.last_told(self._connection, row.id)
+        if last is None or abs(self._now - last) < after:  # ahead of now: the clock was set back
+            return 0
+        waiting = {each.lane for each in outbox.pending_notices(self._connection, row.id)}
+        known = [
+            each
+            for each in outbox.told(self._connection, row.id)
+            if each.lane not in waiting and not self._charter.public(each.target)
+        ]
+        since = self._charter.words.clock(from_iso(row.opened))
+        message = self._alarm(row, of_going_on(row._mapping["count"], since))
+        message = replace(message, title=f"Still going on: {row.title}")
+        self._tell_again(row, replace(message, data={**message.data, "again": True}), known)
+        return len(known)
+
+    def _alarm(self, row: AlertRow, line: str | Said) -> Message:
         """The alert, said again with a line before it."""
         cause = eventlog.get(self._connection, row.event)
         basis: notices.Basis = "person" if row.state == "verified" else "detector"

@@ -110,6 +110,22 @@ class Escalator:
 
         return await self._intake.journal.read(work)
 
+    async def problems(self) -> list[str]:
+        """In words, what people should look at: alerts that nobody has received, and rules that
+        gave too many false alarms, so that what they raise goes to reviewers alone.
+        """
+        words = self._intake.words
+        rules = self._intake.config.rules
+
+        def line(view: DemotionView) -> str:
+            name = rules[view["rule"]].name if view["rule"] in rules else view["rule"]
+            seen_by = f" by {words.camera(view['camera'])}" if view["camera"] else ""
+            since = words.moment(from_iso(view["since"]))
+            said = f"the rule {name} is only reviewed{seen_by} since {since}, after {view['count']}"
+            return f"{said} false alarms: mend it, or trust it again on the page of an alert of it"
+
+        return [*await self.unheard(), *map(line, await self.demotions())]
+
     async def demotions(self) -> list[DemotionView]:
         """The rules that are only reviewed now."""
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 from hub.campus import Campus
 from hub.config import Config, Ladder, LadderStep
+from hub.escalation import MOST_STEPS
 from hub.kinds.notifiers import Recipient, Severity
 from hub.safety.alerts.rotations import resolved
 from hub.safety.notices import notice as notices
@@ -21,7 +22,6 @@ from hub.safety.words import Words
 
 # By channel, the groups of people who get a notice each.
 Groups: TypeAlias = dict[str, list[list[Recipient]]]
-MOST_STEPS = 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Connection,
     Row,
     and_,
+    bindparam,
     exists,
     func,
     insert,
@@ -40,6 +41,9 @@ STILL_SAME = timedelta(minutes=10)
 ANNOUNCE_EVERY = timedelta(seconds=30)
 DECIDED_SHOWN = 200
 KEPT_BACK = "the cooldown of "
+# Asked with each attempt at a notice, so made once.
+_ALERT = select(alerts).where(alerts.c.id == bindparam("alert"))
+_PICTURE = select(alerts.c.picture).where(alerts.c.id == bindparam("alert"))
 
 
 def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
@@ -120,7 +124,8 @@ def raise_alert(
 def join(connection: Connection, alert: AlertRow, event: Event, now: datetime) -> bool:
     """Count a further match; true when it is time to speak of the alert in an event again."""
     stamp = iso(now)
-    announce: bool = alert.announced <= iso(now - ANNOUNCE_EVERY)
+    lately = iso(now - ANNOUNCE_EVERY) < alert.announced <= stamp  # ahead: the clock was set back
+    announce = not lately
     picture = event.data.get("picture")
     changes: dict[str, Any] = {"count": alerts.c.count + 1, "updated": stamp}
     if announce:
@@ -223,7 +228,7 @@ def _ending(alert: AlertRow, words: Words) -> str:
 
 def get(connection: Connection, alert: str) -> AlertRow:
     """One alert. Raises `KeyError`."""
-    found = connection.execute(select(alerts).where(alerts.c.id == alert)).first()
+    found = connection.execute(_ALERT, {"alert": alert}).first()
     if found is None:
         raise KeyError(alert)
     return found
@@ -236,8 +241,7 @@ def set_incident(connection: Connection, alert: str, incident: str) -> None:
 
 def picture(connection: Connection, alert: str) -> str:
     """The name of the picture that an alert shows; empty where there is none."""
-    found = connection.scalar(select(alerts.c.picture).where(alerts.c.id == alert))
-    return str(found or "")
+    return str(connection.scalar(_PICTURE, {"alert": alert}) or "")
 
 
 def give_picture(connection: Connection, incident: str, camera: str, picture: str) -> None:

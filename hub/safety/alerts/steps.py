@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from hub.clock import from_iso, iso
 from hub.safety.alerts.ladders import FixedLadder
+from hub.safety.lanes import NOTICE
+from hub.safety.outbox import IN_DIGEST
 from hub.storage.schema import actions, alerts, ladder_steps
 
 StepRow: TypeAlias = Row[Any]
@@ -97,6 +99,14 @@ def backdate(connection: Connection, keys: Sequence[str], moment: datetime) -> N
     """Let notices count as written when their step was due, so that late ones become a digest."""
     late = update(actions).where(actions.c.key.in_(keys))
     connection.execute(late.values(created=iso(moment)))
+
+
+def last_told(connection: Connection, alert: str) -> datetime | None:
+    """When a notice about an alert was last written that was not called off; None for never."""
+    said = or_(actions.c.state != "cancelled", actions.c.stop.startswith(IN_DIGEST))
+    of_it = select(actions.c.created).where(actions.c.alert == alert, NOTICE, said)
+    found = connection.scalar(of_it.order_by(actions.c.id.desc()).limit(1))
+    return None if found is None else from_iso(found)
 
 
 def of_alerts(connection: Connection, chosen: Sequence[str]) -> dict[str, list[StepRow]]:

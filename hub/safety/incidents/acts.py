@@ -252,10 +252,10 @@ class CaseActs(Drills):
             incidents.change(self._connection, incident, self._now, state="open")
             self._write("reopened", incident, by, {"why": _short(why)})
 
-    def exported(self, incident: str, by: str, form: str) -> None:
-        """Somebody takes a report of the incident away; whoever reads the story sees that."""
+    def exported(self, incident: str, by: str, form: str, sha256: str, size: int) -> None:
+        """Somebody takes a report of the incident away: the story says who, and exactly what."""
         row = incidents.get(self._connection, incident)
-        self._write("exported", row.id, by, {"form": form})
+        self._write("exported", row.id, by, {"form": form, "sha256": sha256, "bytes": size})
 
     # ------------------------------------------------------------- what is expected
 

@@ -119,9 +119,11 @@ class CaseDesk:
         said = self._clean(why)
         return await self._act(incident, lambda d: d.reopen_case(incident, by, said))
 
-    async def exported(self, incident: str, by: str, form: str) -> IncidentView:
-        """Write down that a report was taken away."""
-        return await self._act(incident, lambda d: d.exported(incident, by, form))
+    async def exported(
+        self, incident: str, by: str, form: str, sha256: str, size: int
+    ) -> IncidentView:
+        """Write down that a report was taken away, with the SHA-256 and bytes of the file."""
+        return await self._act(incident, lambda d: d.exported(incident, by, form, sha256, size))
 
     async def remind(self) -> None:
         """Remind the commanders of incidents whose people have not heard for too long."""

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, exists, insert, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
 
 from hub.campus import Campus
 from hub.casework import KIND_NAMES, IncidentKind
@@ -143,16 +143,18 @@ def concerned(connection: Connection, door: str, now: datetime) -> list[str]:
     return list(found)
 
 
+# Asked of each notice and event, so made once.
+_DRILL = select(incidents.c.drill).where(incidents.c.id == bindparam("incident"))
+
+
 def known(connection: Connection, incident: str) -> bool:
     """Whether there is an incident of that id."""
-    found = connection.scalar(select(incidents.c.id).where(incidents.c.id == incident))
-    return found is not None
+    return connection.execute(_DRILL, {"incident": incident}).first() is not None
 
 
 def is_drill(connection: Connection, incident: str) -> bool:
     """Whether an incident is a drill; none, or one that is not known, is not."""
-    found = select(incidents.c.drill).where(incidents.c.id == incident)
-    return incident != "" and bool(connection.scalar(found))
+    return incident != "" and bool(connection.scalar(_DRILL, {"incident": incident}))
 
 
 def tell(

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, or_, select
 
 from hub.clock import from_iso
 from hub.kinds.notifiers import Recipient
+from hub.safety.alerts import rows as alerts
 from hub.safety.incidents import cases
 from hub.safety.incidents.rows import IncidentRow
+from hub.safety.lanes import NOTICE
 from hub.safety.notices import notice as notices
+from hub.safety.notices.languages import ENGLISH, Said, in_language
 from hub.safety.notices.notice import Message
 from hub.safety.outbox import ActionRow, Intention
 from hub.safety.transaction import Charter
+from hub.storage.schema import actions
 
 ASKED = "Whoever leads: tell those who were told how it stands. If nobody leads, take the role."
 
@@ -31,7 +36,7 @@ def update_notices(
     message = Message(
         title=f"How it stands: {row.title}",
         text=f"{text}\n{words.person(by)}, {words.moment(now)}.",
-        data={"by": by},
+        data={"by": by, "verified": _real(connection, row.id)},
         facts={"title": row.title, "opened": row.opened, "note": text},
         **_about(row, now, charter),
     )
@@ -70,6 +75,51 @@ def reminder_notices(
         charter.config, words, message, [leader.person], list(dict.fromkeys(channels))
     ):
         yield _leading_to(intention, row)
+
+
+def closing_notices(
+    charter: Charter,
+    row: IncidentRow,
+    how: Said,
+    why: str,
+    known: Sequence[ActionRow],
+    now: datetime,
+) -> Iterator[Intention]:
+    """That an incident is closed, and how, to each whom one of these notices went to."""
+    text = f"{in_language(how, ENGLISH)} ({charter.words.moment(now)})."
+    message = Message(
+        title=f"Closed: {row.title}",
+        text=f"{text}\n{why}" if why else text,
+        data={"closed": row.id},
+        facts={"title": row.title, "opened": row.opened, "line": how, "note": why},
+        **_about(row, now, charter),
+    )
+    for notice in known:
+        yield _leading_to(notices.again(charter.config, charter.words, message, notice), row)
+
+
+def told_of_it(connection: Connection, charter: Charter, incident: str) -> list[ActionRow]:
+    """One notice for each channel and group of people that may have been told how an incident
+    stands, or still are to be.
+    """
+    rows = connection.execute(
+        select(actions)
+        .where(actions.c.incident == incident, func.likely(actions.c.alert == ""), NOTICE)
+        .where(or_(actions.c.attempts > 0, actions.c.state == "pending"))
+        .order_by(actions.c.id)
+    )
+    first: dict[tuple[str, ...], ActionRow] = {}
+    for notice in rows:
+        payload = json.loads(notice.payload)
+        people = tuple(one["person"] for one in payload["to"])
+        if payload["about"] == "update" and not charter.public(notice.target):
+            first.setdefault((notice.target, *people), notice)
+    return list(first.values())
+
+
+def _real(connection: Connection, incident: str) -> bool:
+    """Whether a person has verified an alert of the incident."""
+    return any(one.state == "verified" for one in alerts.of_incidents(connection, [incident]))
 
 
 def _commander(connection: Connection, charter: Charter, row: IncidentRow) -> Recipient | None:

@@ -103,10 +103,16 @@ _SAID: Mapping[str, Callable[[Mapping[str, Any], Who], tuple[str, Tone]]] = {
         "neutral",
     ),
     "exported": lambda data, person: (
-        f"{person(data['by'])} took the report away as {str(data['form']).upper()}",
+        f"{person(data['by'])} took the report away as {str(data['form']).upper()}{_exactly(data)}",
         "neutral",
     ),
 }
+
+
+def _exactly(data: Mapping[str, Any]) -> str:
+    if "sha256" not in data:  # as a journal of before has it
+        return ""
+    return f" ({data['bytes']} bytes, SHA-256 {data['sha256']})"
 
 
 def _alerts(count: int) -> str:

@@ -14,13 +14,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, get_args, get_type_hints
 
 import structlog
-from sqlalchemy import Connection
+from sqlalchemy import Connection, and_, select
 
 from hub.errors import NotReady
 from hub.kinds.notifiers import Ack
 from hub.safety.intake import Intake
 from hub.safety.notices import receipts
 from hub.safety.outbox import writable
+from hub.storage.schema import receipts as receipts_table
 
 EARLY = 256
 LONGEST_DETAIL = 300
@@ -78,6 +79,29 @@ class Hearing:
             if await self._take(*each):
                 self._heard += 1
                 self._unknown -= 1
+
+    async def answered(self, notifier: str, key: str, alert: str, by: str) -> bool:
+        """Somebody who is known to a provider alone takes an alert on: by the key of a notice that
+        its channel was given, or by the alert. False where it was given none. Raises `StateError`.
+        """
+        given = and_(receipts_table.c.channel == notifier, receipts_table.c.alert != "")
+        meant = receipts_table.c.key == key if key else receipts_table.c.alert == alert
+
+        def look(connection: Connection) -> str:
+            found = select(receipts_table.c.alert).where(given, meant).limit(1)
+            return str(connection.scalar(found) or "")
+
+        known = await self._intake.journal.read(look) if key or alert else ""
+        if not known:
+            self._unknown += 1
+            return False
+        who = writable(self._intake.secrets.clean(by))
+        said = f"{who} ({self._intake.words.channel(notifier)})"
+        await self._intake.decide(
+            lambda decider: decider.acknowledge(known, said, notifier), urgent=True
+        )
+        self._heard += 1
+        return True
 
     def queue(self) -> dict[str, int]:
         """Counters for health and metrics, since the start."""

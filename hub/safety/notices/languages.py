@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import TypeAlias
 from zoneinfo import ZoneInfo
 
 from hub.events import Event
@@ -49,6 +50,9 @@ _LABELS: Mapping[str, str] = {
     "dog": "Perro",
 }
 
+# The same words in each built-in language.
+Said: TypeAlias = Mapping[str, str]
+
 
 def moment(language: str, time: datetime, words: Words) -> str:
     """Hour and date on the school's wall clock; in figures where the language is not built in."""
@@ -59,6 +63,59 @@ def moment(language: str, time: datetime, words: Words) -> str:
         day, month = _DAYS[local.weekday()], _MONTHS[local.month - 1]
         return f"{local:%H:%M} del {day} {local.day} de {month}"
     return f"{local:%H:%M}, {local:%Y-%m-%d}"
+
+
+def in_language(said: str | Said, language: str) -> str:
+    """What was said, in one language; in English where there is no other."""
+    return said if isinstance(said, str) else said.get(language) or said.get(ENGLISH, "")
+
+
+def of_step(number: int, last: int) -> Said:
+    """Which step of a ladder calls for somebody."""
+    return {
+        ENGLISH: f"Nobody has taken this on yet: step {number} of {last}.",
+        SPANISH: f"Nadie se ha hecho cargo todavía: paso {number} de {last}.",
+    }
+
+
+def of_unheard(channels: str) -> Said:
+    """That an alert has reached nobody, and through what."""
+    return {
+        ENGLISH: f"Nobody has received this alert through {channels}.",
+        SPANISH: f"Nadie ha recibido esta alerta por {channels}.",
+    }
+
+
+def of_going_on(count: int, since: str) -> Said:
+    """That what an alert is about goes on, how often it was seen since when."""
+    return {
+        ENGLISH: f"Still going on: seen {count} times since {since}. Nobody has taken this on yet.",
+        SPANISH: f"Sigue ocurriendo: visto {count} veces desde las {since}. "
+        "Nadie se ha hecho cargo todavía.",
+    }
+
+
+OF_DRILL_OVER: Said = {ENGLISH: "The drill is over.", SPANISH: "El simulacro ha terminado."}
+OF_ALL_FALSE: Said = {
+    ENGLISH: "Every alert of this incident was a false alarm",
+    SPANISH: "Todas las alertas de este incidente fueron falsas alarmas",
+}
+
+
+def of_closed(by: str) -> Said:
+    """Who has closed an incident."""
+    return {
+        ENGLISH: f"{by} has closed this incident",
+        SPANISH: f"{by} ha cerrado este incidente",
+    }
+
+
+def of_merged(into: str) -> Said:
+    """Where an incident that was merged away goes on."""
+    return {
+        ENGLISH: f"This incident goes on in another: {into}",
+        SPANISH: f"Este incidente continúa en otro: {into}",
+    }
 
 
 def seen(event: Event | None, words: Words) -> dict[str, str]:

@@ -18,12 +18,14 @@ from hub.clock import from_iso, iso
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.notifiers import Notice, Recipient, Severity
-from hub.safety.notices.languages import seen
+from hub.safety.notices.languages import ENGLISH, Said, in_language, seen
 from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words
 
 AboutWhat = Literal["alert", "verdict", "outcome", "acknowledgement", "update"]
 DRILL = "DRILL: "
+# What a notice that calls for somebody has in its data, when it is not the first word of its alert.
+CALLS = ("step", "unheard", "again")
 # Whose word a notice stands on: public channels never speak on a detector's.
 Basis = Literal["detector", "person"]
 
@@ -144,19 +146,21 @@ def basis(action: ActionRow) -> Basis:
 
 
 def calls(payload: Mapping[str, Any]) -> bool:
-    """Whether a notice calls for somebody: the alert itself, a step of its ladder, or that nobody
-    has received it.
+    """Whether a notice calls for somebody: the alert itself, a step of its ladder, that nobody has
+    received it, or that it goes on.
     """
     raised = payload["about"] == "alert" and payload["basis"] == "detector"
-    return raised or "step" in payload["data"] or "unheard" in payload["data"]
+    return raised or any(each in payload["data"] for each in CALLS)
 
 
 def alert_message(
-    words: Words, alert: ActionRow, cause: Event | None, basis: Basis, text: str = ""
+    words: Words, alert: ActionRow, cause: Event | None, basis: Basis, text: str | Said = ""
 ) -> Message:
-    """That an alert was raised, or (on a person's word) what verifying it asked to be said."""
+    """That an alert was raised, or (on a person's word) what verifying it asked to be said; with a
+    line before it, which may be in several languages.
+    """
     opened = from_iso(alert.opened)
-    lines = [text] if text else []
+    lines = [first] if (first := in_language(text, ENGLISH)) else []
     lines.append(f"{words.campus.words(alert.place) or alert.title}, at {words.moment(opened)}.")
     if cause is not None:
         scored = "" if alert.score is None else f" (score {alert.score:.2f})"

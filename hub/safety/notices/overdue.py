@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from hub.clock import from_iso, iso
 from hub.kinds.notifiers import SEVERITIES
+from hub.safety.lanes import NOTICE
 from hub.safety.notices.notice import DRILL
 from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words
@@ -30,6 +31,7 @@ NOT_SENT = "that could not be sent before"
 KEPT_BACK = "from your quiet hours"
 
 Pile = tuple[str, ...]
+_HELD = select(receipts.c.key).where(receipts.c.key == bindparam("key"), receipts.c.held != "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,7 @@ def late(
     waiting = (
         select(actions)
         .where(
-            actions.c.kind == "notice",
+            NOTICE,
             actions.c.state == "pending",
             actions.c.started.is_(None),
             actions.c.created < oldest,
@@ -67,10 +69,10 @@ def late(
         .order_by(actions.c.id)
     )
     people = None if back is None else _people(json.loads(back.payload))
-    if back is not None:
-        waiting = waiting.where(actions.c.target == back.target)
     piles: dict[Pile, list[ActionRow]] = {}
     for row in connection.execute(waiting):
+        if back is not None and row.target != back.target:  # of few: not asked of all there were
+            continue
         payload = json.loads(row.payload)
         if people is None or _people(payload) == people:
             piles.setdefault(_pile(words, row, payload), []).append(row)
@@ -87,6 +89,8 @@ def kept_back(
     """What quiet hours kept back for a person and may now be told, where that is more than this
     notice; None for one that was not kept back.
     """
+    if connection.scalar(_HELD, {"key": action.key}) is None:
+        return None
     held = (
         select(actions)
         .join(receipts, receipts.c.key == actions.c.key)

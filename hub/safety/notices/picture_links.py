@@ -9,14 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import os
 from datetime import datetime, timedelta
 from typing import Literal
 from urllib.parse import quote
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection
 
-from hub.storage.schema import meta
+from hub.storage.keys import kept_key
 
 LIVES = timedelta(hours=1)
 KEY = "picture links"
@@ -51,8 +50,4 @@ class PictureLinks:
 
 def picture_key(connection: Connection) -> bytes:
     """The secret of this house, made once and kept in the journal."""
-    known: str | None = connection.scalar(select(meta.c.value).where(meta.c.key == KEY))
-    if known is None:
-        known = os.urandom(32).hex()
-        connection.execute(insert(meta), {"key": KEY, "value": known})
-    return bytes.fromhex(known)
+    return kept_key(connection, KEY)

@@ -16,7 +16,8 @@ import structlog
 from hub.clock import from_iso
 from hub.config import Config
 from hub.safety.notices import templates
-from hub.safety.notices.languages import ENGLISH, moment
+from hub.safety.notices.languages import ENGLISH, SPANISH, in_language, moment
+from hub.safety.notices.reasons import in_spanish
 from hub.safety.notices.templates import CannotSay, Texts
 from hub.safety.outbox import writable
 from hub.safety.words import Words
@@ -105,7 +106,7 @@ def _words(
         f"{moment(language, from_iso(time), words)}: {what}"
         for time, what in facts.get("lines", ())
     ]
-    by = str(payload["data"].get("by") or "")
+    by, why = str(payload["data"].get("by") or ""), facts.get("why", ())
     return {
         "title": facts.get("title") or payload["title"],
         "place": payload["place"],
@@ -113,21 +114,19 @@ def _words(
         "first_seen": words.clock(opened),
         "school": words.config.hub.name,
         "severity": payload["severity"],
-        "text": facts.get("text", ""),
-        "seen": _in(language, facts.get("seen", {})),
+        "text": in_language(facts.get("text", ""), language),
+        "again": bool(payload["data"].get("again")),
+        "seen": in_language(facts.get("seen", ""), language),
         "score": facts.get("score", ""),
         "could_be": facts.get("could_be", ""),
         "verified": payload["basis"] == "person",
         "verdict": payload["data"].get("verdict", ""),
         "by": words.person(by),
-        "note": facts.get("note", ""),
-        "line": facts.get("line", ""),
+        "note": in_language(facts.get("note", ""), language),
+        "line": in_language(facts.get("line", ""), language),
+        "closed": bool(payload["data"].get("closed")),
         "count": payload["data"].get("digest", ""),
         "quiet": bool(facts.get("quiet")),
-        "why": facts.get("why", ()),
+        "why": in_spanish(why) if language == SPANISH else why,
         "lines": lines,
     }
-
-
-def _in(language: str, said: Mapping[str, str]) -> str:
-    return said.get(language) or said.get(ENGLISH, "")

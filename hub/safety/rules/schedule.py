@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.config import DAYS, Schedule, Weekly
+from hub.rulebook import OneOff
 
 Hours = tuple[time, time | None, bool]
 BACK = timedelta(days=3)
@@ -33,6 +34,9 @@ class Timetable:
             closed = (*closed, *other.closed)
         self._closed = tuple((dates.start, dates.end) for dates in closed)
         self._hours = _hours(schedule)
+        self._also: dict[date, list[Hours]] = {}
+        for event in schedule.also:
+            self._also.setdefault(event.day, []).append(_span(event))
         if other is not None and schedule.between is not None:
             longest = timedelta(seconds=schedule.longest)
             self._hours = {day: _gaps(spans, longest) for day, spans in _hours(other).items()}
@@ -45,6 +49,8 @@ class Timetable:
         """
         local = moment.astimezone(self._zone)
         today, now = local.date(), local.time()
+        if self._at_an_event(today, now):
+            return True
         if self._on_closed_dates:
             return self._is_closed(today)
         if self._is_closed(today):
@@ -81,16 +87,24 @@ class Timetable:
         """Every moment in between at which it may change, in no order."""
         day, end = self.local(first).date(), self.local(last).date()
         while day <= end:
-            spans = self._hours[day.weekday()]
+            spans = [*self._hours[day.weekday()], *self._also.get(day, ())]
             hours = {time(0, 0), *(begin for begin, _, _ in spans)}
             hours |= {until for _, until, over in spans if until is not None and not over}
-            before = self._hours[(day.weekday() - 1) % 7]
+            yesterday = day - timedelta(days=1)
+            before = [*self._hours[yesterday.weekday()], *self._also.get(yesterday, ())]
             hours |= {until for _, until, over in before if until is not None and over}
             for hour in hours:
                 edge = datetime.combine(day, hour, self._zone).astimezone(UTC)
                 if first <= edge <= last:
                     yield edge
             day += timedelta(days=1)
+
+    def _at_an_event(self, today: date, now: time) -> bool:
+        """Whether a single event goes on, which no closed date prevents."""
+        if any(_began(span, now) for span in self._also.get(today, ())):
+            return True
+        yesterday = self._also.get(today - timedelta(days=1), ())
+        return any(_runs_over(span, now) for span in yesterday)
 
     def _is_closed(self, day: date) -> bool:
         return any(first <= day <= last for first, last in self._closed)
@@ -133,7 +147,7 @@ def _minutes(hour: time) -> timedelta:
     )
 
 
-def _span(weekly: Weekly) -> Hours:
+def _span(weekly: Weekly | OneOff) -> Hours:
     start = weekly.start.replace(tzinfo=None)
     if weekly.end == "24:00":
         return start, None, False

@@ -160,15 +160,63 @@ async def test_what_is_not_proven_changes_nothing(tmp_path: Path) -> None:
 
 
 async def test_guessing_is_slowed_down(tmp_path: Path) -> None:
-    """After thirty wrong ones an address has to wait, and a right one is heard after the wait."""
+    """After thirty wrong ones an address is told to wait, no longer that it is wrong."""
     async with opened(tmp_path) as (house, client):
         for _ in range(31):
             await post(client, gun(), {})
-        answer = await client.post("/inbound/guard", data=gun(), headers=signed(gun()))
+        answer = await client.post("/inbound/guard", data=gun(), headers={})
         assert answer.status == 429
         assert int(answer.headers["Retry-After"]) >= 1
         await house.clock.advance(400)
+        assert (await post(client, gun(), {}))[0] == 401
+
+
+async def test_a_flood_keeps_no_report_out(tmp_path: Path) -> None:
+    """What is proven is taken at once, whatever a stranger sent from the same address before."""
+    async with opened(tmp_path) as (house, client):
+        for _ in range(60):
+            await post(client, gun(), {})
+        assert (await post(client, gun(), {}))[0] == 429
         assert (await post(client, gun()))[0] == 202
+        assert (await post(client, gun(), {}))[0] == 429
+        assert len(await house.intake.alerts()) == 1
+
+
+async def test_a_flood_writes_few_lines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The log says once a minute how many were not proven."""
+    async with opened(tmp_path) as (house, client):
+        for _ in range(20):
+            await post(client, gun(), {})
+        assert capsys.readouterr().out.count("messages were not proven") == 1
+        assert house.desk.counts()["inbound guard"]["unproven"] == 20
+
+
+async def test_replays_use_up_nothing(tmp_path: Path) -> None:
+    """Who sends again what he has overheard neither writes nor keeps a new report out."""
+    async with opened(tmp_path) as (house, client):
+        await post(client, gun(id=1))
+        assert {(await post(client, gun(id=1)))[0] for _ in range(20)} == {200}
+        assert house.intake.repeated == 0
+        assert (await post(client, gun(id=2)))[0] == 202
+        assert house.desk.counts()["inbound guard"]["repeated"] == 20
+
+
+async def test_a_score_of_another_scale_is_told(tmp_path: Path) -> None:
+    """The report raises its alert; answer, story and health say what was made of the score."""
+    async with opened(tmp_path) as (house, client):
+        status, said = await post(client, gun(sure=87))
+        assert status == 202
+        assert said["notes"] == [
+            "sure: expected a number from 0 to 1, found '87', taken as 1 "
+            "(`out_of` says what the most is)"
+        ]
+        (alert,) = await house.intake.alerts()
+        assert alert["score"] == 1.0
+        incident = await house.intake.incident(alert["incident"])
+        assert "Weapon guard reports: gun (score given as 87)" in [
+            entry["text"] for entry in incident["entries"]
+        ]
+        assert house.desk.counts()["inbound guard"]["mended"] == 1
 
 
 async def test_a_flood_of_proven_messages_is_bounded(tmp_path: Path) -> None:

@@ -135,11 +135,17 @@ def test_scores_are_from_0_to_1(value: object, out_of: float | None, score: floa
     assert data({"s": value}, fields={"score": where})["score"] == score
 
 
-@pytest.mark.parametrize("value", [87, -1, "high", "nan", "1e999"])
-def test_a_score_that_is_none_is_told(value: object) -> None:
-    """A wrong scale would silently make every report sure, or none."""
-    with pytest.raises(Unreadable, match=r"s: .+ is no score; expected a number from 0 to 1"):
-        became({"s": value}, fields={"score": "s"})
+@pytest.mark.parametrize(
+    ("value", "score"), [(87, 1.0), (-1, 0.0), ("high", None), ("nan", None), ("1e999", 1.0)]
+)
+def test_no_report_is_lost_for_its_score(value: object, score: float | None) -> None:
+    """A wrong scale counts as the most it can be, what is no number as none; either is said."""
+    reading = became({"s": value}, fields={"score": "s"})
+    assert reading.event is not None
+    assert reading.event.data.get("score") == score
+    assert reading.event.data["score_said"] == str(value)
+    (note,) = reading.notes
+    assert note.startswith(f"s: expected a number from 0 to 1, found '{value}', taken ")
 
 
 def test_the_sender_time_counts_where_its_clock_is_right() -> None:

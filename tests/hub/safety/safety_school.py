@@ -200,8 +200,9 @@ class School:
         return [entry["text"] for entry in (await self.intake.incident(newest["id"]))["entries"]]
 
     async def settled(self, seconds: float = 20.0) -> None:
-        """Wait (in real time) until no action is pending."""
+        """Wait (in real time) until no action is pending, and who wants to know has heard."""
         await until(lambda: self._pending(0), seconds)
+        await self.journal.write(lambda c: None)
 
     async def pass_time(self, seconds: int) -> None:
         """Let so many seconds pass; what becomes due in each is done before the next."""

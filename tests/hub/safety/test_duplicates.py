@@ -1,10 +1,11 @@
 """Two rules that fire for the same thing are one alert, where nobody misses anything by that."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from safety_school import SCHOOL, school
+from safety_school import SCHOOL, School, school
 
 FIRST = {
     "name": "Somebody in the wing", "when": "zone.entered", "if": {"place": "wing"},
@@ -115,3 +116,82 @@ async def test_what_only_reviewers_were_told_takes_in_no_other_rule(tmp_path: Pa
         await house.intake.accept(house.seen(data={"score": 0.95}))
         waiting = await house.intake.alerts(open_only=True)
         assert {alert["rule"] for alert in waiting} == {"often", "sure"}
+
+
+async def seen_each(house: School, minutes: int, every: int = 5) -> None:
+    """Somebody is seen again and again while time passes."""
+    for _ in range(minutes // every):
+        await house.clock.advance(every * 60)
+        await house.intake.accept(house.seen())
+        await house.settled()
+
+
+async def test_what_goes_on_and_nobody_answers_is_told_again(tmp_path: Path) -> None:
+    """After a quarter of an hour a further match tells all who were told, marked as the same."""
+    async with school(tmp_path, rules={"first": FIRST}) as house:
+        house.perform()
+        await house.intake.accept(house.seen())
+        await house.settled()
+        first = [len(house.channels[name].sent) for name in ("console", "post")]
+        await seen_each(house, 10)
+        assert [len(house.channels[name].sent) for name in ("console", "post")] == first
+        await seen_each(house, 5)
+        assert [len(house.channels[name].sent) for name in ("console", "post")] == [
+            2 * count for count in first
+        ]
+        said = house.channels["post"].sent[-1]
+        assert said.title == "Still going on: Somebody in the wing"
+        assert said.text.startswith("Still going on: seen 4 times since 20:15. Nobody has taken")
+        assert (said.about, said.data["again"], said.repeat) == ("alert", True, False)
+        assert "Seen again, 4 times so far; all who were told are told again" in await house.story()
+        assert len(await house.intake.alerts()) == 1
+
+
+async def test_a_clock_that_is_set_back_silences_nothing_that_goes_on(tmp_path: Path) -> None:
+    """What was told by a clock that was hours ahead does not hold that up, nor brings a storm."""
+    async with school(tmp_path, rules={"first": FIRST}) as house:
+        house.perform()
+        await house.intake.accept(house.seen())
+        await house.settled()
+        house.clock.set(house.clock.now() - timedelta(hours=6))
+        await seen_each(house, 30)
+        assert len(await house.intake.alerts()) == 1
+        told = [n for n in house.channels["post"].sent if n.data.get("again")]
+        assert 2 <= len(told) <= 3 * len({n.to for n in told})
+
+
+async def test_an_answer_ends_that(tmp_path: Path) -> None:
+    """Somebody who has taken it on is enough: nobody is told again."""
+    async with school(tmp_path, rules={"first": FIRST}) as house:
+        house.perform()
+        await house.intake.accept(house.seen())
+        await house.settled()
+        (alert,) = await house.intake.alerts()
+        await house.intake.acknowledge(alert["id"], "officer")
+        await seen_each(house, 60)
+        assert not [n for n in house.channels["post"].sent if n.data.get("again")]
+
+
+async def test_nobody_gets_a_second_while_one_waits(tmp_path: Path) -> None:
+    """A channel that is away is not filled with the same thing over and over."""
+    async with school(tmp_path, rules={"first": FIRST}) as house:
+        await house.intake.accept(house.seen())
+        for _ in range(8):
+            await house.clock.advance(600)
+            await house.intake.accept(house.seen())
+        assert len(await house.actions()) == 3
+
+
+async def test_how_long_is_said_by_the_file(tmp_path: Path) -> None:
+    """`off` is for ever, and each severity has its own time."""
+    for said, count in (("off", 0), ("10m", 6)):
+        folder = tmp_path / said
+        folder.mkdir()
+        hub = {"tell_again": {"high": said}}
+        async with school(folder, rules={"first": FIRST}, hub=hub) as house:
+            house.perform()
+            await house.intake.accept(house.seen())
+            await house.settled()
+            await seen_each(house, 30)
+            told = [n for n in house.channels["post"].sent if n.data.get("again")]
+            assert len(told) == count

@@ -162,6 +162,23 @@ async def test_silence_is_told_once_and_so_is_its_end(house: School) -> None:
     assert len(await events_of(house, "heartbeat.missed")) == 2
 
 
+async def test_the_end_of_a_silence_is_told_after_a_restart(house: School) -> None:
+    """The next hub reads in the journal that one was told: it tells the end, or goes on silently,
+    and where none was told it tells nothing.
+    """
+    await missed(house, heart(house))
+    restarted = heart(house)
+    restarted._number = 1  # else its walk has the key of the one before, which still waits
+    await missed(house, restarted)
+    assert len(await events_of(house, "heartbeat.missed")) == 1
+    house.perform()
+    assert await heart(house).beat(SETTINGS)
+    (over,) = await events_of(house, "heartbeat.recovered")
+    assert over.data["missed"] == 1
+    assert await heart(house).beat(SETTINGS)
+    assert len(await events_of(house, "heartbeat.recovered")) == 1
+
+
 async def missed_after_stop(house: School, beats: Heartbeat) -> None:
     await house.stop()
     await missed(house, beats)

@@ -3,6 +3,7 @@
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safety_school import EVENING, school, until
@@ -140,6 +141,24 @@ async def test_accept_takes_all_events_of_a_call_or_none(tmp_path: Path) -> None
             with pytest.raises(ValueError, match=r"JSON|JSON compliant|characters"):
                 await house.intake.accept(house.seen(), house.seen(data=bad))
         assert (await house.intake.counts())["events"] == 0
+
+
+@pytest.mark.parametrize("where", ["type", "source", "subject", "id", "data", "key"])
+async def test_half_a_character_never_reaches_the_writer(tmp_path: Path, where: str) -> None:
+    """No journal can hold one: it is refused by name, alone, and what others say is taken."""
+    half = "a\ud83d"
+    changes: dict[str, Any] = {where: half}
+    if where in ("data", "key"):
+        changes = {"data": {half: "x"} if where == "key" else {"text": [half]}}
+    async with school(tmp_path) as house:
+        turns = house.journal.queue()
+        with pytest.raises(ValueError, match=r"half a character \(a lone surrogate\) at"):
+            await house.intake.accept(replace(house.seen(), **changes))
+        with pytest.raises(ValueError, match=r"half a character"):
+            await house.intake.take(replace(house.seen(), **changes))
+        assert house.journal.queue() == turns
+        await house.intake.accept(house.seen())
+        assert len(await house.intake.alerts()) == 1
 
 
 async def test_events_are_published_and_read_in_the_order_of_the_journal(tmp_path: Path) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 import re
 import sys
 import zlib
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -94,7 +97,7 @@ async def test_the_moments_are_the_times_at_which_things_happened(
 ) -> None:
     """Detected by the camera's clock, then told, taken on, on scene and over, with intervals."""
     case = await lived_through(house, room)
-    made = await room.report(case["id"], "head", "json")
+    made = await room.report(case["id"], "head")
     moments = {one["name"]: one for one in made["moments"]}
     assert list(moments) == ["detected", "notified", "acknowledged", "on_scene", "resolved"]
     assert [one["time"] for one in made["moments"]] == [
@@ -113,7 +116,7 @@ async def test_it_holds_everything_that_was_done_and_what_was_not(
 ) -> None:
     """People, tasks, doors, notices with how they ended, failures, pictures, the whole story."""
     case = await lived_through(house, room)
-    made = await room.report(case["id"], "head", "json")
+    made = await room.report(case["id"], "head")
     assert (made["generated_by"], made["incident"]["kind"]) == ("Principal", "intrusion")
     assert [one["role"] for one in made["people"]] == ["commander", "on_scene"]
     assert [(one["state"], one["by"]) for one in made["tasks"]] == [
@@ -136,7 +139,7 @@ async def test_what_is_not_known_is_said(house: School, room: IncidentRoom) -> N
     await house.intake.accept(house.seen())
     case = (await house.intake.incidents())[0]["id"]
     await house.settled()
-    made = await room.report(case, "head", "json")
+    made = await room.report(case, "head")
     unknown = {one["name"]: one["why"] for one in made["moments"] if one["time"] is None}
     assert unknown == {
         "acknowledged": "nobody has taken it on, and nobody has decided",
@@ -155,7 +158,7 @@ async def test_an_incident_that_nobody_was_told_of_says_so(
 ) -> None:
     """Opened by hand: detected by whoever opened it, and nobody was to be told."""
     case = await room.open("Fall in the gym", "medical", "high", "gym", "desk")
-    made = await room.report(case["id"], "desk", "json")
+    made = await room.report(case["id"], "desk")
     detected, notified = made["moments"][:2]
     assert (detected["by"], detected["time"]) == ("Front office", iso(EVENING))
     assert detected["why"] == "a person opened the incident; no alert led to it"
@@ -171,7 +174,7 @@ async def test_a_clock_that_is_off_is_named_and_not_believed(
     await house.intake.accept(Event(seen.type, seen.source, ahead, seen.subject, seen.data))
     case = (await house.intake.incidents())[0]["id"]
     await house.settled()
-    made = await room.report(case, "head", "json")
+    made = await room.report(case, "head")
     assert made["moments"][0]["time"] == iso(EVENING)
     assert "Sources whose times may be wrong: camera/wing." in made["missing"]
 
@@ -193,23 +196,32 @@ async def test_what_arrived_after_all_is_drawn_as_arrived(
     await house.settled()
     await Hearing(house.intake).take("post", Ack("delivered", key=post.sent[0].key))
     case = (await house.intake.incidents())[0]["id"]
-    made = await room.report(case, "head", "pdf")
+    made = await room.report(case, "head")
     (receipt,) = next(one["receipts"] for one in made["notices"] if one["key"] == post.sent[0].key)
     drawn = Report(dict(made), tmp_path)._receipt(receipt)
     assert drawn.startswith("School resource officer: delivered")
 
 
 async def test_a_report_that_is_taken_away_leaves_a_line(house: School, room: IncidentRoom) -> None:
-    """Who took it, in which form, is told in the story, and is in the journal."""
+    """Who took exactly what is told in the story, and is in the journal."""
     case = await room.open("Fall", "medical", "high", "gym", "desk")
-    await room.report(case["id"], "head", "json")
-    await room.report(case["id"], "desk", "pdf")
-    story = (await house.intake.incident(case["id"]))["entries"]
-    assert [each["text"] for each in story if each["type"] == "incident.exported"] == [
-        "Principal took the report away as JSON", "Front office took the report away as PDF",
-    ]  # fmt: skip
+    await room.report(case["id"], "head")
+    assert await exports(house, case["id"]) == []
+    taken = await room.json(case["id"], "head"), await room.pdf(case["id"], "desk")
+    facts = [(len(data), hashlib.sha256(data).hexdigest()) for data in taken]
+    assert await exports(house, case["id"]) == [
+        f"Principal took the report away as JSON ({facts[0][0]} bytes, SHA-256 {facts[0][1]})",
+        f"Front office took the report away as PDF ({facts[1][0]} bytes, SHA-256 {facts[1][1]})",
+    ]
+    assert json.loads(taken[0])["incident"]["id"] == case["id"]
     with pytest.raises(KeyError):
-        await room.report("nowhere", "head", "json")
+        await room.json("nowhere", "head")
+
+
+async def exports(house: School, case: str) -> list[str]:
+    """What the story tells of reports that were taken away."""
+    story = (await house.intake.incident(case))["entries"]
+    return [each["text"] for each in story if each["type"] == "incident.exported"]
 
 
 def streams(pdf: bytes) -> str:
@@ -228,6 +240,71 @@ def streams(pdf: bytes) -> str:
 
 def pages(pdf: bytes) -> int:
     return len(re.findall(rb"/Type /Page\b", pdf))
+
+
+def structure(pdf: bytes) -> Counter[str]:
+    """How often each kind of part is in the structure of a PDF."""
+    return Counter(re.findall(r"/S /(\w+)", pdf.decode("latin-1")))
+
+
+async def test_the_pdf_says_what_is_what(house: School, room: IncidentRoom) -> None:
+    """Whoever has it read to them hears headings, tables with their heads, and what pictures show;
+    nothing that is drawn is outside of that, but for what decorates each page.
+    """
+    case = await lived_through(house, room)
+    pdf = await room.pdf(case["id"], "head")
+    found = structure(pdf)
+    assert (found["Document"], found["H1"], found["H2"]) == (1, 1, 10)
+    assert (found["Table"], found["TH"]) == (7, 32)
+    assert found["TD"] > found["TR"] > found["Table"]
+    assert found["Figure"] == 1
+    assert b"/Alt (Picture of 2 March 2026" in pdf
+    assert b"/MarkInfo" in pdf
+    assert b"/DisplayDocTitle true" in pdf
+    depth, texts = 0, 0
+    for line in streams(pdf).splitlines():
+        depth += line.endswith((" BDC", " BMC")) - line.count("EMC")
+        assert depth in (0, 1)
+        assert depth == 1 or " Tj" not in line, f"not part of anything: {line}"
+        texts += " Tj" in line
+    assert texts > 50
+    marks = sum(len(each.split()) // 3 for each in re.findall(r"\[([\d R\n]*)\]", nums(pdf)))
+    assert marks == streams(pdf).count("BDC")
+
+
+def nums(pdf: bytes) -> str:
+    """By page, the parts of the structure whose content stands there."""
+    text = pdf.decode("latin-1")
+    start = text.index("/Nums [") + len("/Nums [")
+    return text[start : text.index(">>", start)]
+
+
+def test_a_long_timeline_has_a_bookmark_for_each_hour(tmp_path: Path) -> None:
+    """Two thousand entries stay a report in which one finds what one looks for."""
+    from hub.report_pdf import Report
+
+    def at(number: int) -> str:
+        return iso(EVENING + timedelta(seconds=10 * number))
+
+    entries = [
+        {"time": at(n), "received": at(n), "text": f"Entry {n}", "tone": "neutral", "clock": "",
+         "picture": None}
+        for n in range(2000)
+    ]  # fmt: skip
+    incident = {"id": "i", "title": "A long night", "drill": False, "place_words": "Site",
+                "kind_name": "Fight", "severity": "high", "opened": at(0), "links": []}  # fmt: skip
+    empty = ("moments", "people", "tasks", "alerts", "doors", "notices", "failed", "pictures")
+    made: dict[str, Any] = {key: [] for key in empty}
+    made |= {"missing": [], "timeline": entries, "incident": incident, "school": "Hill School",
+             "timezone": "UTC", "generated": at(2000), "generated_by": "Head"}  # fmt: skip
+    moment = {"title": "Detected", "time": at(0), "after_s": None, "since_last_s": None, "by": "x"}
+    made["moments"] = [moment]
+    pdf = Report(made, tmp_path).pdf()
+    assert pages(pdf) < 80
+    assert structure(pdf)["H3"] == 6
+    assert structure(pdf)["P"] > 2000
+    titles = re.findall(r"/Title \((2 March 2026|3 March 2026), (\d\d:00)\)", pdf.decode("latin-1"))
+    assert titles[:2] == [("2 March 2026", "20:00"), ("2 March 2026", "21:00")]
 
 
 async def test_the_pdf_has_pages_bookmarks_a_title_and_real_text(
@@ -296,6 +373,7 @@ async def test_a_pdf_that_cannot_be_made_is_refused_in_words(
     monkeypatch.setattr("hub.incident_room.PDF_WITHIN_S", 0.2)
     with pytest.raises(Refused, match="not ready within"):
         await room.pdf(case["id"], "head")
+    assert await exports(house, case["id"]) == [], "nothing was taken away"
 
 
 async def test_whoever_waits_for_other_reports_is_told_so(
@@ -318,17 +396,14 @@ async def test_the_hub_goes_on_while_a_pdf_is_made(
     case = await lived_through(house, room)
     held = tmp_path / "held.sh"
     held.write_text(
-        f"#!/bin/sh\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec {sys.executable} $@\n"
+        f"#!/bin/sh\ntouch {tmp_path}/begun\n"
+        f"while [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec {sys.executable} $@\n"
     )
     held.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(held))
     making = asyncio.create_task(room.pdf(case["id"], "head"))
 
-    async def exported() -> bool:
-        story = (await house.intake.incident(case["id"]))["entries"]
-        return any(each["type"] == "incident.exported" for each in story)
-
-    await until(exported)
+    await until((tmp_path / "begun").exists)
     await room.note(case["id"], "Meanwhile", "desk")
     assert not making.done()
     (tmp_path / "go").touch()
@@ -342,4 +417,4 @@ def test_what_draws_the_pdf_is_not_loaded_by_the_hub() -> None:
     found = {
         file.name for file in hub.rglob("*.py") if drawing.search(file.read_text(encoding="utf-8"))
     }
-    assert found == {"report_pdf.py", "report_type.py"}
+    assert found == {"report_pdf.py", "report_tags.py", "report_type.py"}

@@ -10,6 +10,7 @@ from safety_school import EVENING, School, school
 from sqlalchemy import select
 
 from hub.events import Event
+from hub.safety.doors import intents
 from hub.safety.restored import settle_restored
 from hub.storage.backup import create
 from hub.storage.backup_restore import NOTE, lost, restore
@@ -45,10 +46,14 @@ async def restored_events(house: School) -> list[Event]:
 
 
 async def test_no_door_moves_for_a_command_of_before(tmp_path: Path) -> None:
-    """What was asked of a door before the backup is called off, each with the reason."""
+    """What was asked of a door before the backup is called off, each with the reason, and nothing
+    is wanted of one any more.
+    """
     state = await backed_up_while_things_wait(tmp_path)
     async with school(state.path, FakeClock(EVENING + timedelta(seconds=5))) as house:
+        assert await house.journal.read(intents.held)
         await settle_restored(house.intake)
+        assert await house.journal.read(intents.held) == []
         house.perform()
         await house.settled()
         assert house.doors.asked == []

@@ -13,6 +13,7 @@ from safety_school import SCHOOL, School, school
 
 from hub.config import Config
 from hub.safety.notices import templates
+from hub.safety.notices.reasons import in_spanish
 from hub.safety.notices.templates import ABOUT, CannotSay, Fault, Texts, examine, say
 
 
@@ -33,6 +34,52 @@ async def of_officer(house: School, number: int = 0) -> tuple[str, str]:
     return sent[number].title, sent[number].text
 
 
+async def test_who_is_called_next_is_told_so_in_their_language(tmp_path: Path) -> None:
+    """A step of a ladder, and that something goes on, are said in Spanish too."""
+    steps = [
+        {"tell": ["sro"], "through": ["post"], "wait": "1m"},
+        {"tell": ["sro"], "through": ["post"], "wait": "1m"},
+    ]
+    changes = speaking() | {"ladders": {"high": {"severity": "high", "steps": steps}}}
+    async with school(tmp_path, **changes) as house:
+        house.perform()
+        await raised(house)
+        await house.clock.advance(61)
+        await house.intake.decide(lambda decider: decider.climb())
+        await house.settled()
+        _, text = await of_officer(house, -1)
+        assert text.startswith("Nadie se ha hecho cargo todavía: paso 2 de 2.")
+        await house.clock.advance(16 * 60)
+        await raised(house)
+        await house.settled()
+        title, text = await of_officer(house, -1)
+        assert title == "Sigue ocurriendo: Person in the closed science wing"
+        assert text.startswith("Sigue ocurriendo: visto 2 veces desde las 20:15.")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("place Laboratory in Science wing", "lugar Laboratory, en Science wing"),
+        ("3 times within 10m (in 4m2s)", "3 veces en 10m (en 4m2s)"),
+        ("lasted 5m (since 2026-03-02 20:10:00)", "duró 5m (desde 2026-03-02 20:10:00)"),
+        ("then door.opened after 4s", "después door.opened, a los 4s"),
+        ("no door.unlocked or visitor.left in the 30s before",
+         "ningún door.unlocked o visitor.left en los 30s anteriores"),
+        ('severe because: place Yard, during "Nights" (it was Sat 23:10)',
+         'gravedad grave porque: lugar Yard, durante "Nights" (eran las 23:10 del sáb)'),
+        ("only reviewed, for this rule gave 4 false alarms by Wing within 7d, at most 3 are agreed",
+         "solo se revisa: esta regla dio 4 falsas alarmas por Wing en 7d, y se acordaron 3 como "
+         "máximo"),
+        ("where {score} > 0.5", "se cumple {score} > 0.5"),
+        ("something of a form of its own", "something of a form of its own"),
+    ],
+)  # fmt: skip
+def test_why_is_said_in_spanish(line: str, said: str) -> None:
+    """Each form of line that rules write has its Spanish; what has none stays as it is."""
+    assert in_spanish([line]) == [said]
+
+
 async def test_each_person_is_told_in_their_language(tmp_path: Path) -> None:
     """The officer in Spanish, those who share a channel in the school's language."""
     async with school(tmp_path, **speaking()) as house:
@@ -44,6 +91,8 @@ async def test_each_person_is_told_in_their_language(tmp_path: Path) -> None:
         assert text.splitlines() == [
             "Science wing, a las 20:15 del lunes 2 de marzo.",
             "Persona en Science wing (valor 0.86).",
+            "Motivo: zone.entered; etiqueta person 0.86; lugar Science wing; "
+            'fuera de "Science wing open" (eran las 20:15 del lun).',
             "Podría ser: a cleaner.",
             "Nadie lo ha verificado todavía.",
         ]

@@ -135,9 +135,9 @@ async def test_events_keep_their_order_within_a_call(tmp_path: Path) -> None:
 
 
 def test_only_severe_rules_make_an_event_urgent_and_motion_never_is() -> None:
-    """A flood cannot be made urgent by a rule."""
+    """A flood cannot be made urgent by a rule; a fire and a forced holder need none."""
     config = Config.model_validate(SCHOOL | {"rules": RULES})
-    assert urgent_types(config) == {PANIC}
+    assert urgent_types(config) == {PANIC, "fire.alarm", "fire.clear", "access.duress"}
 
 
 async def test_severe_notices_leave_the_outbox_first(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""How an incident ends for those who follow it: a drill in one act, and the last word on a case.
+
+Ending a drill ends all that is played in it, with one word to everyone who was told. Whoever was
+told how a real case stands hears that it is closed, or under which name it goes on, so that nothing
+stays open at a provider.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from hub.safety import outbox
+from hub.safety.alerts import rows as alerts
+from hub.safety.alerts.escalate import Escalation
+from hub.safety.alerts.rows import AlertRow
+from hub.safety.incidents import rows as incidents
+from hub.safety.incidents.acts import CaseActs
+from hub.safety.incidents.rows import IncidentRow
+from hub.safety.incidents.situation import closing_notices, told_of_it
+from hub.safety.notices.languages import (
+    ENGLISH,
+    OF_ALL_FALSE,
+    OF_DRILL_OVER,
+    Said,
+    in_language,
+    of_closed,
+    of_merged,
+)
+from hub.safety.outbox import ActionRow
+
+DRILL_OVER = "the drill is over"
+
+
+class Ends(CaseActs, Escalation):
+    """Closes and merges incidents."""
+
+    def close_case(self, incident: str, by: str, why: str = "") -> None:
+        """End an incident. A drill waits for no verdict: what is played in it ends with it. Raises
+        `KeyError`, and `Refused` while an alert of a real one waits for a verdict.
+        """
+        row = self._standing(incident)
+        if row.state == "closed":
+            return
+        if row.drill:
+            for alert in alerts.of_incidents(self._connection, [incident]):
+                self._end_played(alert, by)
+        super().close_case(incident, by, why)
+        self._tell_closed(row, of_closed(self._charter.words.person(by)), why)
+
+    def merge(self, incident: str, into: str, by: str, why: str = "") -> None:
+        """Make an incident part of another, and tell those who followed it where it goes on."""
+        row = incidents.get(self._connection, incident)
+        known = [] if row.merged_into else told_of_it(self._connection, self._charter, incident)
+        super().merge(incident, into, by, why)
+        if known:
+            title = incidents.get(self._connection, into).title
+            self._tell_closed(row, of_merged(title), why, known, into)
+
+    def _maybe_close(self, incident: str) -> None:
+        """Close an incident of which every alert was dismissed."""
+        row = incidents.get(self._connection, incident)
+        if incidents.close_if_false(self._connection, incident, self._now):
+            facts = {"incident": incident}
+            self._tell(incident, self._derived("incident.closed", "hub/incidents", incident, facts))
+            self._tell_closed(row, OF_ALL_FALSE)
+
+    def _tell_closed(
+        self,
+        row: IncidentRow,
+        how: Said,
+        why: str = "",
+        known: Sequence[ActionRow] | None = None,
+        into: str = "",
+    ) -> None:
+        """Say that a case is closed to those who were told how it stands; to nobody else, for they
+        have had a word on each alert.
+        """
+        if known is None:
+            known = told_of_it(self._connection, self._charter, row.id)
+        for intention in closing_notices(self._charter, row, how, why, known, self._now):
+            if into:
+                payload = dict(intention.payload)
+                payload["data"] = payload["data"] | {"goes_on": into}
+                intention = replace(intention, incident=into, payload=payload)
+            self._intend(intention)
+
+    def _end_played(self, row: AlertRow, by: str) -> None:
+        """End an alert of a drill, whatever stands of it."""
+        words = self._charter.words
+        if row.resolved_time or row.state == "dismissed":
+            return
+        facts = {"alert": row.id, "incident": row.incident, "by": by, "note": DRILL_OVER}
+        facts |= {"title": row.title, "place": row.place}
+        if row.state == "verified":
+            alerts.resolve(self._connection, row, by, DRILL_OVER, self._now, words)
+            kind = "alert.resolved"
+        else:
+            alerts.judge(self._connection, row, "dismissed", by, DRILL_OVER, self._now, words)
+            kind = "alert.dismissed"
+        event = self._derived(kind, f"person/{by}", row.id, {**facts, "drill_over": True})
+        self._tell(row.incident, event)
+        known = outbox.told(self._connection, row.id)
+        self._end_ladder(row, DRILL_OVER)
+        self._call_off(outbox.pending_notices(self._connection, row.id), DRILL_OVER)
+        text = f"{words.person(by)} says this is over ({words.moment(self._now)})."
+        text += f"\n{in_language(OF_DRILL_OVER, ENGLISH)}"
+        message = self._message(row, "verdict", f"Over: {row.title}", text)
+        data = {"verdict": "resolved", "resolved": True, "by": by}
+        said = message.facts | {"note": OF_DRILL_OVER}
+        self._tell_again(row, replace(message, data=data, facts=said), known)

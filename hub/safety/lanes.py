@@ -1,0 +1,48 @@
+"""Which action of each lane comes first: one statement, made once, for it is asked all the time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
+
+from hub.storage.schema import actions
+
+SEVERE_LANE = "severe/"
+# Nearly all actions are notices, which SQLite has to be told: without, it may look for those of one
+# alert among all notices there ever were, depending on the order in which indexes were made.
+NOTICE = func.likely(actions.c.kind == "notice")
+
+
+def first_of_each_lane() -> Select[Any]:
+    """The first pending action of each lane whose time has come `now` (as text): doors, then severe
+    notices, then all others.
+
+    First in a lane is what is under way: a late alert must not arrive after the verdict on it. Then
+    come answers, which wait behind no other alert's notices, and digests, which an answer must not
+    overtake; then the oldest. A door command that a newer one replaced does not hold that one up.
+    """
+    replaced = and_(actions.c.kind == "door", actions.c.stop != "", actions.c.started.is_not(None))
+    place = func.row_number().over(partition_by=actions.c.lane, order_by=(_rank(), actions.c.id))
+    waiting = (
+        select(actions.c.id, place.label("place"))
+        .where(actions.c.state == "pending", actions.c.due <= bindparam("now"), ~replaced)
+        .subquery()
+    )
+    return (
+        select(actions)
+        .where(actions.c.id.in_(select(waiting.c.id).where(waiting.c.place == 1)))
+        .order_by(actions.c.kind, ~actions.c.lane.startswith(SEVERE_LANE), actions.c.id)
+    )
+
+
+def _rank() -> ColumnElement[int]:
+    """What goes before what in a lane. Not sure is no answer yet."""
+
+    def said(path: str) -> ColumnElement[Any]:
+        return func.json_extract(actions.c.payload, path)
+
+    answer = said("$.about").in_(("verdict", "acknowledgement"))
+    final = and_(answer, func.coalesce(said("$.data.verdict"), "") != "unsure")
+    first = actions.c.started.is_not(None)
+    return case((first, 0), (or_(final, said("$.data.digest").is_not(None)), 1), else_=2)
