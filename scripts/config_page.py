@@ -133,7 +133,7 @@ def default_words(field: FieldInfo) -> str:
     value = field.get_default(call_default_factory=True)
     if value is None or value in ("", (), {}) or isinstance(value, BaseModel | Mapping):
         return "–"
-    if is_duration(whole_type(field)):
+    if is_duration(whole_type(field)) and not isinstance(value, str):
         return duration_words(value)
     if is_size(whole_type(field)):
         return size_words(value)
