@@ -106,13 +106,16 @@ def _looked_at_by_one(
             verdict = Verdict(f"could not be looked at: the process for it {reason}", lasting=False)
             yield from ((one, verdict) for one in plugins)
             return
-        for index, one in enumerate(plugins):
+        for one in plugins:
             verdict, alive = child.verdict(within_s)
-            if not alive and index and not child.hangs:
-                return  # perhaps one before it did this: it has its own process next
+            if not alive and not child.hangs and len(plugins) > 1:
+                break  # perhaps another one did this
             yield one, verdict
             if not alive:
                 return
+        else:
+            return
+    yield from _looked_at_by_one([one], within_s, most_memory)
 
 
 class _Child:
@@ -159,7 +162,6 @@ class _Child:
     def verdict(self, within_s: float) -> tuple[Verdict, bool]:
         """What becomes of the next plugin, and whether the process lives to see another."""
         deadline = _clock.monotonic() + within_s
-        self._printed = 0
         doing = IMPORTING
         while True:
             answer = self._next(deadline)
@@ -171,16 +173,18 @@ class _Child:
                 case ["imported"]:
                     doing = ANNOUNCING
                 case ["looked", str(reason), bool(lasting)]:
+                    self._printed = 0
                     return Verdict(reason, lasting), True
 
     def until(self, word: str, within_s: float) -> str:
         """Wait for a word; returns what happened instead."""
-        answer = self._next(_clock.monotonic() + within_s)
+        # The first plugin may have printed a lot by the time at which the word is read.
+        answer = self._next(_clock.monotonic() + within_s, bounded=False)
         if answer == [word]:
             return ""
         return answer if isinstance(answer, str) and answer else "did not start"
 
-    def _next(self, deadline: float) -> Any:
+    def _next(self, deadline: float, bounded: bool = True) -> Any:
         """The next answer as JSON; a text says what ended the process, none that time is up."""
         while not self._lines:
             left = deadline - _clock.monotonic()
@@ -190,7 +194,7 @@ class _Child:
             self._selector.select(0.0 if ended else min(left, TICK_S))
             self._read_output()
             self._read_answers()
-            if self._printed > MOST_OUTPUT:
+            if bounded and self._printed > MOST_OUTPUT:
                 return f"printed more than {MOST_OUTPUT >> 10} KiB"
             if not self._lines and ended:
                 return ended
