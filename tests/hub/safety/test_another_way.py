@@ -253,8 +253,13 @@ async def test_a_way_that_was_lost_too_is_passed_over(
         pager = opened(house)
         house.channels["post"].answer = pager.answer = answer
         await forced(house)
-        await house.pass_time(62)
-        await until(lambda: house.channels["console"].sent)
+        await house.pass_time(60)
+
+        async def passed_over() -> bool:
+            await house.clock.advance(1)
+            return bool(house.channels["console"].sent)
+
+        await until(passed_over)
         await house.pass_time(10)
         assert len(house.channels["console"].sent) == 1
         if answer is refuses:
