@@ -304,12 +304,15 @@ class _Watch:
 
 
 def _left_a_process() -> bool:
-    """Whether a child still runs; it is ended."""
+    """Whether there is a child that nobody has waited for; it is ended. One that has ended by
+    itself counts: a copy of this process, which has nothing to say, may be quicker than we are.
+    """
+    ended = False
     try:
         while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+            ended = True
     except ChildProcessError:
-        return False
+        return ended
     _kill_children(os.getpid())
     with contextlib.suppress(ChildProcessError):
         while True:
