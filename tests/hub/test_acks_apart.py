@@ -90,7 +90,7 @@ async def test_an_answer_comes_from_the_plugins_host_and_from_its_next_life(hous
         await hub.intake.verdict(alert["id"], "dismissed", "it")
         await hub.accept(forced(hub))
         await acknowledged(hub, 2)
-        assert hub.hearing.queue()["heard"] >= 2
+        await until(lambda: hub.hearing.queue()["heard"] >= 2)
 
 
 async def test_a_plugin_that_tells_nothing_is_built_again_too(house: House) -> None:

@@ -292,7 +292,7 @@ async def time_server(
 
 @pytest.mark.parametrize(
     ("ahead", "expected", "side"),
-    [(0.0, "ok", ""), (4.0, "warn", "4.0"), (-45.0, "bad", "ahead of")],
+    [(0.0, "ok", ""), (4.0, "warn", "behind"), (-45.0, "bad", "ahead of")],
 )
 async def test_the_offset_is_measured(
     school: School, ahead: float, expected: str, side: str
