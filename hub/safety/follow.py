@@ -63,7 +63,8 @@ class Follower:
                 found, last = await self._journal.read(partial(self._after, after=seen))
                 await self._do([event for _, event in found])
                 full = len(found) == TOGETHER
-                seen = found[-1][0] if full else last
+                newest = found[-1][0] if found else 0  # it may have come after `last` was read
+                seen = newest if full else max(last, newest)
                 if found or seen - kept > BEHIND:
                     await self._journal.write(partial(offsets.put, consumer=self.name, seq=seen))
                     kept = seen

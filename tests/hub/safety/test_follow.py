@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
 from safety_school import School, school, until
 
 from hub.events import Event
@@ -125,8 +126,12 @@ async def test_the_offset_follows_also_where_nothing_is_wanted(tmp_path: Path) -
             await until(lambda: _is(house, 0))
             others = [house.door_event("door.closed", "store") for _ in range(BEHIND + 1)]
             await house.intake.accept(*others)
-            await house.clock.advance(31)
-            await until(lambda: _is(house, BEHIND + 1))
+
+            async def looked_again() -> bool:
+                await house.clock.advance(31)
+                return await _is(house, BEHIND + 1)
+
+            await until(looked_again)
 
 
 async def test_pictures_are_asked_for_also_after_a_restart(tmp_path: Path) -> None:
@@ -162,3 +167,23 @@ async def test_an_alert_that_becomes_an_incident_late_gets_pictures_too(tmp_path
         await house.intake.verdict(grave["id"], "verified", "desk")
         await until(lambda: len(house.opened) == 2)
         assert [one["id"] for one in house.opened] == [alert["id"], grave["id"]]
+
+
+async def test_what_comes_between_two_looks_is_handled_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An event that is journaled after the end was read, and before the events were, is no two."""
+    got: list[str] = []
+
+    async def handle(event: Event) -> None:
+        got.append(event.id)
+
+    async with school(tmp_path) as house:
+        (wanted,) = await opened(house, 1)
+        real, late = eventlog.last_seq, [0, 0]  # as it begins, and as it looks
+        monkeypatch.setattr(eventlog, "last_seq", lambda c: late.pop() if late else real(c))
+        async with following(house, handle) as follower:
+            await until(lambda: got)
+            follower.wake()
+            await until(lambda: caught_up(house))
+        assert got == [wanted]
