@@ -11,6 +11,7 @@ import contextlib
 import logging
 import os
 import signal
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -371,6 +372,7 @@ class Supervisor:
     async def stop(self, within_s: float = 2.5) -> None:
         """End everything within this time: tasks are cancelled, children told, then killed."""
         self._stopping = True
+        last = time.monotonic() + within_s
         tasks = {task for _, task in self._tasks.values()}
         for task in tasks:
             task.cancel()
@@ -379,7 +381,8 @@ class Supervisor:
             self._sampler.cancel()
             tasks.add(self._sampler)
         if tasks:
-            _, stuck = await asyncio.wait(tasks, timeout=0.5)
+            left = max(0.5, last - time.monotonic())
+            _, stuck = await asyncio.wait(tasks, timeout=left)
             for task in stuck:
                 log.error("task %s did not stop when cancelled", task.get_name())
 

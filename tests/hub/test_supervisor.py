@@ -298,3 +298,24 @@ async def test_views_show_time_and_memory_that_were_really_used(
 def test_usage_of_a_process_that_is_gone_is_none() -> None:
     """Nothing is made up for a process that cannot be read."""
     assert usage(2**22 + 1) is None
+
+
+async def test_who_tidies_up_has_all_the_time_there_is(
+    supervisor: Supervisor, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A task that takes a moment to end is not called stuck because no child needed that moment."""
+    tidied, began = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        try:
+            began.set()
+            await asyncio.Event().wait()
+        finally:
+            asyncio.get_running_loop().call_later(0.6, tidied.set)
+            await tidied.wait()
+
+    supervisor.run("tidy", work)
+    await began.wait()
+    await supervisor.stop(10.0)
+    assert tidied.is_set()
+    assert not caplog.records

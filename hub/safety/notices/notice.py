@@ -200,8 +200,8 @@ def verdict_message(
 
 
 def outcome_message(words: Words, alert: ActionRow, line: str, now: datetime) -> Message:
-    """That something asked for by verifying an alert was not done."""
-    text = f"{line}.\nAsked for when this was verified: {alert.title}."
+    """That something asked for by verifying an alert, or by a protocol, was not done."""
+    text = f"{line}.\nPart of: {alert.title}."
     message = _message(alert, "outcome", line, text, now, "person", {}, words)
     return replace(message, facts=message.facts | {"line": line})
 
