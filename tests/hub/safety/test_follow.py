@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from safety_school import School, school, until
+from sqlalchemy import Connection
 
 from hub.events import Event
 from hub.safety.follow import BEHIND, TOGETHER, Follower
@@ -174,16 +175,23 @@ async def test_what_comes_between_two_looks_is_handled_once(
 ) -> None:
     """An event that is journaled after the end was read, and before the events were, is no two."""
     got: list[str] = []
+    earlier = [0]
 
     async def handle(event: Event) -> None:
         got.append(event.id)
 
     async with school(tmp_path) as house:
         (wanted,) = await opened(house, 1)
-        real, late = eventlog.last_seq, [0, 0]  # as it begins, and as it looks
-        monkeypatch.setattr(eventlog, "last_seq", lambda c: late.pop() if late else real(c))
         async with following(house, handle) as follower:
+            real = follower._after
+
+            def after(connection: Connection, after: int) -> tuple[list[tuple[int, Event]], int]:
+                found, last = real(connection, after)
+                return found, earlier.pop() if earlier else last
+
+            monkeypatch.setattr(follower, "_after", after)
             await until(lambda: got)
+            (other,) = await opened(house, 1)
             follower.wake()
-            await until(lambda: caught_up(house))
-        assert got == [wanted]
+            await until(lambda: other in got)
+        assert got == [wanted, other]
