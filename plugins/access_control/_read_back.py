@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
@@ -30,7 +30,7 @@ from hub import (
 from plugins.access_control._backoff import pause
 from plugins.access_control._ending import end
 from plugins.access_control._http_device import HttpConfig, HttpDevice, RefusedUs, Untrusted
-from plugins.access_control._reports import Reports
+from plugins.access_control._reports import Reporting, Reports
 
 START_S = 8.0
 POLL_S = 2.0
@@ -82,7 +82,7 @@ class Known:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class ReadBackDoors(ABC, Generic[D]):
+class ReadBackDoors(Reporting[DoorReport | AccessReport], ABC, Generic[D]):
     """The doors behind one HTTP controller; what is special to its protocol is abstract here."""
 
     def __init__(self, config: HttpConfig, context: Context) -> None:
@@ -119,11 +119,6 @@ class ReadBackDoors(ABC, Generic[D]):
     @abstractmethod
     async def _listen(self) -> None:
         """Take in what the controller tells, for ever. Raises `NotReady`, or `NoEvents`."""
-
-    @property
-    def dropped(self) -> int:
-        """How many reports gave way to newer ones because nobody read them."""
-        return self._reports.dropped
 
     async def start(self) -> None:
         """Reach the controller; raises `NotReady` when it is away or refuses us."""
@@ -173,11 +168,6 @@ class ReadBackDoors(ABC, Generic[D]):
         """Ask the controller for this door's state; it is reported before this returns."""
         self._device(door)
         await self._read(door)
-
-    async def reports(self) -> AsyncIterator[DoorReport | AccessReport]:
-        """Reports as they come; the newest are kept when nobody reads."""
-        async for report in self._reports.read():
-            yield report
 
     async def probe(self) -> Probed:
         """Whether the controller lets us in and knows each door; none is moved."""

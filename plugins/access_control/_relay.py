@@ -66,7 +66,7 @@ class Panel(Block):
 
 
 class Wired(Protocol):
-    """What of a door's wiring both kinds of relay have."""
+    """What of a door's wiring both kinds of relay have; see `Wiring` for what it means."""
 
     @property
     def relay(self) -> int | None:
@@ -83,6 +83,20 @@ class Wired(Protocol):
     @property
     def pulses(self) -> bool:
         """Whether the device itself can let one person through."""
+
+    @property
+    def bolted_when(self) -> OnOff:
+        """The bolt's input while the door is locked."""
+
+    @property
+    def closed_when(self) -> OnOff:
+        """The contact's input while the door is closed."""
+
+    def for_locked(self, locked: bool) -> bool:
+        """Whether the relay is on for a door that is to be locked, or unlocked."""
+
+    def for_lockdown(self, engaged: bool) -> bool:
+        """Whether the panel's relay is on while its lockdown is engaged, or not."""
 
 
 def complete(wiring: Wiring, relay: int | None, lockdown: int | None, bolt: int | None) -> None:
@@ -158,7 +172,7 @@ class Seen:
 class Bolt:
     """One door's bolt over time: on its way, stuck, or moved by hand."""
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring | Wired) -> None:
         self._wiring = wiring
         self._relay: bool | None = None
         self._since = 0.0

@@ -58,3 +58,19 @@ class Reports(Generic[T]):
             self._queue.get_nowait()
             self.dropped += 1
         self._queue.put_nowait(report)
+
+
+class Reporting(Generic[T]):
+    """What the hub reads of a controller that keeps its reports here."""
+
+    _reports: Reports[T]
+
+    @property
+    def dropped(self) -> int:
+        """How many reports gave way to newer ones because nobody read them."""
+        return self._reports.dropped
+
+    async def reports(self) -> AsyncIterator[T]:
+        """Every report until it is closed."""
+        async for report in self._reports.read():
+            yield report

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,7 +34,7 @@ from hub import (
 from plugins.access_control._asked import Asked
 from plugins.access_control._ending import end
 from plugins.access_control._home_assistant_api import EntityState, HomeAssistant
-from plugins.access_control._reports import Reports
+from plugins.access_control._reports import Reporting, Reports
 from plugins.notifiers._reach import trusted
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class HomeAssistantDevice(Block):
     )
 
 
-class HomeAssistantDoors:
+class HomeAssistantDoors(Reporting[DoorReport]):
     """The locks of one Home Assistant."""
 
     def __init__(self, config: HomeAssistantConfig, context: Context) -> None:
@@ -128,11 +128,6 @@ class HomeAssistantDoors:
             stale_after_s=self._config.stale_after,
             without_position=bare,
         )
-
-    @property
-    def dropped(self) -> int:
-        """How many reports gave way to newer ones because nobody read them."""
-        return self._reports.dropped
 
     async def start(self) -> None:
         """Sign in; raises `NotReady` when Home Assistant is not there or does not take us."""
@@ -186,11 +181,6 @@ class HomeAssistantDoors:
         later = door in self._before and found.reported != self._before[door]
         fresh = device.polls or (self._asked[door].commanded and later)
         self._tell(door, found, fresh and self._asked[door].answered(mark))
-
-    async def reports(self) -> AsyncIterator[DoorReport]:
-        """Every report until it is closed."""
-        async for report in self._reports.read():
-            yield report
 
     async def probe(self) -> Probed:
         """Sign in over HTTP and look at each entity; no service is called."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable
 
 from pydantic import Field, model_validator
 
 from hub import (
     Block,
-    Capabilities,
     CommandFailed,
     Context,
     DoorReport,
@@ -23,23 +22,12 @@ from hub import (
     Duration,
     NotReady,
     Probed,
-    Verb,
     hookimpl,
 )
-from plugins.access_control._asked import Asked
 from plugins.access_control._ending import end
 from plugins.access_control._modbus_board import Board
-from plugins.access_control._relay import (
-    Bolt,
-    Panel,
-    Seen,
-    Wiring,
-    capabilities,
-    complete,
-    refuse,
-    unmixed,
-)
-from plugins.access_control._reports import Reports
+from plugins.access_control._relay import Panel, Seen, Wiring, complete, unmixed
+from plugins.access_control._relay_doors import RelayDoors
 
 
 class ModbusConfig(Block):
@@ -100,31 +88,14 @@ class ModbusDevice(Wiring):
         return self.pulse_coil is not None
 
 
-class ModbusDoors:
+class ModbusDoors(RelayDoors[ModbusDevice]):
     """One board and the doors on it."""
 
     def __init__(self, config: ModbusConfig, context: Context) -> None:
+        super().__init__(config.panel, config.stale_after, context)
         self._config = config
-        self._context = context
-        self._clock = context.clock
-        self._doors: dict[str, ModbusDevice] = dict(context.devices)
-        self._bolts = {door: Bolt(device) for door, device in self._doors.items()}
-        self._asked = {door: Asked() for door in self._doors}
         self._board = Board(config.host, config.port, config.unit)
         self._watch: asyncio.Task[None] | None = None
-        self._reports: Reports[DoorReport] = Reports()
-        self.lockdown_all = self._lockdown_all if self.capabilities.lockdown_native else None
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What relays can do, and what the panel behind them does."""
-        config = self._config
-        return capabilities(self._doors, config.panel, config.stale_after)
-
-    @property
-    def dropped(self) -> int:
-        """How many reports gave way to newer ones because nobody read them."""
-        return self._reports.dropped
 
     async def start(self) -> None:
         """Read every door once; raises `NotReady` when the board does not answer."""
@@ -140,61 +111,6 @@ class ModbusDoors:
         name = f"{self._context.name} poll"
         self._watch = asyncio.create_task(self._keep_reading(), name=name)
         self._reports.end_with(self._watch, f"the link to {self._board}")
-
-    async def adopt(self, devices: Mapping[str, ModbusDevice]) -> None:
-        """Serve these doors from now on; one whose device is the same does not notice."""
-        unmixed(devices)
-        fresh = [door for door, device in devices.items() if self._doors.get(door) != device]
-        self._doors = dict(devices)
-        self._bolts = {door: self._bolts.get(door) or Bolt(devices[door]) for door in devices}
-        self._asked = {door: self._asked.get(door) or Asked() for door in devices}
-        self._bolts |= {door: Bolt(devices[door]) for door in fresh}
-        self.lockdown_all = self._lockdown_all if self.capabilities.lockdown_native else None
-        if self._watch is not None:
-            with contextlib.suppress(NotReady):  # they are read once the board is back
-                await self._read_all(fresh)
-
-    async def command(self, door: str, verb: Verb, key: str) -> None:
-        """Write the relay, then read it back; the report says what was read."""
-        device = self._behind(door)
-        refuse(device, verb)
-        with self._asked[door].command():
-            if verb in ("lockdown", "lockdown_release"):
-                await self._lockdown(device, verb == "lockdown")
-            elif verb == "momentary":
-                await self._let_one_through(device)
-            elif device.coil is not None:
-                await self._board.write(device.coil, device.for_locked(verb == "lock"))
-        with contextlib.suppress(NotReady):  # it is handed over; that the line broke is told
-            await self._read(door)
-
-    async def _lockdown_all(self, engaged: bool, key: str) -> None:
-        """Start or end the lockdown of the panel behind, each relay once."""
-        if self._watch is None:
-            raise NotReady(f"{self._board} is not connected")
-        refused: CommandFailed | None = None
-        with contextlib.ExitStack() as asked:
-            for each in self._asked.values():
-                asked.enter_context(each.command())
-            for device in {device.lockdown: device for device in self._doors.values()}.values():
-                try:
-                    await self._lockdown(device, engaged)
-                except CommandFailed as error:  # one relay that stays holds no other panel
-                    refused = refused or error
-            if refused is not None:
-                raise refused
-        with contextlib.suppress(NotReady):  # it is handed over; that the line broke is told
-            await self._read_all(self._doors, asked=True)
-
-    async def refresh(self, door: str) -> None:
-        """Read the relay and the inputs of a door now."""
-        self._behind(door)
-        await self._read(door)
-
-    async def reports(self) -> AsyncIterator[DoorReport]:
-        """Every report until it is closed."""
-        async for report in self._reports.read():
-            yield report
 
     async def probe(self) -> Probed:
         """Read every door on a line of its own; no relay is moved."""
@@ -238,22 +154,35 @@ class ModbusDoors:
             raise CommandFailed(f"no relay of {self._board} belongs to {door}")
         return self._doors[door]
 
+    def _line(self, device: ModbusDevice) -> Board:
+        return self._board
+
+    async def _set(self, device: ModbusDevice, relay: int, on: bool) -> None:
+        await self._board.write(relay, on)
+
+    async def _is_on(self, device: ModbusDevice, relay: int) -> bool:
+        return await self._board.coil(relay)
+
     async def _let_one_through(self, device: ModbusDevice) -> None:
-        """Where the door is unlocked anyway there is no pulse to make: its end would lock it."""
         if device.coil is None or device.pulse_coil is None:
             return
         if await self._board.coil(device.coil) != device.for_locked(False):
             await self._board.write(device.pulse_coil, True)
 
-    async def _lockdown(self, device: ModbusDevice, engaged: bool) -> None:
-        """Set the panel's relay and read it back: a panel that was told nothing starts nothing."""
-        if device.lockdown is None:
-            return
-        on = device.for_lockdown(engaged)
-        await self._board.write(device.lockdown, on)
-        if await self._board.coil(device.lockdown) != on:
-            told = f"relay {device.lockdown} of {self._board} took the command and stays"
-            raise CommandFailed(told)
+    async def _lockdown_each(self, engaged: bool) -> None:
+        refused: CommandFailed | None = None
+        for device in {device.lockdown: device for device in self._doors.values()}.values():
+            try:
+                await self._lockdown(device, engaged)
+            except CommandFailed as error:  # one relay that stays holds no other panel
+                refused = refused or error
+        if refused is not None:
+            raise refused
+
+    async def _meet_each(self, fresh: list[str]) -> None:
+        if self._watch is not None:
+            with contextlib.suppress(NotReady):  # they are read once the board is back
+                await self._read_all(fresh)
 
     async def _keep_reading(self) -> None:
         told = False
@@ -267,13 +196,12 @@ class ModbusDoors:
                     self._lost(str(error))
                 told = True
 
+    async def _read_each(self) -> None:
+        await self._read_all(self._doors, asked=True)
+
     async def _read_all(self, doors: Iterable[str], asked: bool = False) -> None:
         for door in list(doors):
-            try:
-                await self._read(door, asked)
-            except CommandFailed as error:  # one that is ill described harms no other
-                now = self._clock.now()
-                self._reports.tell(DoorReport(door, now, "unknown", detail=str(error)))
+            await self._meet(door, asked)
 
     def _lost(self, why: str) -> None:
         for door, asked in self._asked.items():

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from pydantic import Field
@@ -30,7 +30,7 @@ from hub import (
 )
 from plugins.access_control._osdp_door import INPUTS, OsdpDevice, OsdpDoor, Panel, output_command
 from plugins.access_control._osdp_line import Address, Line
-from plugins.access_control._reports import Reports
+from plugins.access_control._reports import Reporting, Reports
 
 READY_S = 2.0  # for how long a start waits for the devices
 PROBE_S = 4.0
@@ -54,7 +54,7 @@ class OsdpConfig(Block):
     )
 
 
-class OsdpDoors:
+class OsdpDoors(Reporting[DoorReport | AccessReport]):
     """The doors whose devices are on one line."""
 
     def __init__(self, config: OsdpConfig, context: Context) -> None:
@@ -78,11 +78,6 @@ class OsdpDoors:
             stale_after_s=max(10.0, 5 * self._config.poll),
             without_position=bare,
         )
-
-    @property
-    def dropped(self) -> int:
-        """How many reports gave way to newer ones because nobody read them."""
-        return self._reports.dropped
 
     async def start(self) -> None:
         """Open the line and meet the devices; one that is away is told so, and looked for."""
@@ -125,11 +120,6 @@ class OsdpDoors:
         if not behind.panel.here:
             raise NotReady(behind.panel.why)
         self._ask(behind.panel)
-
-    async def reports(self) -> AsyncIterator[DoorReport | AccessReport]:
-        """Every report until it is closed."""
-        async for report in self._reports.read():
-            yield report
 
     async def probe(self) -> Probed:
         """Whether each device answers with its key; no relay is switched."""

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
 from hub import (
     Block,
-    Capabilities,
     CommandFailed,
     Context,
     DoorReport,
@@ -24,28 +23,19 @@ from hub import (
     Lock,
     NotReady,
     Probed,
-    Verb,
     hookimpl,
 )
-from plugins.access_control._asked import Asked
 from plugins.access_control._ending import end
-from plugins.access_control._relay import (
-    Bolt,
-    Panel,
-    Seen,
-    Wiring,
-    capabilities,
-    complete,
-    refuse,
-    unmixed,
-)
-from plugins.access_control._reports import Reports
+from plugins.access_control._relay import Panel, Seen, Wiring, complete, unmixed
+from plugins.access_control._relay_doors import RelayDoors
 from plugins.access_control._shelly_probe import probe_devices
 from plugins.access_control._shelly_rpc import Shelly
 from plugins.access_control._socket_line import Frame
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
+
+NOT_CONNECTED = "the Shelly devices are not connected"
 
 
 class ShellyConfig(Block):
@@ -109,33 +99,16 @@ class ShellyDevice(Wiring):
         return [(kind, number) for kind, number in found if number is not None]
 
 
-class ShellyDoors:
+class ShellyDoors(RelayDoors[ShellyDevice]):
     """The doors of one block, and the devices that they hang on."""
 
     def __init__(self, config: ShellyConfig, context: Context) -> None:
+        super().__init__(config.panel, config.stale_after, context)
         self._config = config
-        self._context = context
-        self._clock = context.clock
-        self._doors: dict[str, ShellyDevice] = dict(context.devices)
-        self._bolts = {door: Bolt(device) for door, device in self._doors.items()}
-        self._asked = {door: Asked() for door in self._doors}
         self._lines: dict[str, Shelly] = {}
         self._known: dict[str, dict[str, Any]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._session: ClientSession | None = None
-        self._reports: Reports[DoorReport] = Reports()
-        self.lockdown_all = self._lockdown_all if self.capabilities.lockdown_native else None
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What relays can do, and what the panel behind them does."""
-        config = self._config
-        return capabilities(self._doors, config.panel, config.stale_after)
-
-    @property
-    def dropped(self) -> int:
-        """How many reports gave way to newer ones because nobody read them."""
-        return self._reports.dropped
 
     async def start(self) -> None:
         """Reach the devices; raises `NotReady` where none of them answers."""
@@ -146,61 +119,6 @@ class ShellyDoors:
         for host in sorted({device.host for device in self._doors.values()}):
             self._reach(host, self._session)
         await self._one_is_up()
-
-    async def adopt(self, devices: Mapping[str, ShellyDevice]) -> None:
-        """Serve these doors from now on; one whose device is the same does not notice."""
-        unmixed(devices)
-        fresh = [door for door, device in devices.items() if self._doors.get(door) != device]
-        self._doors = dict(devices)
-        self._bolts = {door: self._bolts.get(door) or Bolt(devices[door]) for door in devices}
-        self._asked = {door: self._asked.get(door) or Asked() for door in devices}
-        self._bolts |= {door: Bolt(devices[door]) for door in fresh}
-        self.lockdown_all = self._lockdown_all if self.capabilities.lockdown_native else None
-        if self._session is None:
-            return
-        hosts = {device.host for device in devices.values()}
-        await end([self._tasks.pop(host) for host in self._tasks.keys() - hosts])
-        for host in sorted(hosts - self._tasks.keys()):
-            self._reach(host, self._session)
-        for door in fresh:
-            with contextlib.suppress(NotReady):  # it is met once its device is there
-                await self._meet(door)
-
-    async def command(self, door: str, verb: Verb, key: str) -> None:
-        """Set the relay, then read it back; the report says what was read."""
-        device = self._behind(door)
-        refuse(device, verb)
-        with self._asked[door].command():
-            if verb in ("lockdown", "lockdown_release"):
-                await self._lockdown(device, verb == "lockdown")
-            elif verb == "momentary":
-                await self._let_one_through(device)
-            else:
-                await self._set(device, on=device.for_locked(verb == "lock"))
-        with contextlib.suppress(NotReady):  # it is handed over; that the line broke is told
-            await self._read(door)
-
-    async def _lockdown_all(self, engaged: bool, key: str) -> None:
-        """Start or end the lockdown of the panels behind, each relay once."""
-        lines = {(each.host, each.lockdown): each for each in self._doors.values()}
-        for door in self._doors:
-            refuse(self._behind(door), "lockdown")
-        with contextlib.ExitStack() as asked:
-            for each in self._asked.values():
-                asked.enter_context(each.command())
-            await _all(self._lockdown(device, engaged) for device in lines.values())
-        with contextlib.suppress(NotReady):  # it is handed over; that a line broke is told
-            await _all(self._read(door) for door in list(self._doors))
-
-    async def refresh(self, door: str) -> None:
-        """Ask the device how its relay and inputs stand."""
-        self._behind(door)
-        await self._read(door)
-
-    async def reports(self) -> AsyncIterator[DoorReport]:
-        """Every report until it is closed."""
-        async for report in self._reports.read():
-            yield report
 
     async def probe(self) -> Probed:
         """Ask each device over HTTP who it is and how it is set; no relay is moved."""
@@ -219,18 +137,22 @@ class ShellyDoors:
         self._reports.end()
 
     def _reach(self, host: str, session: ClientSession) -> None:
-        line = self._line(host)
+        line = self._line_to(host)
         self._lines[host], self._known[host] = line, {}
         self._tasks[host] = line.keep(session, f"{self._context.name} shelly {host}")
 
-    async def _meet(self, door: str) -> None:
-        try:
-            await self._read(door, met=False)
-        except CommandFailed as error:  # one that is ill described harms no other
-            now = self._clock.now()
-            self._reports.tell(DoorReport(door, now, "unknown", detail=str(error)))
+    async def _meet_each(self, fresh: list[str]) -> None:
+        if self._session is None:
+            return
+        hosts = {device.host for device in self._doors.values()}
+        await end([self._tasks.pop(host) for host in self._tasks.keys() - hosts])
+        for host in sorted(hosts - self._tasks.keys()):
+            self._reach(host, self._session)
+        for door in fresh:
+            with contextlib.suppress(NotReady):  # it is met once its device is there
+                await self._meet(door)
 
-    def _line(self, host: str) -> Shelly:
+    def _line_to(self, host: str) -> Shelly:
         async def joined() -> None:
             for door in self._at(host):
                 await self._meet(door)
@@ -265,47 +187,50 @@ class ShellyDoors:
 
     def _behind(self, door: str) -> ShellyDevice:
         if self._session is None:
-            raise NotReady("the Shelly devices are not connected")
+            raise NotReady(NOT_CONNECTED)
         if door not in self._doors:
             raise CommandFailed(f"no Shelly of this controller belongs to {door}")
         return self._doors[door]
 
-    async def _set(self, device: ShellyDevice, on: bool, pulse: float | None = None) -> None:
-        params: dict[str, Any] = {"id": device.switch, "on": on}
-        if pulse is not None:
-            params["toggle_after"] = pulse
-        await self._lines[device.host].call("Switch.Set", params)
+    def _line(self, device: ShellyDevice) -> Shelly:
+        if (line := self._lines.get(device.host)) is None:  # not yet, or not any more
+            raise NotReady(NOT_CONNECTED)
+        return line
+
+    async def _set(self, device: ShellyDevice, relay: int, on: bool) -> None:
+        await self._line(device).call("Switch.Set", {"id": relay, "on": on})
+
+    async def _is_on(self, device: ShellyDevice, relay: int) -> bool | None:
+        status = await self._line(device).call("Switch.GetStatus", {"id": relay})
+        return _bit(status.get("output"))
 
     async def _let_one_through(self, device: ShellyDevice) -> None:
-        """A pulse that the device ends; where the door is unlocked anyway there is none to make,
-        since its end would lock it.
-        """
-        on = device.for_locked(False)
-        now = await self._lines[device.host].call("Switch.GetStatus", {"id": device.switch})
+        line, on = self._line(device), device.for_locked(False)
+        now = await line.call("Switch.GetStatus", {"id": device.switch})
         if now.get("output") is on and not _timer(now):
             return
-        await self._set(device, on, device.pulse)
+        pulse = {"id": device.switch, "on": on, "toggle_after": device.pulse}
+        await line.call("Switch.Set", pulse)
 
-    async def _lockdown(self, device: ShellyDevice, engaged: bool) -> None:
-        """Set the panel's relay and read it back: a panel that was told nothing starts nothing."""
-        line, on = self._lines[device.host], device.for_lockdown(engaged)
-        await line.call("Switch.Set", {"id": device.lockdown, "on": on})
-        status = await line.call("Switch.GetStatus", {"id": device.lockdown})
-        if status.get("output") is not on:
-            raise CommandFailed(f"relay {device.lockdown} of {line} took the command and stays")
+    async def _lockdown_each(self, engaged: bool) -> None:
+        panels = {(each.host, each.lockdown): each for each in self._doors.values()}
+        await _all(self._lockdown(device, engaged) for device in panels.values())
 
-    async def _read(self, door: str, met: bool = True) -> None:
-        """Ask and report; what the device says when it is `met` first was not asked for."""
+    async def _read_each(self) -> None:
+        await _all(self._meet(door, asked=True) for door in list(self._doors))
+
+    async def _read(self, door: str, asked: bool = True) -> None:
+        """Ask and report; what the device says when it is first met was not `asked` for."""
         if door not in self._doors:
             return
         device, mark = self._doors[door], self._asked[door].question()
         for kind, number in device.components():
             method = f"{kind.capitalize()}.GetStatus"
-            status = await self._lines[device.host].call(method, {"id": number})
+            status = await self._line(device).call(method, {"id": number})
             if self._doors.get(door) is not device:
                 return  # it went, or hangs elsewhere now
             self._known[device.host][f"{kind}:{number}"] = status
-        self._tell(door, met and self._asked[door].answered(mark))
+        self._tell(door, asked and self._asked[door].answered(mark))
 
     def _notified(self, host: str, params: Frame) -> None:
         """Lay what changed over what is known, and report the doors that it concerns."""

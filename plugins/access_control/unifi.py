@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from typing import Any
 
 from hub import (
@@ -29,7 +29,7 @@ from hub import (
 )
 from plugins.access_control._backoff import pause
 from plugins.access_control._ending import end
-from plugins.access_control._reports import Reports
+from plugins.access_control._reports import Reporting, Reports
 from plugins.access_control._unifi_api import Console, Emergency, Refusal, Standing, messages
 from plugins.access_control._unifi_config import UnifiConfig, UnifiDevice
 from plugins.access_control._unifi_words import LOCKS, POSITIONS, pushed_accesses, pushed_state
@@ -42,7 +42,7 @@ NO_RULE_YET = "the console has not taken up the lockdown yet"
 PERMISSIONS = "give the token the permissions view:space, edit:space and view:device"
 
 
-class UnifiDoors:
+class UnifiDoors(Reporting[DoorReport | AccessReport]):
     """The doors of one console."""
 
     def __init__(self, config: UnifiConfig, context: Context) -> None:
@@ -77,11 +77,6 @@ class UnifiDoors:
             has_position=len(bare) < len(self._devices),
             without_position=bare,
         )
-
-    @property
-    def dropped(self) -> int:
-        """How many reports gave way to newer ones because nobody read them."""
-        return self._reports.dropped
 
     async def start(self) -> None:
         """Read every door once; raises `NotReady` where the console does not let us."""
@@ -143,11 +138,6 @@ class UnifiDoors:
         self._behind(door)
         self._asked(door)
         await self._read()
-
-    async def reports(self) -> AsyncIterator[DoorReport | AccessReport]:
-        """Every report until it is closed."""
-        async for report in self._reports.read():
-            yield report
 
     async def probe(self) -> Probed:
         """Whether the console lets us in and knows the doors; none is moved."""

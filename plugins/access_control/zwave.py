@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -33,7 +33,7 @@ from hub import (
 from plugins.access_control._asked import Asked
 from plugins.access_control._backoff import pause
 from plugins.access_control._ending import end
-from plugins.access_control._reports import Reports
+from plugins.access_control._reports import Reporting, Reports
 from plugins.access_control._zwave_lock import (
     DOOR_LOCK,
     SECURED,
@@ -86,7 +86,7 @@ class ZwaveDevice(Block):
     )
 
 
-class ZwaveDoors:
+class ZwaveDoors(Reporting[DoorReport | AccessReport]):
     """The locks behind one server."""
 
     def __init__(self, config: ZwaveConfig, context: Context) -> None:
@@ -116,11 +116,6 @@ class ZwaveDoors:
             stale_after_s=3 * self._ask_every,
             without_position=frozenset(door for door, device in devices if not device.contact),
         )
-
-    @property
-    def dropped(self) -> int:
-        """How many reports gave way to newer ones because nobody read them."""
-        return self._reports.dropped
 
     async def start(self) -> None:
         """Join the server; raises `NotReady` where it is not there."""
@@ -157,11 +152,6 @@ class ZwaveDoors:
         busy = now < self._busy_until.get(door, 0.0)
         if busy or now - self._last_ask.get(door, -self._ask_every) >= self._ask_every:
             await self._ask(door)
-
-    async def reports(self) -> AsyncIterator[DoorReport | AccessReport]:
-        """Every report until it is closed."""
-        async for report in self._reports.read():
-            yield report
 
     async def probe(self) -> Probed:
         """Whether the server is there and knows the locks; none is moved, none is asked."""

@@ -1,11 +1,27 @@
-"""Hearing what a controller reports, with a deadline."""
+"""Scenarios of a controller on a clock of their own, and hearing what it reports in time."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from hub import DoorReport
+from hub import Clock, DoorReport, SystemClock
+from hub.testing import AccessControllerContract, FakeClock
+
+
+class ScenarioContract(AccessControllerContract):
+    """The promises of an access controller, and scenarios of the driver's own."""
+
+    time: FakeClock | None = None
+
+    def clock(self) -> Clock:
+        return self.time or SystemClock()
+
+    def go(self, scenario: Any, **doors: Any) -> None:
+        """Run a scenario with a fake clock, and other doors where some are given."""
+        self.time = FakeClock()
+        self.doors = doors or type(self).doors  # type: ignore[misc]
+        self.run(scenario)
 
 
 class Heard:
@@ -19,13 +35,17 @@ class Heard:
         async for report in instance.reports():
             self.heard.append(report)
 
-    async def until(self, wanted: Any) -> DoorReport:
-        """The first report that is wanted, from now on or before."""
+    async def until(self, wanted: Any, time: FakeClock | None = None) -> DoorReport:
+        """The first report that is wanted, from now on or before; `time` goes on meanwhile, for
+        whoever tries again later.
+        """
         async with asyncio.timeout(10):
             while True:
                 for report in self.heard:
                     if wanted(report):
                         return report
+                if time is not None:
+                    await time.advance(0.5)
                 await asyncio.sleep(0.005)
 
     async def __aenter__(self) -> Heard:

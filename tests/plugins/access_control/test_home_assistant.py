@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hub import Clock, CommandFailed, NotReady, SystemClock
-from hub.testing import AccessControllerContract, CabledDevice, FakeClock, Trial
+from hub import CommandFailed, NotReady
+from hub.testing import CabledDevice, Trial
 from plugins.access_control import home_assistant
 from plugins.access_control.home_assistant import HomeAssistantDevice
-from tests.plugins.access_control.controllers import answer, listening
+from tests.plugins.access_control.controllers import ScenarioContract, answer, listening
 from tests.plugins.access_control.home_assistant_server import HomeAssistantServer
 
 TOKEN = "eyJhbGciOi.long-lived"
@@ -54,7 +54,7 @@ class HomeOnCable(CabledDevice):
                 await asyncio.sleep(0)
 
 
-class TestHomeAssistant(AccessControllerContract):
+class TestHomeAssistant(ScenarioContract):
     """The promises of an access controller, on a lock that is asked and a contact."""
 
     driver = home_assistant.vestibule_access_control()[0]
@@ -62,16 +62,6 @@ class TestHomeAssistant(AccessControllerContract):
     doors: ClassVar[dict[str, dict[str, Any]]] = {
         "main": {"entity": FRONT, "contact": CONTACT, "polls": True}
     }
-    time: FakeClock | None = None
-
-    def clock(self) -> Clock:
-        return self.time or SystemClock()
-
-    def go(self, scenario: Any, **doors: Any) -> None:
-        """Run a scenario with a fake clock, and other doors where some are given."""
-        self.time = FakeClock()
-        self.doors = doors or type(self).doors  # type: ignore[misc]
-        self.run(scenario)
 
     def test_what_the_lock_tells_after_the_command_confirms_it(self) -> None:
         """Each verb is its service, and the state that was written since answers it."""
@@ -223,8 +213,7 @@ class TestHomeAssistant(AccessControllerContract):
                 await home(trial).reboot()
                 await heard.until(lambda each: "no link to Home Assistant" in each.detail)
                 heard.heard.clear()
-                await self.time.advance(10)
-                await heard.until(lambda each: "does not reach the lock" in each.detail)
+                await heard.until(lambda each: "does not reach the lock" in each.detail, self.time)
                 home(trial).write(FRONT, "locked")
                 assert not (await heard.until(lambda each: each.lock == "locked")).answers
 

@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import pytest
 
-from hub import Clock, CommandFailed, NotReady, SystemClock
-from hub.testing import AccessControllerContract, CabledDevice, FakeClock, Trial
+from hub import CommandFailed, NotReady
+from hub.testing import CabledDevice, Trial
 from plugins.access_control import modbus
 from plugins.access_control.modbus import ModbusDevice as Wired
-from tests.plugins.access_control.controllers import answer, listening
+from tests.plugins.access_control.controllers import ScenarioContract, answer, listening
 from tests.plugins.access_control.modbus_board import READ_COILS, WRITE_COIL, ModbusBoard
 
 
@@ -40,7 +40,7 @@ class BoardOnCable(CabledDevice):
         self.board.faults.add("lie")
 
 
-class TestModbus(AccessControllerContract):
+class TestModbus(ScenarioContract):
     """The promises of an access controller, on a magnet with contact and a strike with a bolt."""
 
     driver = modbus.vestibule_access_control()[0]
@@ -49,16 +49,6 @@ class TestModbus(AccessControllerContract):
         "main": {"coil": 0, "energised": "locked", "contact": 0},
         "yard": {"coil": 1, "energised": "unlocked"},
     }
-    time: FakeClock | None = None
-
-    def clock(self) -> Clock:
-        return self.time or SystemClock()
-
-    def go(self, scenario: Any, **doors: Any) -> None:
-        """Run a scenario with a fake clock, and other doors where some are given."""
-        self.time = FakeClock()
-        self.doors = doors or type(self).doors  # type: ignore[misc]
-        self.run(scenario)
 
     @pytest.mark.parametrize(
         ("energised", "verb", "on", "lock"),
@@ -189,14 +179,13 @@ class TestModbus(AccessControllerContract):
             assert self.time is not None
             async with self.started(trial) as instance, listening(instance) as heard:
                 board(trial).faults.add("drop")
-                with pytest.raises(NotReady, match=r"does not answer within 0\.15 s"):
-                    await instance.command("main", "lock", "key")
-                await self.time.advance(1)
-                await heard.until(lambda each: not each.online)
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr("plugins.access_control._modbus_board.ANSWER_S", 0.15)
+                    with pytest.raises(NotReady, match=r"does not answer within 0\.15 s"):
+                        await instance.command("main", "lock", "key")
+                    await heard.until(lambda each: not each.online, self.time)
 
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("plugins.access_control._modbus_board.ANSWER_S", 0.15)
-            self.go(scenario)
+        self.go(scenario)
 
     def test_a_reboot_shows_the_relays_as_they_fell(self) -> None:
         """After a power cut of the board the next poll says unlocked, as no answer."""
@@ -208,8 +197,9 @@ class TestModbus(AccessControllerContract):
                 await heard.until(lambda each: each.lock == "locked")
                 heard.heard.clear()
                 board(trial).reboot()
-                await self.time.advance(1)
-                await heard.until(lambda each: (each.door, each.lock) == ("main", "unlocked"))
+                await heard.until(
+                    lambda each: (each.door, each.lock) == ("main", "unlocked"), self.time
+                )
 
         self.go(scenario)
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
-from hub import Clock, CommandFailed, NotReady, SystemClock
-from hub.testing import AccessControllerContract, CabledDevice, FakeClock, Trial
+from hub import CommandFailed, NotReady
+from hub.testing import CabledDevice, Trial
 from plugins.access_control import shelly
 from plugins.access_control.shelly import ShellyDevice as Wired
-from tests.plugins.access_control.controllers import answer, listening
+from tests.plugins.access_control.controllers import ScenarioContract, answer, listening
 from tests.plugins.access_control.shelly_device import ShellyDevice
 
 PASSWORD = "correct horse"
@@ -47,7 +48,7 @@ class ShellyOnCable(CabledDevice):
         await self.shelly.flood(0, count)
 
 
-class TestShelly(AccessControllerContract):
+class TestShelly(ScenarioContract):
     """The promises of an access controller, on a magnet with contact and a strike with a bolt."""
 
     driver = shelly.vestibule_access_control()[0]
@@ -56,10 +57,6 @@ class TestShelly(AccessControllerContract):
         "main": {"energised": "locked", "contact": 0},
         "yard": {"switch": 1, "energised": "unlocked", "bolt": 1, "bolted_when": "off"},
     }
-    time: FakeClock | None = None
-
-    def clock(self) -> Clock:
-        return self.time or SystemClock()
 
     def devices(self, device: Any) -> Any:
         host = f"127.0.0.1:{device.port}"
@@ -67,12 +64,6 @@ class TestShelly(AccessControllerContract):
             door: Wired.model_validate({"host": host, **block})
             for door, block in self.doors.items()
         }
-
-    def go(self, scenario: Any, **doors: Any) -> None:
-        """Run a scenario with a fake clock, and other doors where some are given."""
-        self.time = FakeClock()
-        self.doors = doors or type(self).doors  # type: ignore[misc]
-        self.run(scenario)
 
     @pytest.mark.parametrize(
         ("energised", "verb", "on", "lock"),
@@ -224,8 +215,7 @@ class TestShelly(AccessControllerContract):
                 await device(trial).reboot()
                 away = await heard.until(lambda report: not report.online)
                 assert "hung up" in away.detail
-                await self.time.advance(10)
-                back = await heard.until(lambda report: report.lock == "unlocked")
+                back = await heard.until(lambda report: report.lock == "unlocked", self.time)
                 assert not back.answers
 
         self.go(scenario)
@@ -236,15 +226,12 @@ class TestShelly(AccessControllerContract):
         async def scenario(trial: Trial) -> None:
             async with self.started(trial) as instance:
                 device(trial).faults.add("drop")
-                with pytest.raises(NotReady, match=r"does not answer within 0\.2 s"):
-                    await instance.command("main", "lock", "key")
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr("plugins.access_control._socket_line.ANSWER_S", 0.2)
+                    with pytest.raises(NotReady, match=r"does not answer within 0\.2 s"):
+                        await instance.command("main", "lock", "key")
 
-        patch = pytest.MonkeyPatch()
-        patch.setattr("plugins.access_control._socket_line.ANSWER_S", 0.2)
-        try:
-            self.go(scenario)
-        finally:
-            patch.undo()
+        self.go(scenario)
 
     def test_a_device_that_freezes_is_told(self) -> None:
         """One whose line stands and that answers not even a ping is offline, with words."""
@@ -377,6 +364,23 @@ class TestShelly(AccessControllerContract):
         panel = {"switch": None, "lockdown": 3}
         self.go(scenario, gone={**panel, "host": "127.0.0.1:9"}, told=panel)
 
+    def test_a_contact_that_is_not_there_fails_no_lockdown(self) -> None:
+        """The relays were set: the door that cannot be read is unknown, and nothing has failed."""
+
+        async def scenario(trial: Trial) -> None:
+            async with self.started(trial) as instance, listening(instance) as heard:
+                await heard.until(lambda report: report.door == "ill")
+                heard.heard.clear()
+                await instance.lockdown_all(True, "key")
+                assert device(trial).outputs[3] is True
+                report = await heard.until(lambda report: report.door == "ill")
+                assert report.lock == "unknown"
+                assert "refused Input.GetStatus" in report.detail
+                await heard.until(lambda report: report.door == "told" and report.answers)
+
+        panel = {"switch": None, "lockdown": 3}
+        self.go(scenario, ill={**panel, "contact": 199}, told={**panel, "bolt": 5})
+
     def test_doors_of_a_panel_are_not_mixed_with_others(self) -> None:
         """A lockdown would be asked of doors that have none: it says how to part them."""
 
@@ -408,6 +412,20 @@ class TestShelly(AccessControllerContract):
                 await instance.adopt({})
                 with pytest.raises(CommandFailed):
                     await instance.command("main", "lock", "key")
+
+        self.go(scenario)
+
+    def test_a_command_comes_before_its_device_is_reached(self) -> None:
+        """A door that is just being adopted took nothing yet: NotReady, to be tried again."""
+
+        async def scenario(trial: Trial) -> None:
+            async with self.started(trial) as instance:
+                gone = Wired.model_validate({"host": "127.0.0.1:9", "energised": "locked"})
+                adopting = asyncio.create_task(instance.adopt({"gone": gone}))
+                await asyncio.sleep(0)
+                with pytest.raises(NotReady, match="the Shelly devices are not connected"):
+                    await instance.command("gone", "lock", "key")
+                await adopting
 
         self.go(scenario)
 
