@@ -272,6 +272,7 @@ async def test_a_house_is_discovered_and_followed() -> None:
         there.house.seen_doors = []
         await there.until(config, lambda payload: payload == "")
         await there.client.publish("vestibule/door/main/set", "LOCK", qos=1)
+        await there.until("vestibule/door/main/set", lambda said: said == "LOCK")
         await there.house.clock.advance(2.0)
         assert (there.house.asked, status.counts["commands"]) == ([], 0)
 
@@ -281,7 +282,7 @@ async def test_what_an_earlier_run_left_behind_is_taken_back() -> None:
     async with published() as (there, _):
         mine = "homeassistant/sensor/vestibule/door_old_state/config"
         other = "homeassistant/sensor/other/door_old_state/config"
-        for topic in (mine, other):
+        for topic in (other, mine):  # when mine has gone, the other was looked at as well
             await there.client.publish(topic, "{}", qos=1, retain=True)
         await there.until(mine, lambda payload: payload == "")
         assert there.heard[other] == {}

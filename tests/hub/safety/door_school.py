@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from safety_school import EVENING, SCHOOL, until
+from safety_school import EVENING, SCHOOL, rests, until
 from sqlalchemy import select
 
 from hub import AccessReport, Capabilities, DoorReport, NotReady
@@ -110,6 +110,7 @@ class DoorSchool:
         self.performer = Performer(self.intake, self.doors, {})
         self.keeper: Keeper
         self._tasks: list[asyncio.Task[Any]] = []
+        self._acting: list[asyncio.Task[Any]] = []
 
     async def start(self) -> None:
         """Bring it up as the hub does."""
@@ -117,9 +118,10 @@ class DoorSchool:
         for name, controller in self.locks.items():
             self.doors.attach(name, controller)
         self.keeper = await Keeper.load(self.intake, self.doors)
-        works = [self.doors.keep_fresh(), self.performer.run(), *map(self.doors.watch, self.locks)]
-        works += [work() for work in self.keeper.tasks().values()]
-        self._tasks = [asyncio.create_task(work) for work in works]
+        acting = [self.performer.run(), *(work() for work in self.keeper.tasks().values())]
+        self._acting = [asyncio.create_task(work) for work in acting]
+        works = [self.doors.keep_fresh(), *map(self.doors.watch, self.locks)]
+        self._tasks = [*(asyncio.create_task(work) for work in works), *self._acting]
         await self.settle()
 
     async def stop(self) -> None:
@@ -176,7 +178,8 @@ class DoorSchool:
         due = await self.journal.read(lambda c: outbox.due(c, self.clock.now()))
         started = {row.id for row in due if row.started is not None}
         waiting = self.doors.counts()["events_waiting"]
-        return not waiting and len(started) == len(due) and not self._steps_due()
+        resting = all(map(rests, self._acting))
+        return not waiting and len(started) == len(due) and resting and not self._steps_due()
 
     def _steps_due(self) -> bool:
         return bool(self.keeper._wanted.is_set() or self.journal.queue()["waiting"])

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import CoroutineType
 from typing import Any
 
 from hub.bus import Bus
@@ -211,8 +212,14 @@ class School:
             await until(self._idle)
 
     async def _idle(self) -> bool:
+        if not self._performer_rests():
+            return False
         waiting = await self.journal.read(lambda c: outbox.due(c, self.clock.now()))
-        return not waiting and not self.performer.queue()["running"]
+        running = self.performer.queue()["running"]
+        return not waiting and not running and self._performer_rests()
+
+    def _performer_rests(self) -> bool:
+        return self._task is None or (rests(self._task) and not self.performer._wanted.is_set())
 
     async def _pending(self, wanted: int) -> bool:
         return (await self.intake.counts())["actions"]["pending"] == wanted
@@ -245,6 +252,18 @@ async def school(
         await house.stop()
         await house.unfollow()
         await house.journal.close()
+
+
+def rests(task: asyncio.Task[Any]) -> bool:
+    """Whether a performer or keeper has seen to what is due and waits for word or for time to
+    pass. While it still reads what was due a moment ago, time must stand still for it.
+    """
+    part: Any = task.get_coro()
+    while isinstance(part, CoroutineType):
+        if part.__name__ in ("_rest", "_sleep_until"):
+            return True
+        part = part.cr_await
+    return task.done()
 
 
 async def until(condition: Callable[[], Any], seconds: float = 20.0) -> None:

@@ -247,6 +247,7 @@ async def test_a_message_without_does_starts_nothing(tmp_path: Path) -> None:
     """What other systems report remains a report."""
     async with protocol_school(tmp_path, inbound=FOB) as (house, room):
         assert await room.take(report(house, "eye", place="gym"))
+        await house.settled()
         assert (await room.view())["in_force"] == []
         assert house.doors.asked == []
 

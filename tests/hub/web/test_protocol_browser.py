@@ -66,6 +66,12 @@ async def typed(tab: Page, name: str) -> None:
     await tab.keyboard.press("Enter")
 
 
+async def stand_still(tab: Page) -> None:
+    """From now on time passes on the page only where the test lets it, however long that takes."""
+    now: float = await tab.evaluate("Date.now()")
+    await tab.clock.pause_at(now / 1000 + 5)
+
+
 async def centre(target: Locator) -> tuple[float, float]:
     """The middle of something on the page."""
     await target.scroll_into_view_if_needed()
@@ -85,6 +91,7 @@ async def test_holding_starts_it_once_and_every_page_says_so(console: Console) -
         await shoot(tab, "protocols-desk-light")
         await tab.locator("#help-text").focus()
         await tab.mouse.move(*await centre(button(tab, "Lockdown")))
+        await stand_still(tab)
         await tab.mouse.down()
         await expect(button(tab, "Lockdown")).to_contain_text("Keep holding")
         await tab.clock.run_for(700)
@@ -93,6 +100,7 @@ async def test_holding_starts_it_once_and_every_page_says_so(console: Console) -
         assert console.house.protocols.starts == []
         await elsewhere.clock.run_for(1000)  # a page asks for itself once a second at most
         await tab.clock.run_for(800)
+        await tab.clock.resume()
         await tab.wait_for_url("**/protocols/*")
         await tab.mouse.up()
         await expect(tab.locator("h1")).to_have_text("Lockdown")
@@ -114,6 +122,7 @@ async def test_letting_go_sliding_off_scrolling_and_a_second_finger_cancel(
         await tab.goto(f"{console.base}/protocols")
         at = await centre(button(tab, "Lockdown"))
         said = tab.locator("#hold-note")
+        await stand_still(tab)
 
         async def hold() -> None:
             await tab.evaluate("document.querySelector('#hold-note span').textContent = ''")

@@ -140,6 +140,10 @@ class Listener:
 
         return await until(found)
 
+    def forget(self, report):
+        """All that was heard up to this report, and nothing that came after it."""
+        del self.heard[: self.heard.index(report) + 1]
+
     def done(self):
         """Whether the controller ended its reports."""
         return self._task.done()

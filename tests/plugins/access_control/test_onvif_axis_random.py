@@ -108,7 +108,7 @@ async def as_it_is(site):
                 return report.lock != "locked" or site.machine().bolt == "Locked"
         return True
 
-    await until(agrees, 5.0)
+    await until(agrees)
 
 
 @pytest.fixture(params=["onvif", "axis"])

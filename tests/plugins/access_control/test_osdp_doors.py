@@ -271,8 +271,7 @@ async def test_a_reset_device_is_back_within_moments(reader):
         listener.heard.clear()
         reader.power_off()
         reader.power_on()
-        await listener.hears(online=False)
-        listener.heard.clear()
+        listener.forget(await listener.hears(online=False))
         await listener.hears(online=True)
         assert (await answer(doors, listener)).lock == "locked"
 
@@ -315,20 +314,21 @@ async def test_a_failure_of_the_library_is_told_and_begun_afresh(reader, monkeyp
 
 async def test_another_key_is_told_from_a_dead_device(reader, monkeypatch):
     """A device with another key answers, and is not believed; nothing is sent to it."""
-    monkeypatch.setattr("plugins.access_control.osdp.PROBE_S", 0.5)
+    monkeypatch.setattr("plugins.access_control.osdp.PROBE_S", 1.5)
     monkeypatch.setattr("plugins.access_control.osdp.READY_S", 0.3)
     monkeypatch.setattr(_osdp_line, "RETRY_S", 0.2)
     wrong = built(reader, scbk="00" * 16)
     await wrong.start()
     listener = Listener(wrong)
-    away = await listener.hears(online=False)
-    assert away.detail == "the device at address 5 answers, but not with this `scbk`"
+    words = "the device at address 5 answers, but not with this `scbk`"
+    await listener.hears(online=False, detail=words)
     with pytest.raises(NotReady, match="scbk"):
         await wrong.command("main", "unlock", "k")
     await listener.stop()
     await wrong.close()
     said = await built(reader, scbk="00" * 16).probe()
     assert (said.works, "key" in said.remedy) == (False, True)
+    monkeypatch.setattr("plugins.access_control.osdp.PROBE_S", 0.5)
     reader.faults.add("mute")
     said = await built(reader).probe()
     assert (said.works, "wiring" in said.remedy) == (False, True)

@@ -299,8 +299,8 @@ async def test_a_door_whose_hub_is_away_is_offline_whatever_the_console_remember
         console.doors["front-1"].online = True
         await console.push("access.data.v2.device.update", {"id": "hub-front-1", "online": True})
         await listener.hears(door="main", online=True, lock="locked")
-        await console.push_state("front-1", is_unavailable=True)
         listener.heard.clear()
+        await console.push_state("front-1", is_unavailable=True)
         await listener.hears(door="main", online=False)
 
 
@@ -324,9 +324,10 @@ async def test_a_reboot_is_told_and_forgotten(console):
             await doors.command("main", "lock", "k")
         listener.heard.clear()
         await console.start(console.port)
-        while not console.lines:
-            await doors._clock.advance(1)
-            await asyncio.sleep(0.01)
+        async with asyncio.timeout(10):
+            while not console.lines:
+                await doors._clock.advance(1)
+                await asyncio.sleep(0.01)
         await listener.hears(door="main", online=True, lock="locked")
         listener.heard.clear()
         await console.push_state("front-1", dps="open")
