@@ -123,22 +123,40 @@ async def tab(house, base, service):
         await chromium.close()
 
 
+COUNTING = """() => {
+    if ("shown" in self) return self.shown;
+    const show = self.registration.showNotification.bind(self.registration);
+    self.shown = 0;
+    self.registration.showNotification = async (...said) => { await show(...said); self.shown++; };
+    return 0;
+}"""
+
+
 async def delivered(tab, base, told):
-    """Hand a message to the real worker, as the browser's push service does."""
+    """Hand a message to the real worker, as the browser's push service does, and wait until the
+    worker has shown something. Who asks Chromium for its notifications while it is about to show
+    one takes that one away.
+    """
     devtools = await tab.context.new_cdp_session(tab)
-    found = []
-    devtools.on(
-        "ServiceWorker.workerRegistrationUpdated", lambda e: found.extend(e["registrations"])
-    )
+    working = asyncio.get_running_loop().create_future()
+
+    def seen(event):
+        for version in event["versions"]:
+            if version["status"] == "activated" and not working.done():
+                working.set_result(version["registrationId"])
+
+    devtools.on("ServiceWorker.workerVersionUpdated", seen)
     await devtools.send("ServiceWorker.enable")
     async with asyncio.timeout(30):
-        while not found:
+        registration = await working
+        (worker,) = tab.context.service_workers
+        before = await worker.evaluate(COUNTING)
+        await devtools.send(
+            "ServiceWorker.deliverPushMessage",
+            {"origin": base, "registrationId": registration, "data": json.dumps(told)},
+        )
+        while await worker.evaluate(COUNTING) == before:
             await asyncio.sleep(0.02)
-    await devtools.send(
-        "ServiceWorker.deliverPushMessage",
-        {"origin": base, "registrationId": found[0]["registrationId"], "data": json.dumps(told)},
-    )
-    await devtools.detach()
 
 
 SHOWN = """async () => (await (await navigator.serviceWorker.ready).getNotifications())
