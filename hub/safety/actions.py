@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 
@@ -124,6 +125,7 @@ class Performer:
         try:
             await self._intake.decide(Decider.recover)
             self._ahead = self._wall_ahead()
+            self._intake.on_begun = self._go_on
             while True:
                 self._wanted.clear()
                 try:
@@ -134,6 +136,7 @@ class Performer:
                 else:
                     await self._rest(next_due)
         finally:
+            self._intake.on_begun = None
             await self._leave()
 
     def _wall_ahead(self) -> float:
@@ -165,14 +168,21 @@ class Performer:
         now = self._clock.now()
         journal = self._intake.journal
         for action in await journal.read(lambda c: outbox.due(c, now)):
-            if action.id not in self._running and self._has_room(action):
-                task = asyncio.create_task(
-                    self._perform(action), name=f"action {action.lane} {action.key}"
-                )
-                self._running[action.id] = (action, task)
-                task.add_done_callback(partial(self._done, action.id))
+            # What is marked as begun is under way, or about to be handed over as such.
+            if action.started is None and action.id not in self._running and self._has_room(action):
+                self._run(action, self._perform(action))
         later = await journal.read(lambda c: outbox.next_due(c, now))
         return await self._fall_back(later)
+
+    def _go_on(self, begun: Sequence[ActionRow]) -> None:
+        """Carry out commands that the transaction which wanted them has marked as begun."""
+        for action in begun:
+            self._run(action, self._attempt(action))
+
+    def _run(self, action: ActionRow, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name=f"action {action.lane} {action.key}")
+        self._running[action.id] = (action, task)
+        task.add_done_callback(partial(self._done, action.id))
 
     async def _fall_back(self, later: str | None) -> str | None:
         """Let what nobody takes go another way; returns when to look again at the latest."""
@@ -225,22 +235,27 @@ class Performer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _perform(self, waiting: ActionRow) -> None:
-        """One attempt at one action, from its mark to its outcome."""
+        """One attempt at one action, from its mark to its outcome, where it is due still."""
         try:
             begun = await self._decide(waiting, lambda d: d.begin(waiting.id))
         except StateError as error:
             log.error("an action waits for the journal", key=waiting.key, error=str(error))
             await self._clock.sleep(WRITE_AGAIN_S)
             return
-        if (action := begun.action) is None:
-            return
+        if begun.action is not None:
+            await self._attempt(begun.action, begun.earlier, begun.picture)
+
+    async def _attempt(
+        self, action: ActionRow, earlier: Sequence[Mapping[str, str]] = (), picture: str = ""
+    ) -> None:
+        """What comes after the mark."""
         self.attempts += 1
         result = await (
             self._door(action)
             if action.kind == "door"
             else hand_over(self.listener, self._deadlines, action)
             if action.kind == "heartbeat"
-            else self._telling.tell(action, begun.earlier, begun.picture)
+            else self._telling.tell(action, earlier, picture)
         )
         result = self._clean(result)
         while True:

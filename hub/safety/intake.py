@@ -32,6 +32,7 @@ from hub.safety.incidents import cases
 from hub.safety.incidents import rows as incidents
 from hub.safety.incidents.rows import IncidentRow
 from hub.safety.notices import receipts
+from hub.safety.outbox import ActionRow
 from hub.safety.words import Words
 from hub.secrets import Secrets
 from hub.storage import eventlog
@@ -69,6 +70,8 @@ class Intake:
     also for what was journaled shortly before it ran.
     `on_request` hears what was last asked of a door whenever that, or its outcome, changes;
     `on_doors`, which may be set later, what each transaction did, before anything is performed.
+    `on_begun`, set by who performs for as long as they do, gets the door commands whose attempt
+    began with the transaction that wanted them.
     """
 
     def __init__(
@@ -92,6 +95,7 @@ class Intake:
         self.repeated = 0
         self.on_intentions: Callable[[], None] = _nothing
         self.on_doors: Callable[[Decision], None] = _no_doors
+        self.on_begun: Callable[[Sequence[ActionRow]], None] | None = None
         self._public = public
         self._charter = Charter.of(config, campus, public)
         self._urgent = urgent_types(config)
@@ -215,6 +219,8 @@ class Intake:
             except Exception:
                 self._charter.memory.stale = True
                 raise
+            if self.on_begun is not None:
+                decider.begin_asked()
             return decider.decision
 
         return await self.journal.write(transaction, after=self._tell, urgent=urgent)
@@ -310,6 +316,8 @@ class Intake:
         for door, request in decision.requests:
             self._on_request(door, request)
         self.on_doors(decision)
+        if decision.begun and self.on_begun is not None:
+            self.on_begun(decision.begun)
         if decision.intentions:
             self.on_intentions()
         if decision.opened:

@@ -41,11 +41,26 @@ _BEGIN = (
     )
     .values(started=bindparam("now"), attempts=actions.c.attempts + 1)
 )
+_BEGIN_NEW = (
+    update(actions)
+    .where(actions.c.key == bindparam("by_key"), actions.c.state == "pending")
+    .values(started=bindparam("now"), attempts=actions.c.attempts + 1)
+    .returning(actions)
+)
 _SETTLE = (
     update(actions)
     .where(actions.c.id == bindparam("action"), actions.c.state == "pending")
     .values(state=bindparam("as"), detail=bindparam("said"), finished=bindparam("now"))
 )
+_BY_KEY = select(actions).where(actions.c.key == bindparam("key"))
+_PENDING_COMMANDS = select(actions).where(
+    actions.c.lane == bindparam("lane"), actions.c.state == "pending"
+)
+_OF_ALERT = select(actions).where(actions.c.alert == bindparam("alert"), NOTICE)
+_PENDING_NOTICES = _OF_ALERT.where(actions.c.state == "pending")
+_KNOWN = or_(actions.c.attempts > 0, actions.c.stop.startswith(IN_DIGEST))
+_TOLD = _OF_ALERT.where(_KNOWN).order_by(actions.c.id)
+_TOLD_OR_WAITING = _OF_ALERT.where(or_(_KNOWN, actions.c.state == "pending")).order_by(actions.c.id)
 _EARLIER = select(
     *(actions.c[name] for name in ("id", "key", "kind", "target", "attempts", "state")),
     func.json_extract(actions.c.payload, "$.time").label("time"),
@@ -143,6 +158,11 @@ def begin(connection: Connection, action: int, now: datetime) -> ActionRow | Non
     """Mark an attempt as started, before anything acts; None when it is no longer due."""
     changed = connection.execute(_BEGIN, {"action": action, "now": iso(now)})
     return row(connection, action) if changed.rowcount else None
+
+
+def begin_new(connection: Connection, key: str, now: datetime) -> ActionRow | None:
+    """The same for an action that this transaction has written; None when it has ended already."""
+    return connection.execute(_BEGIN_NEW, {"by_key": key, "now": iso(now)}).first()
 
 
 def postpone(connection: Connection, action: int, until: datetime, detail: str) -> bool:
@@ -259,20 +279,12 @@ def stop(
 
 def pending_notices(connection: Connection, alert: str) -> list[ActionRow]:
     """Notices of an alert that have not ended."""
-    return list(
-        connection.execute(
-            select(actions).where(actions.c.alert == alert, NOTICE, actions.c.state == "pending")
-        )
-    )
+    return list(connection.execute(_PENDING_NOTICES, {"alert": alert}))
 
 
 def pending_commands(connection: Connection, door: str) -> list[ActionRow]:
     """Commands to a door that have not ended."""
-    return list(
-        connection.execute(
-            select(actions).where(actions.c.lane == f"door/{door}", actions.c.state == "pending")
-        )
-    )
+    return list(connection.execute(_PENDING_COMMANDS, {"lane": f"door/{door}"}))
 
 
 def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> list[ActionRow]:
@@ -280,14 +292,8 @@ def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> lis
     an attempt was made and may have arrived, or it went into a digest; `or_waiting` adds those who
     were still to be told.
     """
-    known = or_(actions.c.attempts > 0, actions.c.stop.startswith(IN_DIGEST))
-    if or_waiting:
-        known = or_(known, actions.c.state == "pending")
-    rows = connection.execute(
-        select(actions).where(actions.c.alert == alert, NOTICE, known).order_by(actions.c.id)
-    )
     first: dict[str, ActionRow] = {}
-    for notice in rows:
+    for notice in connection.execute(_TOLD_OR_WAITING if or_waiting else _TOLD, {"alert": alert}):
         first.setdefault(notice.lane, notice)
     return list(first.values())
 
@@ -299,7 +305,7 @@ def row(connection: Connection, action: int) -> ActionRow:
 
 def by_key(connection: Connection, key: str) -> ActionRow:
     """One action by its key."""
-    return connection.execute(select(actions).where(actions.c.key == key)).one()
+    return connection.execute(_BY_KEY, {"key": key}).one()
 
 
 def earlier(connection: Connection, action: ActionRow) -> list[dict[str, str]]:

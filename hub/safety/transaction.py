@@ -86,6 +86,7 @@ class Decision:
     earlier: list[dict[str, str]] = field(default_factory=list)
     picture: str = ""
     key: str = ""
+    begun: list[ActionRow] = field(default_factory=list)
 
 
 class Transaction(ABC):

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 from sqlalchemy.dialects.sqlite import insert
 
 from hub.clock import from_iso, iso
@@ -21,6 +21,7 @@ CLOCK_MOVED = "clock.moved"
 HEARTBEAT = "hub.heartbeat"  # the hub's own test event, which nobody follows
 
 _append = insert(events).on_conflict_do_nothing(index_elements=[events.c.id])
+_BY_ID = select(events).where(events.c.id == bindparam("event"))
 
 
 def encode(data: Mapping[str, Any]) -> str:
@@ -72,7 +73,7 @@ def append(connection: Connection, event: Event, received: datetime, data: str) 
 
 def get(connection: Connection, event: str) -> Event | None:
     """One event by its id."""
-    row = connection.execute(select(events).where(events.c.id == event)).first()
+    row = connection.execute(_BY_ID, {"event": event}).first()
     return None if row is None else _event(row)
 
 

@@ -44,6 +44,17 @@ KEPT_BACK = "the cooldown of "
 # Asked with each attempt at a notice, so made once.
 _ALERT = select(alerts).where(alerts.c.id == bindparam("alert"))
 _PICTURE = select(alerts.c.picture).where(alerts.c.id == bindparam("alert"))
+_JUDGED = (
+    update(alerts)
+    .where(alerts.c.id == bindparam("alert"))
+    .values(
+        state=bindparam("verdict"),
+        updated=bindparam("now"),
+        verdict_by=bindparam("by"),
+        verdict_time=bindparam("now"),
+        verdict_note=bindparam("note"),
+    )
+)
 
 
 def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
@@ -160,11 +171,8 @@ def judge(
             f"at {when}; that verdict stands"
         )
     stamp = iso(now)
-    connection.execute(
-        update(alerts)
-        .where(alerts.c.id == alert.id)
-        .values(state=verdict, updated=stamp, verdict_by=by, verdict_time=stamp, verdict_note=note)
-    )
+    judged = {"alert": alert.id, "verdict": verdict, "now": stamp, "by": by, "note": note}
+    connection.execute(_JUDGED, judged)
     return True
 
 

@@ -25,6 +25,16 @@ class Commands(Attempts):
     """Commands to doors, each an attempt of its own; what is wanted stands above them."""
 
     _fire_known: FireState | None = None
+    _to_begin: tuple[str, ...] = ()
+
+    def begin_asked(self) -> None:
+        """Mark the first attempt at what this transaction asks of doors, in the transaction itself:
+        once it is on the disk the command goes out, and nothing has to be looked up before. What is
+        not the next thing to be asked of its door waits for its turn.
+        """
+        for key in self._to_begin:
+            if begun := outbox.begin_new(self._connection, key, self._now):
+                self.decision.begun.append(begun)
 
     def fire_state(self) -> FireState:
         """Whether a fire alarm has suspended lock verbs, since when and where."""
@@ -58,6 +68,8 @@ class Commands(Attempts):
     def _fire_words(self, state: FireState) -> str:
         words, campus = self._charter.words, self._charter.campus
         where = f" in {campus.name(state.place)}" if state.place else ""
+        if state.state == "restored":
+            return state.why
         since = words.clock(from_iso(state.since))
         if state.state == "alarm":
             return f"there is a fire alarm{where} since {since}"
@@ -79,8 +91,8 @@ class Commands(Attempts):
         """Write the intention to ask a door for something; returns its key. An older command to the
         same door that is still pending is called off: what was asked last holds.
         """
+        waiting = outbox.pending_commands(self._connection, door)
         if verb != "momentary":
-            waiting = outbox.pending_commands(self._connection, door)
             self._call_off(waiting, REPLACED)
         asked = plan.command(self._charter.words, door, verb, by, reason, alert, incident)
         facts: dict[str, Any] = {"intent": intent.id} if intent is not None else {}
@@ -92,6 +104,8 @@ class Commands(Attempts):
             deadline_s=asked.deadline_s if deadline_s is None else deadline_s,
         )
         key = self._intend(asked)
+        if verb != "momentary" or not waiting:
+            self._to_begin += (key,)
         data: dict[str, Any] = {"key": key, "kind": "door", "target": door, "verb": verb, "by": by}
         data |= {"reason": reason, "alert": alert, "incident": incident, **facts}
         data |= {"place": self._charter.config.doors[door].place}

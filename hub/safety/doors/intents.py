@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from hub.clock import from_iso, iso
 from hub.door_views import DoorIntentView, OwnerKind
@@ -31,6 +31,13 @@ RANKS: Mapping[OwnerKind, int] = {
     "fire": 70,
 }
 DRILL = 5  # so much less than in earnest, and still before any person
+# Asked with each command, so made once.
+_HELD = (
+    select(door_intents)
+    .where(door_intents.c.ended == "")
+    .order_by(door_intents.c.rank.desc(), door_intents.c.seq.desc())
+)
+_HELD_AT = _HELD.where(door_intents.c.door == bindparam("door"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,9 @@ def by_id(connection: Connection, intent: str) -> IntentRow:
 
 def held(connection: Connection, door: str = "") -> list[IntentRow]:
     """What has not ended, of one door or of all: first what wins at its door."""
-    wanted = select(door_intents).where(door_intents.c.ended == "")
     if door:
-        wanted = wanted.where(door_intents.c.door == door)
-    order = (door_intents.c.rank.desc(), door_intents.c.seq.desc())
-    return list(connection.execute(wanted.order_by(*order)))
+        return list(connection.execute(_HELD_AT, {"door": door}))
+    return list(connection.execute(_HELD))
 
 
 def winner(connection: Connection, door: str) -> IntentRow | None:

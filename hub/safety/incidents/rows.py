@@ -96,13 +96,9 @@ def expect_update(connection: Connection, incident: str, due: str) -> None:
 
 def touch(connection: Connection, incident: str, severity: Severity, now: datetime) -> None:
     """Note that something new happened; an incident is as grave as its gravest alert."""
-    row = connection.execute(select(incidents).where(incidents.c.id == incident)).one()
-    graver = min(row.severity, severity, key=SEVERITIES.index)
-    connection.execute(
-        update(incidents)
-        .where(incidents.c.id == incident)
-        .values(updated=iso(now), severity=graver)
-    )
+    before = connection.execute(_SEVERITY, {"incident": incident}).scalar_one()
+    graver = min(before, severity, key=SEVERITIES.index)
+    connection.execute(_TOUCHED, {"incident": incident, "now": iso(now), "as": graver})
 
 
 def close_if_false(connection: Connection, incident: str, now: datetime) -> bool:
@@ -145,6 +141,13 @@ def concerned(connection: Connection, door: str, now: datetime) -> list[str]:
 
 # Asked of each notice and event, so made once.
 _DRILL = select(incidents.c.drill).where(incidents.c.id == bindparam("incident"))
+_SEVERITY = select(incidents.c.severity).where(incidents.c.id == bindparam("incident"))
+_TOUCHED = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("incident"))
+    .values(updated=bindparam("now"), severity=bindparam("as"))
+)
+_CAME = select(events.c.received).where(events.c.id == bindparam("event"))
 
 
 def known(connection: Connection, incident: str) -> bool:
@@ -164,7 +167,7 @@ def tell(
     keeps the time at which it came.
     """
     text, tone = words.sentence(event)
-    came = connection.scalar(select(events.c.received).where(events.c.id == event.id))
+    came = connection.scalar(_CAME, {"event": event.id})
     picture = event.data.get("picture")
     connection.execute(
         insert(incident_entries),
