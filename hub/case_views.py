@@ -5,9 +5,12 @@ Times are RFC 3339 text in UTC (see `hub.clock.iso`), intervals seconds.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from hub.casework import CaseRole
+
+if TYPE_CHECKING:
+    from hub.views import ActionState
 
 
 class TaskView(TypedDict):
@@ -106,12 +109,41 @@ class CallLine(TypedDict):
     say: str
 
 
+class CallFacts(TypedDict):
+    """What a dispatcher's own system can take of it: empty is not known. `coordinates` are latitude
+    and longitude in degrees (WGS 84); `verified` is whether a person says that it is real.
+    """
+
+    school: str
+    address: str
+    place: str
+    coordinates: tuple[float, float] | None
+    verified: bool
+    call_back: str
+
+
+class HandOffView(TypedDict):
+    """Whether an incident was handed over through a notifier, and what came of it. `state` is None
+    where it was not; `by` is who did, at `time`; `finished` is when it ended.
+    """
+
+    channel: str
+    name: str
+    state: ActionState | None
+    by: str
+    time: str
+    finished: str | None
+    detail: str
+
+
 class CallCardView(TypedDict):
     """What to say to emergency services, and whom to call. `missing` is what the configuration
-    ought to say for it and does not, in words.
+    ought to say for it and does not, in words; `hand_off` are the ways to hand it over.
     """
 
     number: str
     drill: bool
     lines: list[CallLine]
+    facts: CallFacts
     missing: list[str]
+    hand_off: list[HandOffView]

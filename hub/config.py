@@ -358,6 +358,11 @@ class Config(Block):
         "[incidents](../guide/incidents.md).",
     )
 
+    def beyond(self, notifier: str) -> bool:
+        """Whether a notifier reaches people beyond the school."""
+        block = self.notifiers.get(notifier)
+        return notifier in self.hub.emergency.hand_off or (block is not None and block.outside)
+
     def drivers(self, kind: Kind) -> dict[str, DriverBlock]:
         """The driver blocks of a kind, by id."""
         blocks: dict[Kind, dict[str, Any]] = {

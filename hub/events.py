@@ -102,6 +102,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "incident.reminder": "People have waited too long for a situation update.",
     "incident.merged": "An incident was made part of another.",
     "incident.split": "Some alerts of an incident were made an incident of their own.",
+    "incident.handed_off": "A person handed an incident over to emergency services.",
     "incident.exported": "A person took an incident's report away.",
     "picture.saved": "A picture was kept as part of an incident.",
     "plugin.failed": "A driver raised, hung or died and is being restarted.",

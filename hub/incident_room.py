@@ -12,12 +12,13 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from hub.case_views import CallCardView, NearView, ReportView
+from hub.case_views import CallCardView, HandOffView, NearView, ReportView
 from hub.errors import Refused
 from hub.ports import HouseFacade
 from hub.safety.incidents import cases
 from hub.safety.incidents.call_card import call_card
 from hub.safety.incidents.desk import CaseDesk
+from hub.safety.incidents.hand_off import hand_off_views
 from hub.safety.incidents.near import near
 from hub.safety.incidents.report import report
 from hub.safety.intake import Intake
@@ -60,10 +61,22 @@ class IncidentRoom(CaseDesk):
         """What to say to emergency services; for what was merged, the card of the one that goes on.
         Raises `KeyError`.
         """
-        goes_on = await self._intake.journal.read(lambda c: cases.heir(c, incident))
+        words = self._intake.words
+
+        def look(connection: Connection) -> tuple[str, list[HandOffView]]:
+            goes_on = cases.heir(connection, incident)
+            return goes_on, hand_off_views(connection, words, goes_on)
+
+        goes_on, hand_off = await self._intake.journal.read(look)
         view, house = await self._intake.incident(goes_on), self._house
         now = self._intake.clock.now()
-        return call_card(house.config, house.campus, view, house.doors(), now)
+        return call_card(house.config, house.campus, view, house.doors(), now, hand_off)
+
+    async def hand_over(self, incident: str, by: str, *, key: str = "") -> CallCardView:
+        """A person hands it over to emergency services; answers with the card as it is then."""
+        card = await self.call_card(incident)
+        await self._act(incident, lambda d: d.hand_over(incident, card, by, key))
+        return await self.call_card(incident)
 
     async def _visits(self) -> list[VisitView] | None:
         """Who is on site; None where no visitor system answers in time. The page does not wait."""

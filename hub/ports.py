@@ -177,6 +177,10 @@ class CasesFacade(Protocol):
         """What to say to emergency services."""
         ...
 
+    async def hand_over(self, incident: str, by: str, *, key: str = "") -> CallCardView:
+        """A person hands it over to emergency services; answers with the card as it is then."""
+        ...
+
     async def json(self, incident: str, by: str) -> bytes:
         """The after-action report as a file; who takes away what is told in the story."""
         ...

@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from hub.kinds.notifiers import Channel
+from hub.ladderrules import EVERY_NAME
 from hub.plainwords import Finding
 from hub.protocol_settings import DOES, PROTOCOL_NAMES
-from hub.references import event_types, matches
+from hub.references import CHANNEL, event_types, matches
 
 DURESS = "protocol.duress"
+HAND_OFF = "hub.emergency.hand_off.[]"
 SEES = ("score", "camera", "label")
 
 
@@ -21,6 +24,9 @@ class Looked(Protocol):
 
     @property
     def values(self) -> Mapping[str, Any]: ...
+
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
 
 
 def no_detector_starts_a_protocol(house: Looked) -> Iterator[Finding]:
@@ -86,9 +92,31 @@ def duress_is_told_to_no_rule(house: Looked) -> Iterator[Finding]:
             yield Finding(path, words)
 
 
+def emergency_services_wait_for_a_hand(house: Looked) -> Iterator[Finding]:
+    """What reaches emergency services is named where a person hands over, and nowhere else."""
+    kept = {name for _, name in matches(house.values, HAND_OFF) if isinstance(name, str)}
+    kept |= {name for name, channel in house.channels.items() if channel.emergency}
+    for pattern in (each.pattern for each in EVERY_NAME if each.target is CHANNEL):
+        for path, name in matches(house.values, pattern):
+            if name not in kept or pattern == HAND_OFF:
+                continue
+            words = (
+                f"{name} reaches emergency services, and only a person hands anything over to "
+                "them; expected another notifier here, and this one under "
+                "`hub.emergency.hand_off` alone"
+            )
+            yield Finding(path, words, "key" if pattern.endswith("@") else "value")
+    for path, name in matches(house.values, HAND_OFF):
+        channel = house.channels.get(name) if isinstance(name, str) else None
+        if channel is not None and channel.public:
+            words = f"everyone hears {name}, so nothing is handed over there; expected a notifier "
+            yield Finding(path, f"{words}that reaches a monitoring station or dispatch alone")
+
+
 PRESS_RULES = (
     no_detector_starts_a_protocol,
     presses_are_signed,
     presses_start_what_is_there,
     duress_is_told_to_no_rule,
+    emergency_services_wait_for_a_hand,
 )

@@ -92,8 +92,9 @@ class ProtocolRoom(ProtocolDesk):
         return tell, through or every
 
     def _reaches_people(self, notifier: str) -> bool:
-        block = self._intake.config.notifiers.get(notifier)
-        inside = block is not None and block.enabled and not block.outside
+        config = self._intake.config
+        block = config.notifiers.get(notifier)
+        inside = block is not None and block.enabled and not config.beyond(notifier)
         return inside and not self._public(notifier)
 
     # ------------------------------------------------------------------- devices

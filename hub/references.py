@@ -145,6 +145,7 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("protocols.*.through.[]", CHANNEL),
         ("protocols.*.area", PLACE),
         ("inputs.*.place", PLACE),
+        ("hub.emergency.hand_off.[]", CHANNEL),
         ("hub.duress.tell.[]", TELLABLE),
         ("hub.duress.through.[]", CHANNEL),
     )

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from hub.conditions import Slug
 from hub.kinds import Block
 from hub.units import Duration
 
@@ -66,4 +67,10 @@ class EmergencyCall(Block):
     )
     call_back: str = Field(
         "", max_length=40, description="The number under which the school can be called back."
+    )
+    hand_off: tuple[Slug, ...] = Field(
+        (),
+        description="Notifiers through which a person can hand an incident over, from its call "
+        "card: a monitoring station, dispatch. Nothing else ever goes out there, and no drill "
+        "does.",
     )

@@ -15,6 +15,7 @@ PERMISSIONS: Mapping[str, str] = {
     "see.events": "Follow the stream of all events through the API.",
     "work.incidents": "Open incidents, write notes, take roles and tasks, give situation updates.",
     "lead.incidents": "Say what an incident is about; merge, split, close and reopen incidents.",
+    "call.emergency": "Hand an incident over to emergency services, where the school has a way.",
     "export.incidents": "Take an incident's report away, with its pictures.",
     "give.verdict": "Verify or dismiss an alert, take it on, resolve it; trust a rule again.",
     "command.doors": "Ask doors to lock or unlock. Leaving is never affected.",
@@ -37,8 +38,8 @@ ROLES: Mapping[str, frozenset[str]] = {
     "principal": _SEE_ALL
     | _CASES
     | _PROTOCOLS
-    | {"give.verdict", "command.doors", "manage.devices", "work.visitors"},
-    "sro": _SEE_ALL | _CASES | _PROTOCOLS | {"give.verdict", "command.doors"},
+    | {"call.emergency", "give.verdict", "command.doors", "manage.devices", "work.visitors"},
+    "sro": _SEE_ALL | _CASES | _PROTOCOLS | {"call.emergency", "give.verdict", "command.doors"},
     "front_office": frozenset(
         {
             "see.cameras",
@@ -47,6 +48,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.incidents",
             "see.visitors",
             "work.incidents",
+            "call.emergency",
             "give.verdict",
             "command.doors",
             "start.protocols",
@@ -59,6 +61,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.incidents",
             "see.visitors",
             "work.incidents",
+            "call.emergency",
             "give.verdict",
             "start.protocols",
         }

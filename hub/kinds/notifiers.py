@@ -27,8 +27,9 @@ class Notice:
     `key` is stable over attempts, so that a channel that deduplicates shows exactly one.
     `about` says why it is sent: a new alert, a verdict on one, the outcome of actions, that
     somebody has taken an alert on (`acknowledgement`), or how an incident stands (`update`, which
-    has no `alert`; `data["reminder"]` where it asks its reader for one). `repeat` is true when an
-    earlier attempt may already have arrived. `picture` is a link to the alert's picture: it needs
+    has no `alert`; `data["reminder"]` where it asks its reader for one), or that a person hands an
+    incident over to emergency services (`hand_off`). `repeat` is true when an earlier attempt may
+    already have arrived. `picture` is a link to the alert's picture: it needs
     sign-in and works for a short while only.
 
     In `data`: `verdict` and `by` of a verdict; `earlier`, the notices that this channel was given
@@ -38,11 +39,12 @@ class Notice:
     incident that an update says is over, with `goes_on` where another goes on; `instead_of`, the
     notifiers that did not take it before this one; `digest`, how many notices a digest stands for,
     which has no `alert`; `protocol`, `run` and `phase` (`start`, `clear`, `fire`) of a notice about
-    a protocol that is in force.
+    a protocol that is in force; `kind`, `by` and `call` of a hand-off: what the incident is about,
+    who hands it over, and what a dispatcher asks (see `hub.case_views.CallFacts`).
     """
 
     key: str
-    about: Literal["alert", "verdict", "outcome", "acknowledgement", "update"]
+    about: Literal["alert", "verdict", "outcome", "acknowledgement", "update", "hand_off"]
     severity: Severity
     title: str
     text: str
@@ -90,7 +92,8 @@ class Channel:
 
     `path` is what must work for it: nothing beyond this machine, the school's network, the
     internet, or the mobile network. `public` channels are heard by everyone (sirens, public
-    address) and never speak on a detector's word alone. `otherwise` is the key of its block that
+    address) and never speak on a detector's word alone. `emergency` ones reach emergency services,
+    and take nothing but what a person hands over. `otherwise` is the key of its block that
     says whom it reaches where people have no `contact:` of their own; empty where it needs neither.
     """
 
@@ -98,6 +101,7 @@ class Channel:
     deduplicates: bool = False
     public: bool = False
     otherwise: str = ""
+    emergency: bool = False
 
 
 @runtime_checkable

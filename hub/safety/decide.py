@@ -22,6 +22,7 @@ from hub.safety.alerts.rows import AlertRow
 from hub.safety.doors import fire
 from hub.safety.incidents import cases
 from hub.safety.incidents import rows as incidents
+from hub.safety.incidents.hand_off import reached
 from hub.safety.notices import notice as notices
 from hub.safety.outbox import Intention
 from hub.safety.protocols.presses import ProtocolActs
@@ -260,6 +261,9 @@ class Decider(ProtocolActs, Budget):
             waiting = outbox.pending_notices(self._connection, row.id)
             self._call_off(waiting, f"the alert was {verdict}")
         message = notices.verdict_message(charter.words, row, verdict, by, note, self._now)
+        if row.incident:  # a false alarm that was handed over has to be taken back there too
+            waiting_too = verdict == "verified"
+            known += reached(self._connection, row.incident, or_waiting=waiting_too)
         for earlier in known:
             if not charter.public(earlier.target):  # it has become that since: it was never told
                 self._intend(notices.again(charter.config, charter.words, message, earlier))

@@ -1,27 +1,78 @@
-"""The call card of an incident: what to say to emergency services, and the number to tap.
+"""The call card of an incident: what to say to emergency services, the number to tap, and the ways
+in which a person can hand it over.
 
-Nothing here calls anybody. That somebody has called is a note in the incident's story.
+Nothing here calls anybody by itself. That somebody has called is a note in the incident's story.
 """
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from hub.errors import Refused
 from hub.events import new_id
+from hub.web.api import BadBody, read_body
+from hub.web.protocols import once_more
 from hub.web.render import error_page, page
 from hub.web.security import HOUSE, denial, see_other, who_is
+from hub.web.words import sentence
+
+NOT_YET = (None, "failed", "timed_out")
+
+
+class HandOffBody(BaseModel):
+    """A hand-off; `key` makes two of them one."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    key: Annotated[str, StringConstraints(max_length=64)] = ""
 
 
 async def show(request: web.Request) -> web.Response:
     """The card, large enough to be read aloud."""
+    return await _card(request)
+
+
+async def _card(request: web.Request, status: int = 200, problem: str = "") -> web.Response:
     house, incident = request.app[HOUSE], request.match_info["id"]
     try:
         view = await house.incident(incident)
         card = await house.cases.call_card(incident)
     except KeyError:
         raise web.HTTPNotFound from None
-    return await page(request, "call_card.html", incident=view, card=card, key=new_id())
+    waits = view["state"] == "open" and any(each["state"] in NOT_YET for each in card["hand_off"])
+    under_way = any(each["state"] == "pending" for each in card["hand_off"])
+    return await page(
+        request,
+        "call_card.html",
+        status=status,
+        incident=view,
+        card=card,
+        key=new_id(),
+        waits=waits,
+        under_way=under_way,
+        problem=problem,
+    )
+
+
+async def hand_over(request: web.Request) -> web.Response:
+    """Hand the incident over, once for each key; the card then says what came of it."""
+    house, incident = request.app[HOUSE], request.match_info["id"]
+    key = str((await request.post()).get("key", ""))[:64]
+    here = f"/incidents/{incident}/call"
+    try:
+        drill = (await house.incident(incident))["drill"]
+        question = "Practise handing it over?" if drill else "Hand it over to emergency services?"
+        asks = await once_more(request, {"key": key}, question, "Yes, hand it over", here)
+        if asks is not None:
+            return asks
+        await house.cases.hand_over(incident, who_is(request).by, key=key)
+    except KeyError:
+        raise web.HTTPNotFound from None
+    except Refused as refusal:
+        return await _card(request, 409, sentence(str(refusal)))
+    return see_other(here)
 
 
 async def called(request: web.Request) -> web.Response:
@@ -46,6 +97,23 @@ async def called(request: web.Request) -> web.Response:
     except Refused as refusal:
         return await error_page(request, 409, str(refusal), "The incident says what it takes.")
     return see_other(f"/incidents/{incident}")
+
+
+async def api_hand_over(request: web.Request) -> web.Response:
+    """Hand the incident over, for programs that people work with: `key` makes two of them one."""
+    try:
+        body = await read_body(request, HandOffBody)
+    except BadBody as bad:
+        return bad.answer
+    try:
+        card = await request.app[HOUSE].cases.hand_over(
+            request.match_info["id"], who_is(request).by, key=body.key
+        )
+    except KeyError:
+        return denial(404, "There is no such incident.", "GET /api/v1/incidents lists them.")
+    except Refused as refusal:
+        return denial(409, str(refusal), "GET the call card to see what came of it.")
+    return web.json_response(card)
 
 
 async def api_card(request: web.Request) -> web.Response:

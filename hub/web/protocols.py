@@ -22,8 +22,9 @@ from hub.identity.accounts import Identity
 from hub.protocol_port import ProtocolsFacade
 from hub.protocol_views import AreaView, ProtocolRunView
 from hub.views import AlertView
+from hub.web.protocol_map import map_of
 from hub.web.render import error_page, page
-from hub.web.security import HOUSE, SIGNED_IN, see_other, who_is
+from hub.web.security import HOUSE, SIGNED_IN, allowed, see_other, who_is
 from hub.web.standing import protocols_seen, run_seen
 from hub.web.words import listed, sentence, span
 
@@ -150,15 +151,15 @@ async def start(request: web.Request) -> web.Response:
     if not _is_protocol(wanted.protocol):
         return await error_page(request, 422, "That is no protocol.", "Choose one of the five.")
     hazard, where = _text(fields, "hazard"), _text(fields, "where")
-    unsure = await _unsure(
+    asks = await once_more(
         request,
         {**wanted.fields(), "key": _text(fields, "key"), "hazard": hazard, "where": where},
         f"Start {'a drill of ' if wanted.drill else ''}{wanted.protocol.capitalize()}?",
         f"Yes, start {'the drill' if wanted.drill else wanted.protocol.capitalize()}",
         wanted.link(),
     )
-    if unsure is not None:
-        return unsure
+    if asks is not None:
+        return asks
     try:
         run = await request.app[HOUSE].protocols.start(
             wanted.protocol,
@@ -185,7 +186,7 @@ def _text(fields: Mapping[str, Any], name: str) -> str:
     return str(fields.get(name, "")).strip()[:_LONGEST]
 
 
-async def _unsure(
+async def once_more(
     request: web.Request, fields: Mapping[str, str], question: str, yes: str, back: str
 ) -> web.Response | None:
     """The page that asks once more; None where it has been said clearly enough."""
@@ -249,6 +250,7 @@ async def _run_page(
         drill_said=drill_words(view["doors_real"], view["announced"]),
         undecided=[view] if view["decide_by"] else [],
         times=_times(view),
+        map=map_of(request.app[HOUSE].config, view) if allowed(request, "see.doors") else None,
         icons=ICONS,
         new_key=new_id,
     )
@@ -294,9 +296,9 @@ def _act(does: Act, question: str = "", yes: str = "") -> Callable[..., Awaitabl
             if question and view["state"] != "ended":
                 said = f"{'the drill of ' if view['drill'] else ''}{view['name']}"
                 back = f"/protocols/{run_id}"
-                unsure = await _unsure(request, {}, question.format(said), yes.format(said), back)
-                if unsure is not None:
-                    return unsure
+                asks = await once_more(request, {}, question.format(said), yes.format(said), back)
+                if asks is not None:
+                    return asks
             done = await does(room, run_id, who_is(request))
         except KeyError:
             raise web.HTTPNotFound from None
@@ -339,11 +341,11 @@ evacuate = _decide("evacuate")
 
 async def rearm(request: web.Request) -> web.Response:
     """After a fire alarm: the hub may lock doors again."""
-    unsure = await _unsure(
+    asks = await once_more(
         request, {}, "Re-arm the doors?", "Yes, the hub may lock doors again", "/protocols"
     )
-    if unsure is not None:
-        return unsure
+    if asks is not None:
+        return asks
     try:
         await request.app[HOUSE].protocols.rearm(who_is(request).by)
     except Refused as refusal:

@@ -105,7 +105,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/me/pins", "end.protocols", pins.keep),
     Route("GET", "/incidents/{id}/call", "see.incidents", call_card.show),
     Route("POST", "/incidents/{id}/called", "work.incidents", call_card.called),
+    Route("POST", "/incidents/{id}/hand-off", "call.emergency", call_card.hand_over),
     Route("GET", "/api/v1/incidents/{id}/call-card", "see.incidents", call_card.api_card),
+    Route("POST", "/api/v1/incidents/{id}/hand-off", "call.emergency", call_card.api_hand_over),
 )
 
 PERMISSION_OF: web.AppKey[dict[web.AbstractRoute, str]] = web.AppKey("permission_of", dict)

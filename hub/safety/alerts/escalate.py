@@ -18,6 +18,7 @@ from hub.safety.alerts.rows import AlertRow
 from hub.safety.alerts.steps import StepRow
 from hub.safety.doors.keeping import DoorActs
 from hub.safety.incidents import rows as incidents
+from hub.safety.incidents.hand_off import reached
 from hub.safety.notices import notice as notices
 from hub.safety.notices.languages import Said, of_going_on, of_step
 from hub.safety.notices.notice import Message
@@ -82,6 +83,7 @@ class Escalation(DoorActs):
             row = alerts.get(self._connection, alert)
             self._answer(row, "alert.resolved", by, {"note": note})
             known = outbox.told(self._connection, row.id, or_waiting=True)
+            known += reached(self._connection, row.incident)
             reason = f"{words.person(by)} has resolved it"
             self._end_ladder(row, reason)
             # All of it, also what verifying asked for: no siren starts after the end was told.

@@ -59,7 +59,7 @@ class CaseActs(Drills):
         if place and place not in known:
             raise Refused(f"there is no place {place!r}; expected one of {', '.join(known)}")
         name = _plain(title, LONGEST_TASK, "a title")
-        event = _named(by, key, "opened", "", name, kind, place, str(drill))
+        event = act_id(by, key, "opened", "", name, kind, place, str(drill))
         earlier = eventlog.get(self._connection, event)
         if earlier is not None:
             return earlier.subject
@@ -82,7 +82,7 @@ class CaseActs(Drills):
             if entry is None:
                 raise Refused("the entry that this corrects is not in this incident's story")
             facts |= {"corrects": corrects, "corrected": entry.text[:CORRECTED_SHOWN]}
-        event = _named(by, key, "note", incident, said, corrects)
+        event = act_id(by, key, "note", incident, said, corrects)
         self._write("note", row.id, by, facts, event)
 
     def give_role(self, incident: str, role: str, person: str, by: str) -> None:
@@ -107,7 +107,7 @@ class CaseActs(Drills):
             self._check_person(who)
         if sum(one["state"] == "open" for one in self._tasks(row)) >= MOST_TASKS:
             raise Refused(f"this incident has {MOST_TASKS} open tasks already; finish some first")
-        event = _named(by, key, "task", incident, said, who)
+        event = act_id(by, key, "task", incident, said, who)
         task = event[:12]
         facts = {"do": "added", "tasks": [{"task": task, "text": said, "who": who}]}
         self._write("task", row.id, by, facts, event)
@@ -151,7 +151,7 @@ class CaseActs(Drills):
         row = self._open_case(incident)
         said = _plain(text, LONGEST_UPDATE, "a situation update")
         facts = {"text": said}
-        event = _named(by, key, "update", incident, said)
+        event = act_id(by, key, "update", incident, said)
         if not self._write("update", row.id, by, facts, event):
             return
         self.expect_update(row.id)
@@ -373,7 +373,7 @@ class CaseActs(Drills):
             self.expect_update(incident)
 
 
-def _named(by: str, key: str, what: str, incident: str, *said: str) -> str:
+def act_id(by: str, key: str, what: str, incident: str, *said: str) -> str:
     """The id of an act's event: always the same for what one person sends under one key. Another
     text is another act: a page that somebody went back to has its old key.
     """

@@ -1,7 +1,7 @@
 """What to say to emergency services: a card to read from, made of what is known.
 
-The hub never calls anybody. The card leads to the telephone of whoever holds it, and a person
-speaks. What a dispatcher asks first stands first: where exactly, then what, then who calls.
+The hub never calls anybody by itself. The card leads to the telephone of whoever holds it, and a
+person speaks. What a dispatcher asks first stands first: where exactly, then what, then who calls.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.campus import Campus
-from hub.case_views import CallCardView, CallLine
+from hub.case_views import CallCardView, CallFacts, CallLine, HandOffView
 from hub.casework import CASE_ROLES
 from hub.clock import from_iso
 from hub.config import Config
@@ -33,20 +33,30 @@ def call_card(
     incident: IncidentView,
     doors: Sequence[DoorView],
     now: datetime,
+    hand_off: Sequence[HandOffView] = (),
 ) -> CallCardView:
-    """The card of a complete incident view. `missing` names, in words, what the configuration ought
-    to say and does not.
+    """The card of a complete incident view, with what came of handing it over. `missing` names, in
+    words, what the configuration ought to say and does not.
     """
     place = incident["place"]
     address = next(
         (one for step in campus.ancestry(place) if (one := _address(config, step))), ""
     ) or _only_address(config, campus, place)
-    point = next((one for step in campus.ancestry(place) if (one := _point(config, step))), "")
+    points = (config.places[step].coordinates for step in campus.ancestry(place))
+    point = next((each for each in points if each is not None), None)
     emergency = config.hub.emergency
+    facts = CallFacts(
+        school=config.hub.name,
+        address=address,
+        place=campus.words(place),
+        coordinates=point,
+        verified=any(_is_real(one) for one in incident["alerts"]),
+        call_back=emergency.call_back,
+    )
     lines = [
         CallLine(ask="Where", say=", ".join(part for part in (config.hub.name, address) if part)),
         CallLine(ask="Exactly", say=campus.words(place) or "Not known yet"),
-        *([CallLine(ask="Coordinates", say=point)] if point else []),
+        *([CallLine(ask="Coordinates", say=f"{point[0]:.5f}, {point[1]:.5f}")] if point else []),
         CallLine(ask="Way in", say=_ways_in(config, campus, place, doors)),
         CallLine(ask="What", say=_what(incident)),
         CallLine(ask="How sure", say=_how_sure(incident["alerts"])),
@@ -60,7 +70,12 @@ def call_card(
     if not emergency.call_back:
         missing.append("`hub.emergency.call_back` has no number")
     return CallCardView(
-        number=emergency.number, drill=incident["drill"], lines=lines, missing=missing
+        number=emergency.number,
+        drill=incident["drill"],
+        lines=lines,
+        facts=facts,
+        missing=missing,
+        hand_off=list(hand_off),
     )
 
 
@@ -74,9 +89,8 @@ def _only_address(config: Config, campus: Campus, place: str) -> str:
     return known.pop() if len(known) == 1 and not any(campus.ancestry(place)) else ""
 
 
-def _point(config: Config, place: str) -> str:
-    point = config.places[place].coordinates
-    return "" if point is None else f"{point[0]:.5f}, {point[1]:.5f}"
+def _is_real(alert: AlertView) -> bool:
+    return alert["verdict"] is not None and alert["verdict"]["verdict"] == "verified"
 
 
 def _ways_in(config: Config, campus: Campus, place: str, doors: Sequence[DoorView]) -> str:

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
-from hub.safety.alerts.escalate import Escalation
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.incidents import rows as incidents
-from hub.safety.incidents.acts import CaseActs
+from hub.safety.incidents.hand_off import reached
+from hub.safety.incidents.handing_over import HandingOver
 from hub.safety.incidents.rows import IncidentRow
 from hub.safety.incidents.situation import closing_notices, told_of_it
 from hub.safety.notices.languages import (
@@ -32,7 +32,7 @@ from hub.safety.outbox import ActionRow
 DRILL_OVER = "the drill is over"
 
 
-class Ends(CaseActs, Escalation):
+class Ends(HandingOver):
     """Closes and merges incidents."""
 
     def close_case(self, incident: str, by: str, why: str = "") -> None:
@@ -46,6 +46,7 @@ class Ends(CaseActs, Escalation):
             for alert in alerts.of_incidents(self._connection, [incident]):
                 self._end_played(alert, by)
         super().close_case(incident, by, why)
+        self._no_more_hand_off(incident)
         self._tell_closed(row, of_closed(self._charter.words.person(by)), why)
 
     def merge(self, incident: str, into: str, by: str, why: str = "") -> None:
@@ -63,7 +64,13 @@ class Ends(CaseActs, Escalation):
         if incidents.close_if_false(self._connection, incident, self._now):
             facts = {"incident": incident}
             self._tell(incident, self._derived("incident.closed", "hub/incidents", incident, facts))
+            self._no_more_hand_off(incident)
             self._tell_closed(row, OF_ALL_FALSE)
+
+    def _no_more_hand_off(self, incident: str) -> None:
+        """What still waits to be handed over is called off: nobody is called to what is over."""
+        waiting = [one for one in reached(self._connection, incident) if one.state == "pending"]
+        self._call_off(waiting, "the incident was closed")
 
     def _tell_closed(
         self,

@@ -14,6 +14,7 @@ from hub.clock import from_iso
 from hub.kinds.notifiers import Recipient
 from hub.safety.alerts import rows as alerts
 from hub.safety.incidents import cases
+from hub.safety.incidents.hand_off import reached
 from hub.safety.incidents.rows import IncidentRow
 from hub.safety.lanes import NOTICE
 from hub.safety.notices import notice as notices
@@ -30,7 +31,8 @@ def update_notices(
     connection: Connection, charter: Charter, row: IncidentRow, text: str, by: str, now: datetime
 ) -> Iterator[Intention]:
     """An update to everyone who was told of the incident, each through the channels they were told
-    through. Channels that everyone hears keep silent: a siren has no way to say that all is well.
+    through, and to those it was handed over to. Channels that everyone hears keep silent: a siren
+    has no way to say that all is well.
     """
     words = charter.words
     message = Message(
@@ -40,8 +42,9 @@ def update_notices(
         facts={"title": row.title, "opened": row.opened, "note": text},
         **_about(row, now, charter),
     )
-    for notice in _quiet(connection, charter, row.id):
-        yield _leading_to(notices.again(charter.config, words, message, notice), row)
+    told = [*_quiet(connection, charter, row.id), *reached(connection, row.id)]
+    for notice in told:
+        yield leading_to(notices.again(charter.config, words, message, notice), row)
 
 
 def reminder_notices(
@@ -64,7 +67,7 @@ def reminder_notices(
     leader = _commander(connection, charter, row)
     if leader is None:
         for notice in told:
-            yield _leading_to(notices.again(charter.config, words, message, notice), row)
+            yield leading_to(notices.again(charter.config, words, message, notice), row)
         return
     contact = charter.config.people[leader.person].contact
     own = [channel for channel in contact if not charter.public(channel)]
@@ -74,7 +77,7 @@ def reminder_notices(
     for intention in notices.intentions(
         charter.config, words, message, [leader.person], list(dict.fromkeys(channels))
     ):
-        yield _leading_to(intention, row)
+        yield leading_to(intention, row)
 
 
 def closing_notices(
@@ -95,12 +98,12 @@ def closing_notices(
         **_about(row, now, charter),
     )
     for notice in known:
-        yield _leading_to(notices.again(charter.config, charter.words, message, notice), row)
+        yield leading_to(notices.again(charter.config, charter.words, message, notice), row)
 
 
 def told_of_it(connection: Connection, charter: Charter, incident: str) -> list[ActionRow]:
     """One notice for each channel and group of people that may have been told how an incident
-    stands, or still are to be.
+    stands, or whom it was handed over to; or still are to be.
     """
     rows = connection.execute(
         select(actions)
@@ -108,7 +111,9 @@ def told_of_it(connection: Connection, charter: Charter, incident: str) -> list[
         .where(or_(actions.c.attempts > 0, actions.c.state == "pending"))
         .order_by(actions.c.id)
     )
-    first: dict[tuple[str, ...], ActionRow] = {}
+    first: dict[tuple[str, ...], ActionRow] = {
+        (row.target,): row for row in reached(connection, incident)
+    }
     for notice in rows:
         payload = json.loads(notice.payload)
         people = tuple(one["person"] for one in payload["to"])
@@ -134,8 +139,8 @@ def _quiet(connection: Connection, charter: Charter, incident: str) -> Sequence[
     return [one for one in cases.told(connection, incident) if not charter.public(one.target)]
 
 
-def _leading_to(intention: Intention, row: IncidentRow) -> Intention:
-    """The same, leading to the incident's page: it is about no single alert."""
+def leading_to(intention: Intention, row: IncidentRow) -> Intention:
+    """A notice, leading to the incident's page: it is about no single alert."""
     payload = dict(intention.payload) | {"path": f"/incidents/{row.id}"}
     return replace(intention, payload=payload)
 

@@ -102,6 +102,10 @@ _SAID: Mapping[str, Callable[[Mapping[str, Any], Who], tuple[str, Tone]]] = {
         f"{data['into_title']}",
         "neutral",
     ),
+    "handed_off": lambda data, person: (
+        f"{person(data['by'])} hands it over to {', '.join(data['names'])}",
+        "severe",
+    ),
     "exported": lambda data, person: (
         f"{person(data['by'])} took the report away as {str(data['form']).upper()}{_exactly(data)}",
         "neutral",

@@ -22,7 +22,7 @@ from hub.safety.notices.languages import ENGLISH, Said, in_language, seen
 from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words
 
-AboutWhat = Literal["alert", "verdict", "outcome", "acknowledgement", "update"]
+AboutWhat = Literal["alert", "verdict", "outcome", "acknowledgement", "update", "hand_off"]
 DRILL = "DRILL: "
 # What a notice that calls for somebody has in its data, when it is not the first word of its alert.
 CALLS = ("step", "unheard", "again")

@@ -90,8 +90,12 @@ class Telling:
         if notifier is None:
             return Told("failed", f"the notifier {action.target} could not be built")
         try:
-            if notifier.channel.public and notices.basis(action) == "detector":
+            by_detector = notices.basis(action) == "detector"
+            if notifier.channel.public and by_detector:
                 return Told("failed", "a public channel waits until a person has verified")
+            ways = self._intake.config.hub.emergency.hand_off
+            if by_detector and (notifier.channel.emergency or action.target in ways):
+                return Told("failed", "emergency services wait until a person hands it over")
             notice = notices.notice(action, self.base_url, self._intake.words, earlier, said)
             if picture and self.base_url:
                 path = self.pictures.path(action.alert, picture, self._intake.clock.now())

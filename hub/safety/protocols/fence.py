@@ -42,8 +42,7 @@ class Fence(Ends, Auditing):
                 )
             )
             return "" if moves else "a drill: no door moves"
-        block = self._charter.config.notifiers.get(intention.target)
-        if block is not None and block.outside:
+        if self._charter.config.beyond(intention.target):
             return "a drill: nothing leaves the school"
         if self._charter.public(intention.target):
             speaks = self._connection.scalar(

@@ -23,12 +23,12 @@ from hub.safety.alerts.rows import AlertRow
 from hub.safety.protocols import plan
 from hub.safety.protocols.fires import Fires
 from hub.safety.protocols.starts import RECORDED
-from hub.safety.rules.about import about_event
+from hub.safety.rules.about import HELP_RULE, about_event
 from hub.safety.rules.book import Match
 from hub.storage import eventlog
 from hub.storage.schema import alerts as alert_table
 
-HELP, HELP_RULE = "help.pressed", "help"
+HELP = "help.pressed"
 CORRECT_WITHIN = timedelta(seconds=10)
 
 
@@ -112,7 +112,7 @@ class ProtocolActs(Fires):
         through = tuple(
             name
             for name, block in charter.config.notifiers.items()
-            if block.enabled and not block.outside and not charter.public(name)
+            if block.enabled and not charter.config.beyond(name) and not charter.public(name)
         )
         title = f"Help: {charter.campus.name(place)}"
         spec = AlertSpec(severity="high", tell=tell, through=through, incident="medical")

@@ -12,6 +12,8 @@ import pytest
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
 
+from hub.config import Config
+
 
 class CaseHouse(ScriptedHouse):
     """A scripted house whose further incidents are those of its journal."""
@@ -386,3 +388,53 @@ async def test_where_nobody_was_told_the_page_says_so(enter: Any) -> None:
     """An update in a case that was opened by hand reaches nobody."""
     sro = await enter("sro")
     assert "so nobody hears this" in await sro.page(await sro.opened())
+
+
+async def test_a_case_is_handed_over_from_its_call_card(
+    enter: Any, house: CaseHouse, client: TestClient
+) -> None:
+    """Asked once more without a script, then done once; card and API say what came of it."""
+    sro = await enter("sro")
+    case = await sro.opened()
+    assert "Hand over" not in await sro.page(f"{case}/call")
+    raw = house.config.model_dump(by_alias=True)
+    raw["hub"]["emergency"]["hand_off"] = ["station"]
+    raw["notifiers"] = {"station": {"driver": "x", "name": "Monitoring station"}}
+    changed = Config.model_validate(raw)
+    house.config = changed
+    house.cases.intake.reconfigure(changed, house.campus)
+    page = await sro.page(f"{case}/call")
+    assert "Nothing has been sent there" in page
+    key = re.search(r'name="key" value="(\w+)"', page)
+    assert key is not None
+    asked = await sro.send(f"{case}/hand-off", {"key": key[1]}, 200)
+    assert "Hand it over to emergency services?" in asked
+    assert "Nothing has happened yet" in asked
+    sure = {"key": key[1], "sure": "held"}
+    for _ in range(2):
+        assert await sro.send(f"{case}/hand-off", sure) == f"{case}/call"
+    page = await sro.page(f"{case}/call")
+    assert "Under way" in page
+    assert "Call 911" in page
+    card = await (await client.get(f"/api/v1{case}/call-card")).json()
+    assert [(way["channel"], way["state"]) for way in card["hand_off"]] == [("station", "pending")]
+    refused = await sro.send(f"{case}/hand-off", {"key": "other", "sure": "held"}, 409)
+    assert "It was handed over already" in refused
+    await sro.page("/incidents/nothing/call", 404)
+
+
+async def test_programs_hand_a_case_over(enter: Any, house: CaseHouse, client: TestClient) -> None:
+    """Refusals in words, a body that is checked, and only who may."""
+    sro = await enter("sro")
+    case = await sro.opened()
+    path, csrf = f"/api/v1{case}/hand-off", {"X-CSRF-Token": sro.csrf}
+    answer = await client.post(path, json={"key": "k"}, headers=csrf)
+    assert answer.status == 409
+    assert "no way to hand it over" in (await answer.json())["error"]
+    assert (await client.post(path, json={"by": "me"}, headers=csrf)).status == 422
+    nowhere = "/api/v1/incidents/nothing/hand-off"
+    assert (await client.post(nowhere, json={}, headers=csrf)).status == 404
+    viewer = await enter("auditor")
+    assert "Hand over" not in await viewer.page(f"{case}/call")
+    answer = await client.post(path, json={}, headers={"X-CSRF-Token": viewer.csrf})
+    assert answer.status == 403

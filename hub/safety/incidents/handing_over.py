@@ -1,0 +1,89 @@
+"""Handing an incident over to emergency services: a person's act, and nobody else's.
+
+What goes out through the notifiers of `hub.emergency.hand_off` goes out because a person has handed
+that very incident over, or is a later word on it. Whatever else is meant for them ends at the
+moment it is written, whoever wants it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from hub.case_views import CallCardView
+from hub.errors import Refused
+from hub.safety import outbox
+from hub.safety.alerts.escalate import Escalation
+from hub.safety.incidents.acts import CaseActs, act_id
+from hub.safety.incidents.hand_off import handed_over
+from hub.safety.incidents.situation import leading_to
+from hub.safety.notices import notice as notices
+from hub.safety.notices.notice import Message
+from hub.safety.outbox import Intention
+from hub.storage import eventlog
+
+HAND_OFF_EXPIRES = timedelta(minutes=10)  # later it would call people to what has long changed
+ONLY_BY_HAND = "only what a person hands over goes there"
+
+
+class HandingOver(CaseActs, Escalation):
+    """Hands incidents over, and holds back what nobody has handed over."""
+
+    def hand_over(self, incident: str, card: CallCardView, by: str, key: str = "") -> None:
+        """Send the call card through every notifier for it that has not taken it yet. Raises
+        `KeyError`, and `Refused` where there is none, or all have taken it or are about to.
+        """
+        row = self._open_case(incident)
+        words, config = self._charter.words, self._charter.config
+        event = act_id(by, key, "handed_off", incident)
+        if key and eventlog.get(self._connection, event) is not None:
+            return
+        blocks = config.notifiers
+        named = config.hub.emergency.hand_off
+        ways = [each for each in named if each in blocks and blocks[each].enabled]
+        if not ways:
+            raise Refused(
+                "there is no way to hand it over: no notifier under `hub.emergency.hand_off` is "
+                "switched on; call instead"
+            )
+        gone = handed_over(self._connection, incident)
+        through = [
+            one for one in ways if one not in gone or gone[one].state in ("failed", "timed_out")
+        ]
+        if not through:
+            raise Refused("it was handed over already; a situation update tells them how it stands")
+        names = [words.channel(each) for each in through]
+        self._write("handed_off", row.id, by, {"through": through, "names": names}, event)
+        said = "\n".join(f"{line['ask']}: {line['say']}" for line in card["lines"])
+        message = Message(
+            about="hand_off",
+            severity="severe",
+            title=row.title,
+            text=f"{said}\nHanded over by: {words.person(by)}, {words.moment(self._now)}",
+            time=self._now,
+            place=words.campus.words(row.place),
+            alert="",
+            incident=row.id,
+            basis="person",
+            data={"by": by, "kind": row.kind, "call": card["facts"]},
+        )
+        for channel in through:
+            notice = leading_to(notices.intention(config, words, message, channel, ()), row)
+            what = f"Hand it over through {words.channel(channel)}"
+            self._intend(replace(notice, what=what, expires=HAND_OFF_EXPIRES))
+
+    def _intend(self, intention: Intention) -> str:
+        """Write an intention; what was never handed over ends at once."""
+        key = super()._intend(intention)
+        if self._of_emergency(intention) and not self._by_hand(intention):
+            self.settle(outbox.by_key(self._connection, key).id, "cancelled", ONLY_BY_HAND)
+        return key
+
+    def _of_emergency(self, intention: Intention) -> bool:
+        ways = self._charter.config.hub.emergency.hand_off
+        return intention.kind == "notice" and intention.target in ways
+
+    def _by_hand(self, intention: Intention) -> bool:
+        if intention.payload["about"] == "hand_off":
+            return True
+        return intention.target in handed_over(self._connection, intention.incident)
