@@ -85,11 +85,16 @@ class Ends(HandingOver):
         """
         if known is None:
             known = told_of_it(self._connection, self._charter, row.id)
+        of_it = alerts.of_incidents(self._connection, [row.id])
+        false = bool(of_it) and all(each.state == "dismissed" for each in of_it)
         for intention in closing_notices(self._charter, row, how, why, known, self._now):
+            more: dict[str, str] = {"verdict": "dismissed"} if false else {}
             if into:
-                payload = dict(intention.payload)
-                payload["data"] = payload["data"] | {"goes_on": into}
-                intention = replace(intention, incident=into, payload=payload)
+                more["goes_on"] = into
+                intention = replace(intention, incident=into)
+            payload = dict(intention.payload)
+            payload["data"] = payload["data"] | more
+            intention = replace(intention, payload=payload)
             self._intend(intention)
 
     def _end_played(self, row: AlertRow, by: str) -> None:

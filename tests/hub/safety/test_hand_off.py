@@ -187,6 +187,8 @@ async def test_a_false_alarm_is_taken_back_there_too(
     if when == "before":
         house.perform()
     await house.settled()
+    if when == "after":
+        assert heard(house)[-1].data["verdict"] == "dismissed"
     abouts = [(notice.about, notice.title.partition(":")[0]) for notice in heard(house)]
     assert abouts == (
         []
