@@ -48,6 +48,7 @@ from hub.configuration import choose  # noqa: E402
 from hub.events import Event  # noqa: E402
 from hub.kept import KeptConfigs  # noqa: E402
 from hub.secrets import Secrets  # noqa: E402
+from hub.start import SWITCH_S  # noqa: E402
 from hub.storage.folder import StateFolder  # noqa: E402
 
 CAMERAS, FPS, WIDTH, HEIGHT, CLIP_S = 8, 25, 640, 360, 8
@@ -343,6 +344,7 @@ async def lockdown(hub: Hub, there: Devices) -> dict[str, Any]:
 
 async def measure(count: int, folder: Path) -> dict[str, Any]:
     """All figures."""
+    sys.setswitchinterval(SWITCH_S)
     disk = Disk(folder)
     (folder / "devices").mkdir()
     async with devices(folder / "devices") as there:

@@ -24,6 +24,7 @@ from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 
 CANNOT_START = 3
+SWITCH_S = 0.001  # so long one thread may keep another waiting; a door waits for no report
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def start(options: Options) -> int:
         return 2 if isinstance(said, CannotCheck) else 1
     if chosen.trouble:
         _say(f"{chosen.trouble}. Nothing is cleaned up until that is mended.", 0)
+    sys.setswitchinterval(SWITCH_S)
     try:
         with folder.lock():
             return asyncio.run(_serve(chosen, options, folder, secrets))
