@@ -67,6 +67,7 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
         "command": Call((str, Verb, str), within_s=8.0),
         "refresh": Call((str,), within_s=5.0),
         "lockdown_all": Call((bool, str), within_s=8.0),
+        "hear": Call((str,), str, within_s=5.0),
         "reports": Call(gives=REPORT, stream=True),
     },
     "notifiers": {
@@ -86,7 +87,7 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
 
 # What an instance may leave out; it says with its start which it has.
 OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
-    "access_control": ("lockdown_all",),
+    "access_control": ("lockdown_all", "hear"),
     "notifiers": ("acks", "application_server_key"),
 }
 # What an instance says of itself once, when it has been built and again when it has started.

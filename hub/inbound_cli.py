@@ -53,6 +53,9 @@ def inbound(
         except NotReadable as problem:
             raise fail(f"{message}: {problem}", 1) from None
         return
+    if blocks[name].controller is not None:
+        print(f"Handed to the driver of {blocks[name].controller}, which reads it itself.")
+        return
     now = datetime.now(UTC).astimezone(ZoneInfo(examined.config.hub.timezone))
     try:
         reading = read(blocks[name], name, body, now)

@@ -123,9 +123,15 @@ class IsolatedController(Isolated):
 
     capabilities = Capabilities(verbs=frozenset())
     lockdown_all: Callable[[bool, str], Awaitable[None]] | None = None
+    hear: Callable[[str], Awaitable[str]] | None = None
 
     def _offers(self, methods: list[str]) -> None:
         self.lockdown_all = self._lockdown_all if "lockdown_all" in methods else None
+        self.hear = self._hear if "hear" in methods else None
+
+    async def _hear(self, message: str) -> str:
+        said: str = await self._call("hear", message)
+        return said
 
     async def _lockdown_all(self, engaged: bool, key: str) -> None:
         await self._call("lockdown_all", engaged, key)

@@ -104,7 +104,7 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("cameras.*.place", PLACE),
         ("cameras.*.detector", DETECTOR),
         ("cameras.*.zones.[].place", PLACE),
-        ("doors.*.controller", CONTROLLER),
+        *((f"{part}.*.controller", CONTROLLER) for part in ("doors", "inbound")),
         ("doors.*.place", PLACE),
         ("doors.*.leads_to", PLACE),
         ("doors.*.unlocked", SCHEDULE),

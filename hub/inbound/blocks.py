@@ -171,6 +171,11 @@ class InboundBlock(Block):
         None,
         description="Of `pagerduty` and `slack`: the notifier whose alerts people answer there.",
     )
+    controller: Slug | None = Field(
+        None,
+        description="Whose messages these are: the controller under `access_control` whose driver "
+        "reads them itself, as what its device pushes. They have to be signed with their time.",
+    )
     signature: Signature | None = Field(None, description="How its messages are signed.")
     key: Key | None = Field(
         None, description="What it shows instead, where it cannot sign. Only over HTTPS."
@@ -227,6 +232,24 @@ class InboundBlock(Block):
         """Exactly one proof."""
         if (self.signature is None) == (self.key is None):
             raise ValueError("expected `signature`, or `key` where the sender cannot sign")
+        return self
+
+    @model_validator(mode="after")
+    def a_driver_reads_its_own(self) -> InboundBlock:
+        """What is for a controller has nothing to say of what stands where, and cannot be sent
+        again by who has overheard it.
+        """
+        if self.controller is None:
+            return self
+        given = self.model_fields_set & (MAPPED | {"answers", "does"})
+        if given or self.format != "json":
+            words = ", ".join(sorted(given | ({"format"} if self.format != "json" else set())))
+            raise ValueError(f"`controller` reads its messages itself; expected no {words}")
+        if self.signature is None or "timestamp" not in holes(self.signature.signs):
+            raise ValueError(
+                "what is for a `controller` has its time signed; expected {timestamp} "
+                "in `signs` of its `signature`"
+            )
         return self
 
     @model_validator(mode="after")

@@ -13,21 +13,27 @@ import structlog
 
 from hub.clock import Clock
 from hub.config import Config
-from hub.errors import StateError
+from hub.errors import CommandFailed, NotReady, StateError
 from hub.events import Event
 from hub.inbound.answers import NoAnswer, NotReadable, read_answer
 from hub.inbound.blocks import InboundBlock
 from hub.inbound.mapping import Reading, Unreadable, read
-from hub.inbound.proof import Unproven, prove
+from hub.inbound.proof import Unproven, digest, prove
 from hub.ports import InboundAnswer
 
 Take = Callable[[Event], Awaitable[bool]]
 Hear = Callable[[str, str, str, str], Awaitable[bool]]
+Hand = Callable[[str, str], Awaitable[str]]
 MINUTE_S = 60.0
 RECENT = 1000
 UNPROVEN = "The message does not prove who sent it."
 
 log = structlog.get_logger(__name__)
+
+
+async def _nobody(controller: str, message: str) -> str:
+    """No driver runs."""
+    raise NotReady(f"{controller} is not running")
 
 
 async def _deaf(notifier: str, key: str, alert: str, by: str) -> bool:
@@ -49,10 +55,10 @@ class _Tally:
     recent: OrderedDict[str, None] = field(default_factory=OrderedDict)
     warned: float = -math.inf
 
-    def remember(self, event: str) -> None:
+    def remember(self, event: str, most: int = RECENT) -> None:
         """An event is in the journal; the oldest of many is forgotten."""
         self.recent[event] = None
-        if len(self.recent) > RECENT:
+        if len(self.recent) > most:
             self.recent.popitem(last=False)
 
     def warn(self, now: float) -> bool:
@@ -69,13 +75,15 @@ class InboundDesk:
 
     `take` journals an event and says whether it is new; it returns once that is on the disk.
     `hear` takes on an alert that a notifier was given, by the key of a notice or the alert's id, in
-    somebody's name, and says whether there is one.
+    somebody's name, and says whether there is one. `hand` gives a message to the driver of a
+    controller and says why it is of no interest, if it is not.
     """
 
     config: Callable[[], Config]
     take: Take
     clock: Clock
     hear: Hear = _deaf
+    hand: Hand = _nobody
     _tallies: dict[str, _Tally] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
@@ -107,7 +115,7 @@ class InboundDesk:
         now = self.clock.now().astimezone(ZoneInfo(config.hub.timezone))
         tally = self._tallies.setdefault(name, _Tally())
         try:
-            prove(block, headers, body, now)
+            sent = prove(block, headers, body, now)
         except Unproven as problem:
             tally.unproven += 1
             if tally.warn(self.clock.monotonic()):
@@ -116,6 +124,8 @@ class InboundDesk:
             return _unproven(str(problem))
         if block.answers is not None:
             return await self._answered(block, name, body, tally)
+        if block.controller is not None:
+            return await self._handed_on(block, block.controller, sent, body, tally)
         try:
             reading = read(block, name, body, now)
         except Unreadable as problem:
@@ -162,6 +172,49 @@ class InboundDesk:
         why = {} if taken else {"why": f"{block.answers} was given no such alert"}
         return InboundAnswer(200, {"taken": taken, **why})
 
+    async def _handed_on(
+        self,
+        block: InboundBlock,
+        controller: str,
+        sent: str,
+        body: bytes,
+        tally: _Tally,
+    ) -> InboundAnswer:
+        """A driver reads it. What was `sent` at the same time and heard before is not handed on
+        again, however its signature is written, as long as that lasts.
+        """
+        assert block.signature is not None
+        known = digest(sent, body)
+        if known in tally.recent:
+            tally.repeated += 1
+            return InboundAnswer(200, {"taken": True, "repeated": True})
+        if wait := self._too_many(block, tally):
+            tally.refused += 1
+            return InboundAnswer(
+                429, _said("Too many messages.", f"Again in {wait} s."), retry_after=wait
+            )
+        lasts_minutes = 2 * block.signature.within / MINUTE_S  # its time may be ahead as well
+        tally.remember(known, max(RECENT, math.ceil(block.per_minute * (lasts_minutes + 1))))
+        try:
+            why = await self.hand(controller, body.decode("utf-8"))
+        except (CommandFailed, UnicodeDecodeError) as problem:
+            tally.unreadable += 1
+            log.warning("a message cannot be read", controller=controller, reason=str(problem))
+            return InboundAnswer(422, _said(f"The message cannot be used: {problem}.", _HOW))
+        except Exception as error:  # whatever a driver raises: it is sent again
+            tally.recent.pop(known, None)
+            tally.refused += 1
+            reason = str(error) or type(error).__name__
+            log.warning("a message is not taken now", controller=controller, reason=reason)
+            return InboundAnswer(
+                503, _said("Its driver cannot take it now.", "Send it again."), retry_after=5
+            )
+        tally.taken += not why
+        tally.ignored += bool(why)
+        return InboundAnswer(
+            200 if why else 202, {"taken": not why, **({"why": why} if why else {})}
+        )
+
     async def _journaled(self, event: Event, reading: Reading, tally: _Tally) -> InboundAnswer:
         try:
             new = await self.take(event)
@@ -189,6 +242,7 @@ class InboundDesk:
         return 0
 
 
+_HOW = "Expected what the driver's own device sends."
 _LEARN = "`vestibule inbound CONFIG NAME FILE` shows what becomes of a message."
 
 

@@ -23,17 +23,20 @@ class Unproven(Exception):
     """The message does not prove who sent it. The words say nothing that helps to forge one."""
 
 
-def prove(block: InboundBlock, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
-    """Return if the message is proven. Raises `Unproven`. `headers` are looked up in any case."""
+def prove(block: InboundBlock, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
+    """The time of sending as it was signed, empty where none was. Raises `Unproven`. `headers` are
+    looked up in any case.
+    """
     if block.signature is not None and block.answers is not None:
-        _one_of(signature_of(block.format, block.signature), headers, body, now)
-    elif block.signature is not None:
-        _signed(block.signature, headers, body, now)
-    elif block.key is not None:
+        return _one_of(signature_of(block.format, block.signature), headers, body, now)
+    if block.signature is not None:
+        return _signed(block.signature, headers, body, now)
+    if block.key is not None:
         _known(block.key, headers)
+    return ""
 
 
-def _one_of(signature: Signature, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+def _one_of(signature: Signature, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
     """Any of several signatures, as a provider sends them while its secret changes over."""
     given = headers.get(signature.header, "")[:LONGEST_HEADER].split(",")[:MOST_SIGNATURES]
     stamp = (
@@ -45,6 +48,7 @@ def _one_of(signature: Signature, headers: Mapping[str, str], body: bytes, now: 
         except Unproven:
             if number == len(given):
                 raise
+    return ""
 
 
 def _known(key: Key, headers: Mapping[str, str]) -> None:
@@ -54,7 +58,7 @@ def _known(key: Key, headers: Mapping[str, str]) -> None:
         raise Unproven(f"expected the right key in the header {key.header}")
 
 
-def _signed(signature: Signature, headers: Mapping[str, str], body: bytes, now: datetime) -> None:
+def _signed(signature: Signature, headers: Mapping[str, str], body: bytes, now: datetime) -> str:
     shape = _pattern(signature.form).fullmatch(headers.get(signature.header, "")[:LONGEST_HEADER])
     if shape is None:
         raise Unproven(f"expected the header {signature.header} as {signature.form}")
@@ -74,8 +78,10 @@ def _signed(signature: Signature, headers: Mapping[str, str], body: bytes, now: 
     found = [hmac.compare_digest(given, one) for one in right]
     if not any(found):
         raise Unproven("the signature does not fit; expected one made with the shared secret")
-    if "timestamp" in holes(signature.signs):
-        _fresh(signature, stamp, now)
+    if "timestamp" not in holes(signature.signs):
+        return ""
+    _fresh(signature, stamp, now)
+    return stamp
 
 
 def _filled(form: str, stamp: str) -> bytes:

@@ -113,6 +113,12 @@ class AccessController(Protocol):
     lockdown of all doors behind it, with one call, begun or ended. Returning means handed over, as
     with `command`, and it raises the same; what each door does is seen from its reports. One that
     has none may also say so with `lockdown_all = None`.
+
+    And it may offer `async def hear(self, message: str) -> str`: what its device sends the hub over
+    HTTP, to an `inbound:` block with `controller`. The hub has proven who sent it and that it comes
+    for the first time. The driver reports what follows, as news and never as an answer, and returns
+    why the message is of no interest, or nothing. Raises `CommandFailed` for what it cannot read
+    and `NotReady` where it should be sent again. Returns within five seconds.
     """
 
     @property

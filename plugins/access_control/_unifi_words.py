@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hub import Access, Lock, Position
+from hub import Access, Lock, Position, Probed
+from plugins.access_control._unifi_api import Standing
 
 LOCKS: Mapping[str, Lock] = {
     "lock": "locked", "locked": "locked", "unlock": "unlocked", "unlocked": "unlocked",
@@ -56,7 +57,7 @@ def pushed_accesses(data: Mapping[str, Any]) -> list[PushedAccess]:
     about = data.get("metadata")
     if data.get("event_type") != "access.door.unlock" or not isinstance(about, dict):
         return []
-    how, who = _entry(about.get("authentication")), _entry(about.get("actor"))
+    how, who = one_entry(about.get("authentication")), one_entry(about.get("actor"))
     means = str(how.get("display_name") or how.get("credential_provider") or "").upper()
     if any(word in means for word in FROM_AFAR):
         return []
@@ -64,8 +65,26 @@ def pushed_accesses(data: Mapping[str, Any]) -> list[PushedAccess]:
     holder = str(how.get("id") or who.get("id") or "")
     doors = about.get("door")
     places = doors if isinstance(doors, list) else [doors]
-    return [PushedAccess(str(_entry(place).get("id")), access, holder) for place in places]
+    return [PushedAccess(str(one_entry(place).get("id")), access, holder) for place in places]
 
 
-def _entry(said: object) -> Mapping[str, Any]:
+def one_entry(said: object) -> Mapping[str, Any]:
+    """An object of a message; empty where it is none."""
     return said if isinstance(said, dict) else {}
+
+
+def overview(console: str, doors: Mapping[str, Standing], ours: Mapping[str, str]) -> Probed:
+    """What a probe says: `ours` are the ids of the doors that the hub uses, by their names here."""
+    found = f"{console}: {len(doors)} door{'' if len(doors) == 1 else 's'}"
+    lacking = [door for door, id_ in ours.items() if id_ not in doors]
+    names = _names(each for id_, each in doors.items() if id_ not in ours.values())
+    if lacking:
+        remedy = f"correct `door` of {', '.join(lacking)}; not used yet: {names or 'none'}"
+        return Probed(f"{found}; it does not know {', '.join(lacking)}", remedy)
+    if not ours:
+        return Probed(f"{found}; no door names this controller", f"add its doors: {names}")
+    return Probed(f"{found}, {len(ours)} used")
+
+
+def _names(doors: Iterable[Standing]) -> str:
+    return ", ".join([f"{door.name} is {door.id}" for door in doors][:10])

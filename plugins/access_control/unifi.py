@@ -1,16 +1,16 @@
 """Doors of a UniFi Access console, over its local API.
 
 `lock` ends what held the door open (`lock_now`); badges go on working. `lockdown` is the console's
-own rule (`keep_lock`): badges stop, and it may sound its siren. What the console pushes is shown at
-once and confirms nothing; only what it says when asked afterwards does. It reports the relay, not
-the bolt, and for a door whose hub is away what it last knew, so such a door counts as offline.
+own rule (`keep_lock`): badges stop, and it may sound its siren. What the console pushes or sends
+(webhooks) is shown at once and confirms nothing; only what it says when asked afterwards does. It
+reports the relay, not the bolt, and for a door whose hub is away what it last knew: it is offline.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from typing import Any
 
 from hub import (
@@ -32,7 +32,15 @@ from plugins.access_control._ending import end
 from plugins.access_control._reports import Reporting, Reports
 from plugins.access_control._unifi_api import Console, Emergency, Refusal, Standing, messages
 from plugins.access_control._unifi_config import UnifiConfig, UnifiDevice
-from plugins.access_control._unifi_words import LOCKS, POSITIONS, pushed_accesses, pushed_state
+from plugins.access_control._unifi_hook import LOOKS, POSITION, USE, Told, hooked, hooked_use
+from plugins.access_control._unifi_words import (
+    LOCKS,
+    POSITIONS,
+    PushedAccess,
+    overview,
+    pushed_accesses,
+    pushed_state,
+)
 
 SETTLES_S = 10.0  # for how long after a command each push makes us ask
 FIRST_RETRY_S = 0.5
@@ -64,6 +72,7 @@ class UnifiDoors(Reporting[DoorReport | AccessReport]):
         self._unavailable: set[str] = set()
         self._emergency = Emergency()
         self._lost_told = False
+        self._told = Told()
 
     @property
     def capabilities(self) -> Capabilities:
@@ -139,6 +148,21 @@ class UnifiDoors(Reporting[DoorReport | AccessReport]):
         self._asked(door)
         await self._read()
 
+    async def hear(self, message: str) -> str:
+        """A webhook of the console, which the hub has proven: news, as what it pushes is."""
+        if not self._running:
+            raise NotReady(f"{self._console} is not connected")
+        event, data = hooked(message)
+        if event == POSITION:
+            self._hear_door(data)
+        elif event == USE:
+            self._used("webhook", hooked_use(data))
+        elif event in LOOKS:
+            self._soon()
+        else:
+            return f"{event} is of no interest here"
+        return ""
+
     async def probe(self) -> Probed:
         """Whether the console lets us in and knows the doors; none is moved."""
         console = self._console
@@ -156,7 +180,8 @@ class UnifiDoors(Reporting[DoorReport | AccessReport]):
             return Probed(str(error), remedy, works=False)
         finally:
             await console.close()
-        return self._told(doors)
+        ours = {door: device.door for door, device in self._devices.items()}
+        return overview(str(console), doors, ours)
 
     async def close(self) -> None:
         """Stop reading and listening; the doors stay as they are."""
@@ -328,7 +353,7 @@ class UnifiDoors(Reporting[DoorReport | AccessReport]):
         elif event == "access.data.v2.device.update":
             self._soon()
         elif event == "access.logs.insights.add":
-            self._hear_access(data)
+            self._used("push", pushed_accesses(data))
 
     def _hear_door(self, data: Mapping[str, Any]) -> None:
         """A door's state as it changes: news, never an answer."""
@@ -347,24 +372,13 @@ class UnifiDoors(Reporting[DoorReport | AccessReport]):
         if not here or self._clock.monotonic() < self._settles.get(door, 0.0):
             self._soon()
 
-    def _hear_access(self, data: Mapping[str, Any]) -> None:
-        for said in pushed_accesses(data):
+    def _used(self, way: str, uses: Sequence[PushedAccess]) -> None:
+        now = self._clock.monotonic()
+        for said in uses:
             door = self._by_id.get(said.door)
-            if door is not None:
+            if door is not None and not self._told.again(way, door, said.access, now):
                 who = self._context.reference(said.holder) if said.holder else ""
                 self._reports.tell(AccessReport(door, self._clock.now(), said.access, who))
-
-    def _told(self, doors: Mapping[str, Standing]) -> Probed:
-        found = f"{self._console}: {len(doors)} door{'' if len(doors) == 1 else 's'}"
-        unused = [door for id_, door in doors.items() if id_ not in self._by_id]
-        lacking = [door for door, device in self._devices.items() if device.door not in doors]
-        names = ", ".join(f"{door.name} is {door.id}" for door in unused[:10])
-        if lacking:
-            remedy = f"correct `door` of {', '.join(lacking)}; not used yet: {names or 'none'}"
-            return Probed(f"{found}; it does not know {', '.join(lacking)}", remedy)
-        if not self._devices:
-            return Probed(f"{found}; no door names this controller", f"add its doors: {names}")
-        return Probed(f"{found}, {len(self._devices)} used")
 
     def _begin(self, work: Coroutine[Any, Any, None], what: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"{self._context.name} {what}")

@@ -111,6 +111,11 @@ class Doors:
         if not engaged:
             raise CommandFailed(f"{key}: the panel keeps its lockdown")
 
+    async def hear(self, message):
+        if message == "what?":
+            raise CommandFailed("no message of ours")
+        return f"{len(message)} letters are of no interest"
+
     async def reports(self):
         number = 0
         while self.mood == "pours" or number < 3:
@@ -265,7 +270,7 @@ async def test_a_controller_works_as_in_the_hub(house: House) -> None:
     front = {"front": device(topic="a/b")}
     doors = house.make("access_control", devices=front, credential_key=b"key of this house")
     assert doors.capabilities.verbs == frozenset(), "it can nothing before it has said what"
-    assert doors.lockdown_all is None
+    assert (doors.lockdown_all, doors.hear) == (None, None)
     await doors.start()
     assert doors.capabilities.verbs == {"lock", "unlock"}
     assert (doors.capabilities.stale_after_s, doors.capabilities.egress) == (12.0, "free")
@@ -286,6 +291,9 @@ async def test_a_controller_works_as_in_the_hub(house: House) -> None:
     await doors.lockdown_all(True, "k3")
     with pytest.raises(CommandFailed, match="k4: the panel keeps its lockdown"):
         await doors.lockdown_all(False, "k4")
+    assert await doors.hear("geöffnet") == "8 letters are of no interest"
+    with pytest.raises(CommandFailed, match="no message of ours"):
+        await doors.hear("what?")
 
 
 @pytest.mark.parametrize(
