@@ -288,9 +288,13 @@ async def test_the_count_goes_up_in_place(console: Console) -> None:
         protocols.secure(run, but="gym")
         await expect(tab.locator("#doors .count")).to_contain_text("2 of 3")
         await expect(tab.locator("#bad-gym")).to_contain_text("The bolt is stuck")
+        shown = tab.locator('#map svg[role="img"]:visible')
+        await expect(shown).to_have_attribute("aria-label", re.compile("2 of 3 doors secured"))
+        await expect(shown.locator('use[href="#m-retrying"]')).to_have_count(1)
         await tab.clock.run_for(1000)
         protocols.secure(run)
         await expect(tab.locator("#doors .count")).to_contain_text("3 of 3")
+        await expect(shown.locator('use[href="#m-secured"]')).to_have_count(3)
         assert await tab.evaluate("window.same")
     assert console.complaints == []
 

@@ -1,0 +1,82 @@
+"""The map of a protocol: its area, its doors, and in words how many are as they should be."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hub.config import Config
+from hub.protocol_views import ProtocolDoorView, ProtocolRunView
+from hub.web.schematic import APART, NARROW, WIDE, Drawing, schematic
+
+NAMED = 12
+GOOD = ("secured", "done")
+SAYS = {
+    "waiting": "waiting",
+    "retrying": "not confirmed",
+    "refused": "takes no such command",
+    "suspended": "suspended",
+    "fenced": "not moved in this drill",
+}
+ORDER = ("retrying", "suspended", "waiting", "refused", "fenced", "secured", "done", APART)
+
+
+@dataclass(frozen=True, slots=True)
+class ProtocolMap:
+    """The same plan for a desk and a phone, the states on it, what it shows in words, and how many
+    doors of the protocol have no place on it.
+    """
+
+    drawings: Sequence[tuple[str, Drawing]]
+    states: Sequence[str]
+    text: str
+    left_out: int
+
+
+def map_of(config: Config, run: ProtocolRunView) -> ProtocolMap | None:
+    """The map of a run as somebody is shown it; None where the area has no doors, or is no longer
+    configured. After the end it shows how far the all-clear is.
+    """
+    if run["area"] not in config.places:
+        return None
+    clear = run["all_clear"]
+    doors = clear["doors"] if clear is not None else run["doors"]
+    states = {each["door"]: _state(each) for each in doors}
+    drawings = [
+        (how, schematic(config, run["area"], states, width))
+        for how, width in (("far", WIDE), ("near", NARROW))
+    ]
+    marks = drawings[0][1].marks
+    if not marks:
+        return None
+    found = {each.state for each in marks}
+    counted = [each for each in doors if each["door"] in states and _state(each) != APART]
+    drawn = sum(each.state != APART for each in marks)
+    return ProtocolMap(
+        drawings,
+        [each for each in ORDER if each in found],
+        _text(run, counted, over=clear is not None),
+        max(0, len(counted) - drawn),
+    )
+
+
+def _state(door: ProtocolDoorView) -> str:
+    settled = door["state"] in GOOD
+    return APART if settled and door["detail"] else door["state"]  # left as it is, by its detail
+
+
+def _text(run: ProtocolRunView, doors: Sequence[ProtocolDoorView], *, over: bool) -> str:
+    """What the map shows, for those who do not see it."""
+    good = [each for each in doors if each["state"] in GOOD]
+    locks = all(each["verb"] in ("lock", "lockdown") for each in doors)
+    what = "back as before" if over else "secured" if locks else "done"
+    text = f"Map of {run['area_words']}: "
+    text += (
+        f"{len(good)} of {len(doors)} doors {what}." if doors else "no door is asked for anything."
+    )
+    bad = [each for each in doors if each["state"] not in GOOD]
+    if bad:
+        named = [f"{each['name']}, {SAYS[each['state']]}" for each in bad[:NAMED]]
+        more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
+        text += f" Not {what}: {'; '.join(named)}{more}."
+    return text
