@@ -19,6 +19,7 @@ from hub.safety.intake import Intake
 from hub.safety.protocols import feigned as feigning
 from hub.safety.protocols import plan, rows, views
 from hub.safety.protocols.ends import CLEARED_FOR
+from hub.safety.protocols.failing import failing
 from hub.safety.protocols.fires import Choice
 from hub.safety.protocols.progress import Heard, agrees
 from hub.safety.protocols.starts import Start
@@ -52,6 +53,7 @@ class ProtocolDesk:
         self._public = public
         self._helpers = helpers
         self._doors = doors
+        self._failing: Mapping[str, frozenset[str]] = {}
 
     # ---------------------------------------------------------------- questions
 
@@ -229,9 +231,22 @@ class ProtocolDesk:
             seen = dict(self._heard(now))
             if any(agrees(row, seen) for row in undone):
                 await self._intake.decide(lambda d: d.doors_seen(seen), urgent=True)
+        await self._look_at_failing()
         since = now - CLEARED_FOR
         if await self._intake.journal.read(lambda c: bool(rows.not_back(c, since))):
             await self._intake.decide(Decider.clear_again)
+
+    async def _look_at_failing(self) -> None:
+        """Tell of the doors that did not obey at the last look either: within two looks of the
+        first, all that have failed by then are told as one.
+        """
+        before = self._failing
+        self._failing = await self._intake.journal.read(lambda c: failing(c, self._public))
+        lasting = {
+            run: doors & before.get(run, frozenset()) for run, doors in self._failing.items()
+        }
+        if any(lasting.values()):
+            await self._intake.decide(lambda d: d.tell_failing(lasting), urgent=True)
 
     def _heard(self, now: datetime) -> Iterator[tuple[str, Heard]]:
         """What each door says, and when it was last heard to, where that is fresh and the door is

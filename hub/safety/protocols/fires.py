@@ -1,9 +1,9 @@
 """A fire alarm during a lockdown: people decide whether to stay or to leave, the hub counts down.
 
 The alarm itself suspends lock verbs (`hub.safety.doors`). Here it starts the decision timer of the
-local rule for each lockdown in force, tells everyone who was told of it, and says so when the time
-is over without a decision. The hub never decides itself. Once a person has re-armed the doors, the
-protocols that are still in force ask for theirs again.
+local rule for each lockdown in force, tells everyone who was told of it, aloud as well where it was
+announced, and says so when the time is over without a decision. The hub never decides itself. Once
+a person has re-armed the doors, the protocols that are still in force ask for theirs again.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ from hub.events import Event
 from hub.kinds.access_control import LOCK_VERBS
 from hub.safety import outbox
 from hub.safety.notices import notice as notices
-from hub.safety.notices.languages import Said
-from hub.safety.protocols import plan, rows, says
-from hub.safety.protocols.ends import Endings
+from hub.safety.protocols import fire_words, plan, rows, says
+from hub.safety.protocols.failing import Failing
+from hub.safety.protocols.fire_words import FireWords
 from hub.safety.protocols.rows import RunRow
 from hub.safety.protocols.starts import Start
-from hub.units import duration_words
 
 Choice = Literal["stay", "evacuate"]
 CHOICES: tuple[Choice, ...] = ("stay", "evacuate")
@@ -31,7 +30,7 @@ SUSPENDED = "fire alarm"
 RESTORED = "the journal was restored from a backup, and nothing of before is asked again"
 
 
-class Fires(Endings):
+class Fires(Failing):
     """What a fire alarm means for protocols, inside one transaction."""
 
     _sounds_anew = True
@@ -45,6 +44,7 @@ class Fires(Endings):
             for run in rows.in_force(self._connection):
                 if run.decide_by:
                     rows.change(self._connection, run.id, decide_by="")
+                    self._tell_told(run, fire_words.silent())
         elif event.type == "journal.restored":
             for run in rows.in_force(self._connection):
                 self._suspend(run, RESTORED)
@@ -87,13 +87,7 @@ class Fires(Endings):
                 )
             )
         who = self._charter.words.person(by)
-        stay = choice == "stay"
-        title = "Fire alarm: stay" if stay else "Fire alarm: leave the building"
-        text = {
-            "en": f"{who} has decided: {'stay where you are' if stay else 'leave the building'}.",
-            "es": f"{who} ha decidido: {'quédese donde está' if stay else 'salga del edificio'}.",
-        }
-        self._tell_told(row, title, text)
+        self._tell_told(row, fire_words.decided(choice == "stay", who))
         return run
 
     def fire_undecided(self) -> None:
@@ -105,11 +99,7 @@ class Fires(Endings):
             event = Event("fire.undecided", "hub/protocols", self._now, run.protocol, facts)
             self.accept(event)
             self._tell(self._story_of(run), event)
-            text = {
-                "en": "Nobody has decided yet whether people stay or leave. Decide now.",
-                "es": "Nadie ha decidido todavía si la gente se queda o sale. Decídalo ahora.",
-            }
-            self._tell_told(run, "Fire alarm: no decision", text)
+            self._tell_told(run, fire_words.undecided())
 
     def _fire_input(self, event: Event) -> None:
         """Take in what an input says, and whether it did not say so before."""
@@ -133,14 +123,7 @@ class Fires(Endings):
             until = self._now + timedelta(seconds=within)
             rows.change(self._connection, run.id, decide_by=iso(until), decision="")
             self._tell(self._story_of(run), event)
-            span = duration_words(within)
-            text = {
-                "en": f"A fire alarm goes off during the lockdown. Decide within {span}: stay or "
-                "evacuate. Doors are no longer locked by the hub.",
-                "es": f"Suena la alarma de incendios durante el confinamiento. Decida en {span}: "
-                "quedarse o evacuar. El sistema ya no cierra puertas.",
-            }
-            self._tell_told(run, "Fire alarm: decide", text)
+            self._tell_told(run, fire_words.decide(within))
 
     def _suspend(self, run: RunRow, why: str) -> None:
         for row in rows.doors(self._connection, run.id, "start"):
@@ -166,18 +149,21 @@ class Fires(Endings):
             self._put_beneath(run)
         return asked
 
-    def _tell_told(self, run: RunRow, title: str, text: Said) -> None:
-        """Tell everyone in the school who was told of a run, except through what everyone hears."""
-        charter = self._charter
-        notifiers = charter.config.notifiers
-        words = self._words_of(run)
-        message = says.fire(charter.words, run, words, title, text, self._now)
+    def _tell_told(self, run: RunRow, said: FireWords) -> None:
+        """Tell everyone in the school who was told of a run: those who were told by name, and
+        everyone where the run itself was announced, for a person has started it.
+        """
+        charter, words = self._charter, self._words_of(run)
         for earlier in outbox.told(self._connection, run.alert, or_waiting=True):
-            block = notifiers.get(earlier.target)
-            beyond = block is not None and block.outside  # parents and dispatch decide nothing
-            if not charter.public(earlier.target) and not beyond:
-                intention = notices.again(charter.config, charter.words, message, earlier)
-                self._intend(says.leading_to_it(intention, run))
+            if charter.config.beyond(earlier.target):  # parents and dispatch decide nothing
+                continue
+            aloud = charter.public(earlier.target)
+            title, text = (said.aloud_title, said.aloud) if aloud else (said.title, said.text)
+            if aloud and said.goes_on:  # a screen shows one text at a time
+                text = says.with_directive(charter.words, run, words, text)
+            message = says.fire(charter.words, run, words, title, text, self._now)
+            intention = notices.again(charter.config, charter.words, message, earlier)
+            self._intend(says.leading_to_it(intention, run))
 
 
 def decide_by(run: RunRow) -> str | None:

@@ -16,7 +16,6 @@ from hub.kinds.access_control import LOCK_VERBS
 from hub.safety.doors import intents
 from hub.safety.doors.facts import STANDS_OPEN
 from hub.safety.incidents import cases
-from hub.safety.outbox import ActionRow
 from hub.safety.protocols import plan, rows
 from hub.safety.protocols.fence import Fence
 from hub.safety.protocols.rows import RunDoorRow, RunRow
@@ -58,16 +57,6 @@ class Progress(Fence):
         for row in rows.waiting(self._connection):
             if agrees(row, seen):
                 self._reported(row.door, row.verb, True, "")
-
-    def _warn(self, row: ActionRow, event: Event) -> None:
-        """Tell people that a door did not obey; of a protocol, which asks for ever, once a door."""
-        run = rows.of_alert(self._connection, row.alert)
-        tries = 0
-        if run is not None:
-            of_it = rows.doors(self._connection, run.id, "start")
-            tries = next((each.tries for each in of_it if each.door == row.target), 0)
-        if tries <= 1:
-            super()._warn(row, event)
 
     def _reported(self, door: str, verb: str, good: bool, detail: str) -> None:
         for run, row in rows.following(self._connection, door):

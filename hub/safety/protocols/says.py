@@ -6,7 +6,7 @@ Every message stands on a person's word, so that channels that everyone hears ma
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -20,7 +20,10 @@ from hub.safety.protocols.rows import RunRow
 from hub.safety.protocols.wording import Wording
 from hub.safety.words import Words
 
-Phase = Literal["start", "clear", "fire", "duress"]
+Phase = Literal["start", "clear", "fire", "duress", "doors"]
+
+DOORS: Phase = "doors"
+NAMED_IN_TITLE = 2
 
 STARTED = {"en": "Started by {by}, {when}.", "es": "Iniciado por {by}, {when}."}
 AGAIN = {
@@ -67,10 +70,7 @@ def over(
     text: dict[str, str] = {}
     for language, meaning in wording.over.items():
         lines = [] if still else [meaning]
-        for one, said in still:
-            form = AGAIN.get(language, AGAIN["en"])
-            place = campus.name(one.area)
-            lines.append(form.format(name=said.name, place=place, directive=said.directive))
+        lines += [_in_force(words, one, said, language) for one, said in still]
         text[language] = "\n".join([*lines, f"{names}, {words.clock(now)}."])
     title = f"All clear: {wording.name}, {where}"
     if still:
@@ -88,6 +88,51 @@ def fire(
     data = {"verdict": "verified", "fire": True}
     full = f"{title}: {wording.name}, {words.campus.name(run.area)}"
     return _message(words, run, "alert", "severe", full, text, now, data, {"why": ()}, "fire")
+
+
+def with_directive(words: Words, run: RunRow, wording: Wording, text: Said) -> Said:
+    """A text, and after it what is in force and what people do in it."""
+    return {
+        language: f"{line}\n{_in_force(words, run, wording, language)}"
+        for language, line in text.items()
+    }
+
+
+def failing(
+    words: Words,
+    run: RunRow,
+    wording: Wording,
+    severity: Severity,
+    doors: Mapping[str, bool],
+    why: Mapping[str, Sequence[str]],
+    sentence: str,
+    now: datetime,
+) -> Message:
+    """Which `doors` do not obey, each with whether it was to lock, and by reason `why`: one
+    `sentence` says how far the others are.
+    """
+    count, locks = len(doors), all(doors.values())
+    names = [words.door(each) for each in doors]
+    several = count > NAMED_IN_TITLE
+    title = {
+        "en": f"{wording.name}: {f'{count} doors' if several else ' and '.join(names)} "
+        f"not {'secured' if locks else 'confirmed'}",
+        "es": f"{wording.name}: {f'{count} puertas' if several else ' y '.join(names)} "
+        f"sin {'cerrar' if locks else 'confirmar'}",
+    }
+    each_why = [f"{', '.join(each)}: {reason}" for reason, each in why.items()]
+    again = {
+        "en": f"The hub keeps asking {'it' if count == 1 else 'them'}.",
+        "es": "El sistema lo sigue intentando.",
+    }
+    text = {
+        language: "\n".join([*(f"{each}." for each in each_why), line, f"{sentence}."])
+        for language, line in again.items()
+    }
+    facts: dict[str, Any] = {"title": f"{wording.name}: {words.campus.name(run.area)}"}
+    facts |= {"line": "; ".join(each_why), "note": title, "text": text}
+    data: dict[str, Any] = {"doors": list(doors)}
+    return _message(words, run, "outcome", severity, title["en"], text, now, data, facts, DOORS)
 
 
 def duress(words: Words, run: RunRow, wording: Wording, by: str, now: datetime) -> Message:
@@ -114,6 +159,12 @@ def leading_to_it(intention: Intention, run: RunRow) -> Intention:
     """The same, leading to the run's page."""
     payload = dict(intention.payload) | {"path": f"/protocols/{run.id}"}
     return replace(intention, payload=payload)
+
+
+def _in_force(words: Words, run: RunRow, wording: Wording, language: str) -> str:
+    form = AGAIN.get(language, AGAIN["en"])
+    place = words.campus.name(run.area)
+    return form.format(name=wording.name, place=place, directive=wording.directive)
 
 
 def _message(

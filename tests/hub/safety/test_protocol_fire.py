@@ -45,7 +45,6 @@ async def test_the_decision_timer_is_shown_and_told(tmp_path: Path) -> None:
         assert (from_iso(fire["decide_by"]) - before).total_seconds() == 90
         asked = [n for n in house.channels["post"].sent if n.title.startswith("Fire alarm: decide")]
         assert {to.person for n in asked for to in n.to} == {"officer", "head"}
-        assert [n.title for n in house.channels["siren"].sent] == ["Lockdown: School"]
         await house.clock.advance(89)
         await room.look()
         assert not await _events(house, "fire.undecided")
@@ -59,6 +58,60 @@ async def test_the_decision_timer_is_shown_and_told(tmp_path: Path) -> None:
 
 async def _events(house: School, kind: str) -> list[Event]:
     return [event for _, event in await house.intake.past_events(0) if event.type == kind]
+
+
+async def test_law_2_the_timer_is_said_aloud_only_where_a_person_had_it_announced(
+    tmp_path: Path,
+) -> None:
+    """Everyone hears once that a decision follows, once that the time is over, and what is decided;
+    no name, no word of doors, and always what is in force.
+    """
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        run = await room.start("lockdown", "site", "head")
+        await house.settled()
+        await alarm(house)
+        await alarm(house)
+        for _ in range(3):
+            await house.clock.advance(60)
+            await room.look()
+        await room.decide_fire(run["id"], "stay", "head")
+        await house.settled()
+        heard = house.channels["siren"].sent
+        assert [n.title for n in heard[1:]] == [
+            "Fire alarm: a decision follows: Lockdown, School",
+            "Fire alarm: no decision: Lockdown, School",
+            "Fire alarm: stay: Lockdown, School",
+        ]
+        assert heard[1].text.splitlines() == [
+            "A fire alarm goes off during the lockdown. Within 90 seconds it is to be decided "
+            "whether people stay or leave. What is decided is announced.",
+            "In force: Lockdown, School. Locks, lights, out of sight.",
+        ]
+        assert not any("Principal" in n.text or "door" in n.text for n in heard[1:])
+
+
+async def test_what_the_protocol_did_not_announce_is_not_said_aloud(tmp_path: Path) -> None:
+    """A channel that everyone hears stays silent where the lockdown was not announced there."""
+    quiet = PROTOCOLS | {"lockdown": PROTOCOLS["lockdown"] | {"through": ["console"]}}
+    async with protocol_school(tmp_path, hub=HUB, protocols=quiet) as (house, room):
+        await room.start("lockdown", "site", "head")
+        await alarm(house)
+        await house.settled()
+        assert house.channels["siren"].sent == []
+        assert len(house.channels["console"].sent) == 2
+
+
+async def test_law_7_no_timer_is_said_aloud_in_a_drill(tmp_path: Path) -> None:
+    """Nor where the drill itself is announced: a fire alarm ends the drill."""
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        run = await room.start("lockdown", "site", "head", drill=True, announce=True)
+        await house.settled()
+        await alarm(house)
+        await house.clock.advance(100)
+        await room.look()
+        await house.settled()
+        assert (await room.run(run["id"]))["state"] == "ended"
+        assert not [n for n in house.channels["siren"].sent if "Fire" in n.title]
 
 
 async def test_staying_is_told_and_ends_the_timer(tmp_path: Path) -> None:
@@ -111,6 +164,8 @@ async def test_the_alarms_end_ends_the_timer(tmp_path: Path) -> None:
         await house.settled()
         fire = (await room.view())["fire"]
         assert (fire["state"], fire["decide_by"]) == ("not_rearmed", None)
+        last = house.channels["siren"].sent[-1]
+        assert last.title == "Fire alarm: it no longer sounds: Lockdown, School"
 
 
 async def test_law_1_a_fire_alarm_suspends_a_lockdown_until_a_person_rearms(tmp_path: Path) -> None:
