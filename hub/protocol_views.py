@@ -114,12 +114,13 @@ class ProtocolChoiceView(TypedDict):
 
 
 class FireView(TypedDict):
-    """A fire alarm: since when and where, and whether a person has re-armed the doors since.
+    """A fire alarm: since when and where, and whether a person has re-armed the doors since. After
+    a restore that may not know of one it is `restored`, until a person has re-armed them.
 
     `decide_by` is when the local rule wants a decision where a lockdown was in force.
     """
 
-    state: Literal["clear", "alarm", "not_rearmed"]
+    state: Literal["clear", "alarm", "not_rearmed", "restored"]
     since: str | None
     source: str
     place_words: str

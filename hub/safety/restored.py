@@ -14,6 +14,7 @@ import structlog
 from sqlalchemy import Connection, delete, func, select, update
 
 from hub.events import Event
+from hub.safety import outbox
 from hub.safety.decide import Decider
 from hub.safety.intake import Intake
 from hub.storage.backup_restore import NOTE
@@ -27,14 +28,17 @@ log = structlog.get_logger(__name__)
 async def settle_restored(intake: Intake) -> None:
     """Do what a restore left to do; nothing where there was none. Raises `StateError`.
 
-    Commands to doors are called off, and nothing is wanted of doors any more. Notices that have not
+    Commands to doors are called off, and nothing is wanted of doors any more; so is what was to be
+    handed over to emergency services, for what was decided since nobody knows. Other notices that have not
     expired go out and say that they may be a repeat, since nobody knows whether they did before.
-    The event `journal.restored` tells by whom and as of when.
+    Unless the journal that was there could be read and had no fire alarm beyond the backup, one may
+    have sounded that is now forgotten: no door is locked before a person re-arms them. The event
+    `journal.restored` tells by whom and as of when.
     """
     note = await intake.journal.read(_note)
     if note is None:
         return
-    doors = await intake.journal.read(_pending_doors)
+    stale = await intake.journal.read(_never_again)
     await intake.journal.write(_mark_as_tried)
     event = Event(
         type="journal.restored",
@@ -48,8 +52,10 @@ async def settle_restored(intake: Intake) -> None:
     def work(decider: Decider) -> None:
         decider.forget_wanted(CALLED_OFF)  # first, so that no end of anything moves a door
         decider.accept(event)
-        for door in doors:
-            decider.settle(door, "cancelled", CALLED_OFF)
+        for action in stale:
+            decider.settle(action, "cancelled", CALLED_OFF)
+        if not _knows_of_fire(note):
+            decider.doubt_fire()
 
     await intake.decide(work)
     await intake.journal.write(_forget)
@@ -61,9 +67,18 @@ def _note(connection: Connection) -> dict[str, Any] | None:
     return None if found is None else dict(json.loads(found))
 
 
-def _pending_doors(connection: Connection) -> list[int]:
-    wanted = select(actions.c.id).where(actions.c.kind == "door", actions.c.state == "pending")
-    return list(connection.scalars(wanted.order_by(actions.c.id)))
+def _knows_of_fire(note: dict[str, Any]) -> bool:
+    """Whether the journal that the backup took the place of could be read and had no fire alarm
+    more.
+    """
+    losses = note.get("lost")
+    return isinstance(losses, dict) and losses.get("known") is True and losses.get("fire") is False
+
+
+def _never_again(connection: Connection) -> list[int]:
+    pending = select(actions).where(actions.c.state == "pending").order_by(actions.c.id)
+    rows = connection.execute(pending)
+    return [row.id for row in rows if row.kind == "door" or outbox.hand_off(row)]
 
 
 def _mark_as_tried(connection: Connection) -> None:

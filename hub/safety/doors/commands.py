@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import func, select
+
 from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event
@@ -16,6 +18,7 @@ from hub.safety.attempts import Attempts
 from hub.safety.doors import fire, intents
 from hub.safety.doors.fire import FireState
 from hub.safety.doors.intents import IntentRow
+from hub.storage.schema import actions
 from hub.views import Requested
 
 REPLACED = "a newer command replaced it"
@@ -48,6 +51,15 @@ class Commands(Attempts):
         if by < timedelta(0):
             intents.clock_set_back(self._connection, -by)
             self.decision.doors_due = True
+
+    def _was_locked_down(self, door: str) -> bool:
+        """Whether a lockdown is the last state that a door was asked for: it may be in it still,
+        also where nobody wants that any more.
+        """
+        verb = func.json_extract(actions.c.payload, "$.verb")
+        of_it = (actions.c.lane == f"door/{door}", verb != "momentary")
+        last = select(verb).where(*of_it).order_by(actions.c.id.desc()).limit(1)
+        return self._connection.scalar(last) == "lockdown"
 
     def _may_ask(self, door: str, verb: Verb) -> None:
         """Raises `KeyError` for an unknown door and `Refused` where the verb may not be asked."""

@@ -1,4 +1,5 @@
-"""The fire alarm as the journal keeps it: where it sounds, and whether doors may lock again.
+"""The fire alarm as the journal keeps it: where it sounds, and whether doors may lock again. After
+a restore the journal may not know.
 
 Every function takes a connection and runs inside somebody's transaction.
 """
@@ -19,17 +20,25 @@ KEY = "fire"
 ALARM, CLEAR, REARMED = "fire.alarm", "fire.clear", "doors.rearmed"
 MOST_INPUTS = 64
 
+FireWord = Literal["clear", "alarm", "not_rearmed", "restored"]
+AFTER_ALARM = "a fire alarm has suspended it, and nobody has re-armed the doors since"
+AFTER_RESTORE = (
+    "the journal was restored from a backup and does not know of any fire alarm since, and nobody "
+    "has re-armed the doors"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class FireState:
-    """`alarm` while an input sounds, `not_rearmed` from then until a person re-arms the doors.
+    """`alarm` while an input sounds, `not_rearmed` from then until a person re-arms the doors;
+    `restored` until then where a backup was restored, which knows nothing of alarms after it.
 
     `inputs` are those that sound: the place of each, by its source. Lock verbs are suspended in
-    both states. `place` and `source` are those of the first alarm, `cleared` is since when none
-    sounds any more; both empty where there is nothing to say.
+    these three states. `place` and `source` are those of the first alarm, `cleared` is since when
+    none sounds any more; each empty where there is nothing to say.
     """
 
-    state: Literal["clear", "alarm", "not_rearmed"] = "clear"
+    state: FireWord = "clear"
     since: str = ""
     place: str = ""
     source: str = ""
@@ -40,6 +49,16 @@ class FireState:
     def suspended(self) -> bool:
         """Whether no door may be asked to lock."""
         return self.state != "clear"
+
+    @property
+    def alarmed(self) -> bool:
+        """Whether an alarm is known of that nobody has re-armed the doors after."""
+        return self.state in ("alarm", "not_rearmed")
+
+    @property
+    def why(self) -> str:
+        """Why no door may be asked to lock, where that is so."""
+        return AFTER_RESTORE if self.state == "restored" else AFTER_ALARM
 
 
 def read(connection: Connection) -> FireState:
@@ -74,7 +93,7 @@ def sounded(state: FireState, source: str, place: str, time: str) -> FireState:
     inputs = dict(state.inputs)
     if source in inputs or len(inputs) < MOST_INPUTS:
         inputs[source] = place
-    if not state.suspended:
+    if not state.alarmed:
         return FireState("alarm", time, place, source, "", inputs)
     return FireState("alarm", state.since, state.place, state.source, "", inputs)
 

@@ -61,7 +61,8 @@ class Keeper:
             doors.wanted(door, intents.view(row))
             if row.verb == "lockdown" and row.owner_kind == "protocol" and not row.drill:
                 doors.may_be_locked_down(door)
-        doors.suspend((await intake.journal.read(fire.read)).suspended)
+        state = await intake.journal.read(fire.read)
+        doors.suspend(state.suspended, state.why)
         intake.on_doors = keeper._heard
         return keeper
 
@@ -91,7 +92,7 @@ class Keeper:
         for door, key in decision.called_off:
             self._doors.call_off(door, key)
         if decision.fire is not None:
-            self._doors.suspend(decision.fire.suspended)
+            self._doors.suspend(decision.fire.suspended, decision.fire.why)
         for door, intent in decision.wanted:
             self._doors.wanted(door, intent)
             if intent is not None and intent["expires"] is not None:

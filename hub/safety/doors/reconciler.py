@@ -33,6 +33,7 @@ from hub.ports import Outcome
 from hub.safety.doors import facts
 from hub.safety.doors.door import Command, Door
 from hub.safety.doors.facts import Judge, News
+from hub.safety.doors.fire import AFTER_ALARM
 from hub.safety.doors.sane import Strange, nonsense, short
 from hub.safety.doors.shown import trouble, view
 from hub.safety.doors.tidings import LOGGED_EVERY, Tidings
@@ -48,7 +49,6 @@ FIRST_ASK_S = 1.0
 ASK_AGAIN_S = 2.0
 TRY_AGAIN_S = 0.5
 CALLED_OFF = 1024
-NO_LOCK = "a fire alarm has suspended it, and nobody has re-armed the doors since"
 
 
 class Doors:
@@ -69,7 +69,7 @@ class Doors:
         self._clock = clock
         self._tidings = Tidings(clock, publish)
         self._together = Together(clock)
-        self._suspended = False
+        self._suspended, self._why = False, ""
         self._controllers: dict[str, AccessController] = {}
         self._doors = {id_: Door.of(id_, block) for id_, block in config.doors.items()}
         self._stragglers: set[asyncio.Task[Any]] = set()
@@ -194,15 +194,16 @@ class Doors:
         if known is not None and known.command is not None and known.command.key == key:
             known.command.call_off()
 
-    def suspend(self, suspended: bool) -> None:
+    def suspend(self, suspended: bool, why: str = AFTER_ALARM) -> None:
         """While suspended, no door takes a lock verb: one under way ends here and is not handed
-        over any more.
+        over any more. `why` says so in words.
         """
+        self._why = why
         if suspended and not self._suspended:
             self._together.forget()
             for door in self._doors.values():
                 if door.command is not None and door.command.judge.verb in LOCK_VERBS:
-                    door.command.end(Outcome("failed", NO_LOCK))
+                    door.command.end(Outcome("failed", why))
         self._suspended = suspended
 
     def all(self) -> Sequence[Door]:
@@ -215,7 +216,7 @@ class Doors:
         if verb in LOCK_VERBS and known.block.egress != "free":
             return f"{verb} refused: nobody has attested `egress: free` for this door"
         if verb in LOCK_VERBS and self._suspended:
-            return f"{verb} refused: {NO_LOCK}"
+            return f"{verb} refused: {self._why}"
         if known.controller is None:
             return f"its controller {known.block.controller} is not running"
         verbs = self.verbs(door)
@@ -241,7 +242,7 @@ class Doors:
 
     def troubles(self) -> list[str]:
         """What is not as it should be, in a line each."""
-        said = [f"no door may lock: {NO_LOCK}"] if self._suspended else []
+        said = [f"no door may lock: {self._why}"] if self._suspended else []
         return said + [line for door in self._doors.values() if (line := trouble(door))]
 
     def counts(self) -> dict[str, int]:

@@ -23,17 +23,24 @@ class Suspending(Hours):
     """The fire alarm inside one transaction."""
 
     def rearm(self, by: str) -> None:
-        """A person lets doors lock again, also while the alarm still sounds; schedules then say
+        """A person lets doors lock again, also while an alarm still sounds; schedules then say
         what they say now, and nothing that was wanted before comes back. Raises `Refused` where
         nothing is suspended.
         """
         if not self.fire_state().suspended:
-            raise Refused("no fire alarm has suspended the doors, so there is nothing to re-arm")
+            raise Refused("nothing has suspended the doors, so there is nothing to re-arm")
         since = self.fire_state().since
         self._set_fire(fire.FireState())
         data = {"by": by, "since": since}
         self.accept(Event(fire.REARMED, f"person/{by}", self._now, "", data))
         self.see_to_hours()
+
+    def doubt_fire(self) -> None:
+        """After a restore: whether a fire alarm has sounded since the backup nobody here knows, so
+        no door is locked before a person re-arms them, as after an alarm.
+        """
+        if not self.fire_state().suspended:
+            self._set_fire(fire.FireState("restored", iso(self._now)))
 
     def _fire_input(self, event: Event) -> None:
         """An input says that there is a fire, or no longer: from this transaction on lock verbs are
@@ -45,7 +52,7 @@ class Suspending(Hours):
             return
         place = str(event.data.get("place") or "")
         self._set_fire(fire.sounded(before, source, place, iso(self._now)))
-        if not before.suspended:
+        if not before.alarmed:
             self._let_go_of_doors()
 
     def _let_go_of_doors(self) -> None:

@@ -165,10 +165,14 @@ class Wanting(Commands):
             self._command(door, "lock", before.asked_by, words, incident=before.incident)
 
     def _ask_for(self, row: IntentRow, before: IntentRow | None) -> str:
-        """Ask a door for what wins there. One that is locked down is first released from that; the
-        keeper asks for the rest as soon as it has answered.
+        """Ask a door for what wins there. One that is locked down is first released from that, also
+        where a fire alarm has ended the wish for it; the keeper asks for the rest as soon as it has
+        answered.
         """
-        if before is not None and before.verb == "lockdown" and row.verb != "lockdown":
+        locked_down = before is not None and before.verb == "lockdown"
+        if row.verb in OPENS and not locked_down:
+            locked_down = self._was_locked_down(row.door)
+        if locked_down and row.verb != "lockdown":
             return self._command(
                 row.door, "lockdown_release", row.asked_by, row.reason, row.alert, row.incident,
                 intent=row, deadline_s=RELEASE_WITHIN_S,

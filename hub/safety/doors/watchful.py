@@ -58,12 +58,15 @@ class Step:
 
 @dataclass(slots=True)
 class Episode:
-    """How long one wish has been seen to, and how that goes."""
+    """How long one wish has been seen to, and how that goes. `entered` once a person was let in
+    through the hub, until the door has been seen to after it.
+    """
 
     intent: str
     told: bool = False
     given_up: bool = False
     unconfirmed: bool = False
+    entered: bool = False
     settled: bool = False  # as it is wanted for a while, so that no release before it matters
     tries: int = 0
     asked: float = float("-inf")
@@ -102,6 +105,7 @@ class Watchful:
             return None
         if seen.unconfirmed is not None:
             self._now.unconfirmed = seen.unconfirmed
+        self._now.entered |= seen.let_in
         released = seen.released and not self._now.settled
         seen = replace(seen, unconfirmed=self._now.unconfirmed, released=released)
         words = _otherwise(wanted, seen)
@@ -116,7 +120,7 @@ class Watchful:
 
     def _right(self, now: float) -> Step | None:
         episode = self._now
-        episode.since, episode.words = None, ""
+        episode.since, episode.words, episode.entered = None, "", False
         if episode.told:
             episode.told = episode.given_up = False
             return Step("agrees", episode.intent)
@@ -135,7 +139,10 @@ class Watchful:
             episode.since = now
         if now - episode.since < _grace(wanted, seen):
             return None
-        if not seen.released:
+        # A passage ends the lockdown of a door at some controllers: no news, only to be asked for
+        # again.
+        let_in, episode.entered = episode.entered and seen.lock == "locked", False
+        if not seen.released and not let_in:
             episode.words = words
             if not episode.told:
                 episode.told = True
@@ -154,6 +161,8 @@ class Watchful:
 def _is_right(wanted: DoorIntentView, seen: Seen) -> bool:
     if wanted["verb"] == "lockdown" and (seen.outside or seen.unconfirmed):
         return False
+    if seen.released and seen.passing:  # open for one passage, and locked again behind it
+        return wanted["verb"] in LOCK_VERBS and seen.lock == "locked"
     return seen.lock == ("locked" if wanted["verb"] in LOCK_VERBS else "unlocked")
 
 

@@ -183,3 +183,21 @@ async def test_law_1_a_passage_that_waits_is_called_off_too(tmp_path: Path) -> N
         assert ("store", "momentary") not in house.lock.asked
         (ended,) = await house.told("action.cancelled")
         assert (ended.data["verb"], ended.data["detail"]) == ("momentary", "fire alarm")
+
+
+async def test_health_says_why_no_door_may_lock(tmp_path: Path) -> None:
+    """After a restore that does not know of alarms, other words than in an alarm; over a restart,
+    until a person re-arms.
+    """
+    async with door_school(tmp_path) as house:
+        await house.decide(lambda d: d.doubt_fire())
+        (said,) = [each for each in house.doors.troubles() if "no door may lock" in each]
+        assert "restored from a backup" in said
+    async with door_school(tmp_path) as house:
+        assert any("restored from a backup" in each for each in house.doors.troubles())
+        assert (await house.doors.perform("store", "lock", "k", 1)).detail == (
+            "lock refused: the journal was restored from a backup and does not know of any fire "
+            "alarm since, and nobody has re-armed the doors"
+        )
+        await house.decide(lambda d: d.rearm("head"))
+        assert not any("no door may lock" in each for each in house.doors.troubles())

@@ -6,10 +6,13 @@ import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from safety_school import EVENING, School, school
 from sqlalchemy import select
 
+from hub.errors import Refused
 from hub.events import Event
+from hub.protocol_room import ProtocolRoom
 from hub.safety.doors import intents
 from hub.safety.restored import settle_restored
 from hub.storage.backup import create
@@ -23,8 +26,10 @@ NOTES = select(meta).where(meta.c.key == NOTE)
 NOW = datetime(2026, 3, 2, 20, 45, tzinfo=UTC)
 
 
-async def backed_up_while_things_wait(path: Path) -> StateFolder:
-    """A state restored from a backup in which notices and door commands were still to go out."""
+async def backed_up_while_things_wait(path: Path, later: str = "a door") -> StateFolder:
+    """A state restored from a backup in which notices and door commands were still to go out.
+    After the backup something happened `later`, or nothing did; or the journal of then is gone.
+    """
     state = StateFolder(path / "state")
     state.open()
     async with school(state.path) as house:
@@ -33,11 +38,23 @@ async def backed_up_while_things_wait(path: Path) -> StateFolder:
         await house.intake.verdict(alert, "verified", "officer")
         assert await house._pending(0) is False
         made = create(state, Shelf(path / "backups"), house.clock, "tests")
+        if later == "a door":
+            await house.intake.accept(house.door_event("door.opened", "store"))
+        elif later == "a fire":
+            await house.intake.accept(fire_alarm(house))
     assert made.manifest is not None
+    if later == "gone":
+        state.journal.unlink()
     with state.lock():
         losses = lost(state, made.path, made.manifest)
         restore(state, made.path, made.manifest, losses, "teacher on this machine", NOW)
     return state
+
+
+def fire_alarm(house: School) -> Event:
+    """The panel says so."""
+    data = {"place": "gym", "source": "input/panel"}
+    return Event("fire.alarm", "input/panel", house.clock.now(), "gym", data)
 
 
 async def restored_events(house: School) -> list[Event]:
@@ -136,3 +153,37 @@ async def test_a_rule_can_act_on_a_restore(tmp_path: Path) -> None:
         titles = [alert["title"] for alert in await house.intake.alerts()]
         assert "The journal was restored" in titles
     shutil.rmtree(state.path)
+
+
+@pytest.mark.parametrize("later", ["a fire", "gone"])
+async def test_law_1_a_restored_journal_locks_nothing_before_a_person_rearms(
+    tmp_path: Path, later: str
+) -> None:
+    """A fire alarm after the backup may be what is forgotten: until somebody re-arms, no door takes
+    a lock verb, a lockdown says that its doors wait, and an alarm that sounds now is one.
+    """
+    state = await backed_up_while_things_wait(tmp_path, later)
+    async with school(state.path) as house:
+        await settle_restored(house.intake)
+        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        fire = await room.fire()
+        assert (fire["state"], fire["source"], fire["decide_by"]) == ("restored", "", None)
+        with pytest.raises(Refused, match="does not know of any fire alarm since"):
+            await house.intake.command_door("store", "lock", "head", "")
+        assert await house.intake.command_door("store", "unlock", "head", "")
+        await house.intake.accept(fire_alarm(house))
+        assert (await room.fire())["place_words"] == "Gym"
+        assert await house.journal.read(intents.held) == []  # nobody keeps it open in a fire
+    async with school(state.path) as house:  # over a restart it is known still
+        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        assert (await room.rearm("head"))["state"] == "clear"
+        assert await house.intake.command_door("store", "lock", "head", "")
+
+
+@pytest.mark.parametrize("later", ["nothing", "a door"])
+async def test_what_is_known_needs_no_rearming(tmp_path: Path, later: str) -> None:
+    """Where the journal of then held no fire alarm beyond the backup, doors lock as before."""
+    state = await backed_up_while_things_wait(tmp_path, later)
+    async with school(state.path) as house:
+        await settle_restored(house.intake)
+        assert await house.intake.command_door("store", "lock", "head", "")

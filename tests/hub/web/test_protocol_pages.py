@@ -441,6 +441,24 @@ async def test_doors_are_rearmed_by_a_person_after_the_alarm(
     assert "fire alarm" not in await see(client, "/doors")
 
 
+async def test_after_a_restore_every_page_says_that_no_door_is_locked(
+    client: TestClient, house: ScriptedHouse, csrf: str
+) -> None:
+    """It claims no alarm, says what is not known, and asks a person to re-arm."""
+    house.protocols.fire |= {"state": "restored", "since": house.ago(20)}
+    for path in ("/", "/doors", "/health"):
+        page = await see(client, path)
+        assert "After a restore" in page
+        assert "The hub locks no door until a person re-arms." in page
+        assert "After the fire alarm" not in page
+        assert "FIRE ALARM" not in page
+    page = await see(client, "/protocols")
+    assert "Whether a fire alarm has sounded since that was made, it does not know" in page
+    assert "Re-arm the doors" in page
+    await press(client, "/protocols/rearm", csrf, sure="held")
+    assert "After a restore" not in await see(client, "/")
+
+
 async def test_help_is_another_gesture_and_can_be_taken_back(
     client: TestClient, house: ScriptedHouse, csrf: str
 ) -> None:
