@@ -80,18 +80,19 @@ def busy(moment: datetime) -> float:
 
 
 def week(count: int) -> Iterator[Event]:
-    """About so many events of a week, in order."""
+    """At least so many events of a week, in order."""
     chance = random.Random(8)
     hours = [MONDAY + timedelta(hours=hour) for hour in range(168)]
     weight = sum(busy(hour) for hour in hours)
     late: list[Event] = []
     for hour in hours:
-        found = late
-        while len(found) < count * busy(hour) / weight:
+        found, wanted = late, len(late) + count * busy(hour) / weight
+        while len(found) < wanted:
             found += happening(chance, hour + timedelta(seconds=chance.uniform(0, 3600)))
         end = hour + timedelta(hours=1)
         late = [event for event in found if event.time >= end]
         yield from sorted((each for each in found if each.time < end), key=lambda each: each.time)
+    yield from sorted(late, key=lambda each: each.time)
 
 
 def happening(chance: random.Random, moment: datetime) -> list[Event]:

@@ -217,10 +217,11 @@ def _chosen(shelf: Shelf, named: str) -> Path:
 
     if named:
         return shelf.find(named)
-    newest = shelf.newest()
-    if newest is None:
-        raise StateError(f"there is no backup that can be used in {shelf.folder}")
-    return newest.path
+    for each in shelf.every():
+        if each.manifest is not None:
+            return each.path
+        print(f"vestibule: passed over, though newer: {each.trouble}", file=sys.stderr)
+    raise StateError(f"there is no backup that can be used in {shelf.folder}")
 
 
 @contextmanager

@@ -79,6 +79,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "input.heard": "An input that was silent reports again.",
     "device.enrolled": "A device may start protocols from now on.",
     "device.revoked": "A device may no longer start protocols.",
+    "pins.set": "A person set the PINs by which they end a protocol; says who, and no PIN.",
     "rule.fired": "A rule fired; says which clause matched, by which value and which events.",
     "rule.suppressed": "What a rule's cooldown kept back, event by event.",
     "rule.demoted": "A rule gave too many false alarms by a camera: it is only reviewed now.",

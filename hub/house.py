@@ -24,6 +24,7 @@ from hub.config import CameraBlock, Config
 from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
+from hub.handing_on import handing_on
 from hub.heartbeat import Heartbeat
 from hub.home_assistant import HomeAssistantStatus
 from hub.inbound.desk import InboundDesk
@@ -121,8 +122,8 @@ class House:
         self._desks = desks
         self._started = parts.clock.now()
         self._started_monotonic = parts.clock.monotonic()
-        take, hear = self._protocols.take, parts.hearing.answered
-        self._inbound = InboundDesk(lambda: self.config, take, parts.clock, hear)
+        take, hear, hand = self._protocols.take, parts.hearing.answered, handing_on(parts.drivers)
+        self._inbound = InboundDesk(lambda: self.config, take, parts.clock, hear, hand)
 
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Show another configuration from now on."""
@@ -290,7 +291,7 @@ class House:
         counts = await self._parts.intake.counts()
         detectors = self._parts.perception.detectors()
         plugins = self.plugins()
-        problems = [*await self._parts.escalator.problems(), *self._problems(detectors)]
+        problems = [*await self._parts.escalator.unheard(), *self._problems(detectors)]
         problems += self._heartbeat.problems()
         problems += [
             f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
@@ -300,6 +301,7 @@ class House:
         return HealthView(
             state="degraded" if problems else "ok",
             problems=problems,
+            notes=await self._parts.escalator.notes(),
             configuration=self.configuration.trouble or self.configuration.waiting,
             version=hub.__version__,
             started=iso(self._started),

@@ -1,5 +1,5 @@
 """What `check` asks of ladders and rotations, beside their models: names that lead somewhere, two
-paths for what is severe, and nothing that everyone hears.
+paths for what is severe, nothing that everyone hears, and somebody who hears an answer.
 
 Everything here looks at plain values, as the rules of `hub.houserules` do, which run these too.
 """
@@ -140,6 +140,23 @@ def severe_alerts_reach_somebody(house: House) -> Iterator[Finding]:
             yield Finding((*path, "through", index), words)
 
 
+def buttons_are_heard(house: House) -> Iterator[Finding]:
+    """Whoever presses *Take it on* would believe that they have, while others are called on."""
+    if not house.known("inbound"):
+        return
+    heard = [
+        (house.values["inbound"][path[1]].get("format"), name)
+        for path, name in matches(house.values, "inbound.*.answers")
+    ]
+    for path, button in matches(house.values, "notifiers.*.button"):
+        block = house.values["notifiers"][path[1]]
+        driver, on = block.get("driver"), str(button).lower() in ("true", "yes", "on", "1")
+        if driver in WITH_BUTTONS and on and (driver, path[1]) not in heard and not is_off(block):
+            words = "nothing hears its button, so that whoever takes an alert on there does not"
+            expected = f"`{{format: {driver}, answers: {path[1]}, ...}}` under `inbound:`"
+            yield Finding(path, f"{words}; expected a block {expected}, or no button")
+
+
 def _severe(values: Mapping[str, Any]) -> Iterator[tuple[KeyPath, Mapping[str, Any]]]:
     """Whatever tells people of something severe: alerts of rules, and steps of ladders."""
     for path, alert in matches(values, "rules.*.alert"):
@@ -184,9 +201,11 @@ def _told(values: Mapping[str, Any], tell: object) -> list[Mapping[str, Any]]:
     ]
 
 
+WITH_BUTTONS = ("slack",)  # drivers whose `button` comes back as a message of their format
 LADDER_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
     ladders_speak_to_reviewers_alone,
     no_ladder_is_cut_short,
     severe_ladders_take_two_paths,
     severe_alerts_reach_somebody,
+    buttons_are_heard,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 
 import structlog
@@ -52,8 +53,12 @@ class ProtocolRoom(ProtocolDesk):
     async def set_pins(self, user: str, pin: str, duress: str) -> None:
         """Give an account its PINs, in place of those it had. Raises `Refused`."""
         hashes = await self._pad.hashes(pin, duress)
-        now = self._intake.clock.now()
-        await self._intake.journal.write(lambda c: pins.store(c, user, hashes, now))
+
+        def work(connection: Connection, now: datetime) -> Event:
+            pins.store(connection, user, hashes, now)
+            return Event("pins.set", f"person/{user}", now, user, {"by": user})
+
+        await self._intake.decide(lambda d: d.together(work))
 
     async def end_by_pin(self, run: str, by: str, pin: str, to: str = "") -> ProtocolRunView:
         """The commander ends a run alone. A duress PIN only seems to: the answer says that it is
@@ -114,30 +119,24 @@ class ProtocolRoom(ProtocolDesk):
         intake = self._intake
         if place not in intake.config.places:
             raise Refused(f"there is no place {place!r}; expected one of `places:`")
-        now = intake.clock.now()
+        made: list[tuple[DeviceRow, str]] = []
 
-        def work(connection: Connection) -> tuple[DeviceRow, str]:
+        def work(connection: Connection, now: datetime) -> Event:
             id_, token = devices.enrol(connection, name, place, by, now)
-            return devices.get(connection, id_), token
+            made.append((devices.get(connection, id_), token))
+            return _of_device("device.enrolled", made[0][0], by, now)
 
-        row, token = await intake.journal.write(work)
-        await self._journal("device.enrolled", row, by)
-        return self._device(row), token
+        await intake.decide(lambda d: d.together(work))
+        return self._device(made[0][0]), made[0][1]
 
     async def revoke(self, device: str, by: str) -> None:
         """End a device's token, for good. Raises `KeyError`."""
-        now = self._intake.clock.now()
 
-        def work(connection: Connection) -> DeviceRow:
+        def work(connection: Connection, now: datetime) -> Event:
             devices.revoke(connection, device, now)
-            return devices.get(connection, device)
+            return _of_device("device.revoked", devices.get(connection, device), by, now)
 
-        await self._journal("device.revoked", await self._intake.journal.write(work), by)
-
-    async def _journal(self, kind: str, row: DeviceRow, by: str) -> None:
-        data = {"device": row.name, "place": row.place, "by": by}
-        now = self._intake.clock.now()
-        await self._intake.accept(Event(kind, f"person/{by}", now, row.id, data))
+        await self._intake.decide(lambda d: d.together(work))
 
     def _device(self, row: DeviceRow) -> DeviceView:
         intake = self._intake
@@ -301,6 +300,11 @@ def whose_role_may(config: Config, permission: str) -> tuple[str, ...]:
     return tuple(
         name for name, one in config.people.items() if may(one.role, permission, config.roles)
     )
+
+
+def _of_device(kind: str, row: DeviceRow, by: str, now: datetime) -> Event:
+    data = {"device": row.name, "place": row.place, "by": by}
+    return Event(kind, f"person/{by}", now, row.id, data)
 
 
 def protocol_room(

@@ -303,7 +303,8 @@ class BackupView(TypedDict):
 
 
 class HealthView(TypedDict):
-    """How the house is. `state` is `degraded` whenever `problems` is not empty.
+    """How the house is. `state` is `degraded` whenever `problems` is not empty. `notes` are what
+    people should know of while the hub is well, such as rules that are only reviewed.
 
     `configuration` says why what runs is not what the file says, or what waits to be confirmed.
     `work` is what each perception worker has spent: `decode_s`, `gate_s`, and `pictures_mb` held.
@@ -311,6 +312,7 @@ class HealthView(TypedDict):
 
     state: Literal["ok", "degraded"]
     problems: list[str]
+    notes: list[str]
     configuration: str
     version: str
     started: str

@@ -171,6 +171,18 @@ def test_damage_is_named_file_by_file(made: Path) -> None:
     assert "of no use" in listed.stdout
 
 
+def test_what_is_passed_over_for_an_older_one_is_said(made: Path) -> None:
+    """Whoever asks for the newest is told of those that are newer and of no use."""
+    (older,) = (made / "backups").glob("backup-*")
+    damaged = older.with_name("backup-29990101T000000Z")
+    shutil.copytree(older, damaged)
+    (damaged / "manifest.json").write_text("{}")
+    verified = vestibule("backup", "verify", "--state", str(made))
+    assert f"{older.name}: sound" in verified.stdout
+    assert "passed over, though newer: " in verified.stderr
+    assert damaged.name in verified.stderr
+
+
 def test_a_damaged_picture_does_not_keep_the_journal_away(made: Path) -> None:
     """Refused with the way out named; with it, everything but the damaged file comes back."""
     desk = made / "visitors" / "desk"

@@ -23,6 +23,7 @@ from hub.storage import eventlog
 from hub.views import ActionState
 
 CLOCK_SLACK = timedelta(seconds=2)
+ITS_TURN = timedelta(seconds=1)
 
 
 class Attempts(Receiving, Walk):
@@ -30,9 +31,14 @@ class Attempts(Receiving, Walk):
 
     def begin(self, action: int) -> None:
         """Mark an attempt, before anything acts; one that has expired ends here instead, unsent.
-        Of what quiet hours kept back, all comes as one.
+        Of what quiet hours kept back, all comes as one. A later word on what was handed over waits
+        until that is there: a false alarm is not taken back before it was told.
         """
         row = outbox.row(self._connection, action)
+        if outbox.of_hand(row) and (before := outbox.behind(self._connection, row)):
+            due = max(from_iso(before), self._now + ITS_TURN)
+            outbox.move(self._connection, action, due, from_iso(row.expires))
+            return
         fresh = row.kind == "notice" and not row.attempts and row.state == "pending"
         if fresh and self._gather_held(row):
             return

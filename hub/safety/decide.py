@@ -6,8 +6,11 @@ A `Decider` lives as long as one transaction on the writer's thread.
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Any
+
+from sqlalchemy import Connection
 
 from hub.casework import IncidentKind
 from hub.clock import iso
@@ -92,6 +95,12 @@ class Decider(ProtocolActs, Budget):
                     self._maybe_close(row.incident)
             self._count_false_alarm(row, by)
         self.decision.alert = row
+
+    def together(self, write: Callable[[Connection, datetime], Event]) -> None:
+        """Write something that others keep in the journal, and accept the event that tells of it:
+        both or neither.
+        """
+        self.accept(write(self._connection, self._now))
 
     def _fire(self, match: Match) -> str:
         """Act on a match, and keep in the journal why it did; returns the incident it is part of.
@@ -262,8 +271,7 @@ class Decider(ProtocolActs, Budget):
             self._call_off(waiting, f"the alert was {verdict}")
         message = notices.verdict_message(charter.words, row, verdict, by, note, self._now)
         if row.incident:  # a false alarm that was handed over has to be taken back there too
-            waiting_too = verdict == "verified"
-            known += reached(self._connection, row.incident, or_waiting=waiting_too)
+            known += reached(self._connection, row.incident)
         for earlier in known:
             if not charter.public(earlier.target):  # it has become that since: it was never told
                 self._intend(notices.again(charter.config, charter.words, message, earlier))

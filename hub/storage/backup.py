@@ -42,6 +42,7 @@ from hub.storage.backup_manifest import JOURNAL, Manifest, Stored, write_manifes
 from hub.storage.backup_shelf import Backup, Shelf
 from hub.storage.folder import StateFolder
 from hub.storage.media import needed_pictures
+from hub.storage.schema import refuse_newer
 
 SPARE_BYTES = 256 << 20
 LARGEST_FILE = 256 << 20
@@ -162,6 +163,7 @@ def _fill(
     newest = shelf.newest()
     journal = filling.part / JOURNAL
     facts = copy_database(state.journal, journal, facts_of, told=filling.told)
+    refuse_newer(state.journal, facts.schema_version)
     size = journal.stat().st_size
     stored = Stored(bytes=size, sha256=sha256_of(journal, filling.step("reading back", size)))
     filling.files[JOURNAL] = stored

@@ -29,6 +29,7 @@ SPARE_BYTES = 64 << 20
 SEQ_GAP = 1_000_000
 BESIDE = (f"{JOURNAL}-wal", f"{JOURNAL}-shm", f"{JOURNAL}-journal")
 NOTE = "restored"
+FIRES = "SELECT count(*) FROM events WHERE seq > ? AND type = 'fire.alarm'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,8 @@ class Lost:
 
     `known` is false where there is none that can be read. `until` is when its newest event was
     received, or empty; `accounts` names accounts that are new, gone or different, `revoked` tokens
-    and `devices` enrolled devices (by their ids) that were revoked since.
+    and `devices` enrolled devices (by their ids) that were revoked since. `fire` is whether a fire
+    alarm has sounded since.
     """
 
     known: bool
@@ -49,6 +51,7 @@ class Lost:
     accounts: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    fire: bool = False
 
 
 def lost(state: StateFolder, backup: Path, manifest: Manifest) -> Lost:
@@ -84,6 +87,7 @@ def _compare(now: sqlite3.Connection, then: sqlite3.Connection, manifest: Manife
         accounts=tuple(names),
         revoked=_revoked(now, then, "SELECT name, revoked FROM tokens"),
         devices=_revoked(now, then, "SELECT id, revoked FROM devices"),
+        fire=bool(now.execute(FIRES, (manifest.last_seq,)).fetchone()[0]),
     )
 
 

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from hub.identity import accounts
 from hub.identity.accounts import Identity
@@ -31,6 +32,7 @@ SIGNED_IN = "signed_in"
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
+FORMS = ("application/x-www-form-urlencoded", "multipart/form-data")
 
 HEADERS: Mapping[str, str] = {
     "Content-Security-Policy": (
@@ -144,19 +146,41 @@ def same_origin(request: web.Request) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc.lower() == request.host.lower()
+    if origin is None:
+        return True
+    try:
+        return urlsplit(origin).netloc.lower() == request.host.lower()
+    except ValueError:  # nothing that a browser sends
+        return False
+
+
+async def readable(request: web.Request) -> bool:
+    """Whether the form that comes along, if one does, can be read: handlers read it again without
+    fear. Messages of other systems are left to those who know how they are signed.
+    """
+    if request.content_type not in FORMS or request.path.startswith("/inbound/"):
+        return True
+    try:
+        await request.post()
+    except (ValueError, LookupError, AssertionError, HttpProcessingError):
+        return False  # no text in the charset that it names, no such charset, broken parts
+    return True
 
 
 async def form_is_ours(request: web.Request, expected: str) -> bool:
     """Whether a form or script carries the secret that only our pages know."""
     given = request.headers.get(CSRF_HEADER)
-    if given is None and request.content_type in (
-        "application/x-www-form-urlencoded",
-        "multipart/form-data",
-    ):
+    if given is None and request.content_type in FORMS:
         field = (await request.post()).get(CSRF_FIELD)
         given = field if isinstance(field, str) else None
-    return bool(given and expected) and hmac.compare_digest(str(given).encode(), expected.encode())
+    if not given or not expected:
+        return False
+    return hmac.compare_digest(_as_bytes(given), _as_bytes(expected))
+
+
+def _as_bytes(text: str) -> bytes:
+    """A text of a header, form or cookie, in which bytes that are no text may stand."""
+    return text.encode("utf-8", "surrogatepass")
 
 
 def local_path(path: str) -> str:

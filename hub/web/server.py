@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import traceback
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from hub.ports import HouseFacade
@@ -28,6 +30,7 @@ from hub.web.security import (
     form_is_ours,
     harden,
     is_api,
+    readable,
     same_origin,
     stranger,
 )
@@ -37,6 +40,22 @@ MAX_BODY = 64 * 1024
 NO_SECRETS = Secrets()
 
 log = structlog.get_logger("web")
+
+
+class _InOneLine(logging.Filter):
+    """A request that is no HTTP gets one line, without what was sent: a token may stand in it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.msg = f"{record.msg}: it cannot be read (%s)"
+            record.args = (*(record.args or ()), type(error).__name__)
+            record.exc_info = record.exc_text = None
+        return True
+
+
+_IN_ONE_LINE = _InOneLine()
 
 
 def create_app(
@@ -58,6 +77,7 @@ def create_app(
     app.on_response_prepare.append(harden)
     app.on_startup.append(routes.refuse_undeclared)
     app.on_shutdown.append(_end_streams)
+    logging.getLogger("aiohttp.server").addFilter(_IN_ONE_LINE)
     return app
 
 
@@ -88,7 +108,7 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             request, 403, "This request came from another site.", "Use the hub's own pages."
         )
     if permission == PUBLIC:
-        return await handler(request)
+        return await (handler(request) if await readable(request) else _unreadable(request))
     who = await keeper.recognise(request)
     if who is None:
         return stranger(request)
@@ -99,6 +119,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _denied(
             request, 403, "Your role may not do this.", f"It needs the permission {permission}."
         )
+    if acts and not await readable(request):
+        return await _unreadable(request)
     if acts and who.kind == "session" and not await form_is_ours(request, who.csrf):
         return await _denied(
             request,
@@ -107,6 +129,12 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             "Load the page again and repeat what you did. Programs send a token instead.",
         )
     return await handler(request)
+
+
+async def _unreadable(request: web.Request) -> web.StreamResponse:
+    return await _denied(
+        request, 400, "The form cannot be read.", "Send it as UTF-8, as the hub's own pages do."
+    )
 
 
 async def _denied(request: web.Request, status: int, error: str, hint: str) -> web.Response:

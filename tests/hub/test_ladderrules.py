@@ -55,6 +55,36 @@ def test_a_sound_ladder_is_accepted(tmp_path: Path) -> None:
     assert refused(tmp_path) == []
 
 
+CHAT = """\
+  chat: {driver: slack, webhook: "https://hooks.slack.example/1", button: true}
+people:
+"""
+HEARD = """\
+inbound:
+  chat_answers: {format: slack, answers: chat, signature: {secret: 0123456789abcdef}}
+notifiers:
+"""
+
+
+@pytest.mark.parametrize("button", ["true", "'yes'"])
+def test_a_button_that_nothing_hears_is_refused(tmp_path: Path, button: str) -> None:
+    """Whoever presses it believes that they have taken the alert on."""
+    chat = CHAT.replace("true", button)
+    (said,) = refused(tmp_path, ("people:\n", chat))
+    assert said.startswith("notifiers.chat.button: nothing hears its button")
+    assert "`{format: slack, answers: chat, ...}` under `inbound:`" in said
+    other = HEARD.replace("slack", "pagerduty")
+    assert refused(tmp_path, ("people:\n", chat), ("notifiers:\n", other)) == [said]
+
+
+def test_a_button_that_is_heard_or_switched_off_is_accepted(tmp_path: Path) -> None:
+    """With the block that takes the answer; without a button; in a notifier that is off."""
+    assert refused(tmp_path, ("people:\n", CHAT), ("notifiers:\n", HEARD)) == []
+    assert refused(tmp_path, ("people:\n", CHAT.replace("true", "false"))) == []
+    off = CHAT.replace("{driver", "{enabled: false, driver")
+    assert refused(tmp_path, ("people:\n", off)) == []
+
+
 def test_a_ladder_that_would_be_cut_short_is_refused(tmp_path: Path) -> None:
     """More steps than are ever taken, by repeats or by what follows, are said with how many."""
     calm = "steps: [{through: [console, board]}]"

@@ -110,9 +110,9 @@ class Escalator:
 
         return await self._intake.journal.read(work)
 
-    async def problems(self) -> list[str]:
-        """In words, what people should look at: alerts that nobody has received, and rules that
-        gave too many false alarms, so that what they raise goes to reviewers alone.
+    async def notes(self) -> list[str]:
+        """In words, each rule that gave too many false alarms, so that what it raises goes to
+        reviewers alone. People want to know of it; the hub itself is well.
         """
         words = self._intake.words
         rules = self._intake.config.rules
@@ -124,7 +124,7 @@ class Escalator:
             said = f"the rule {name} is only reviewed{seen_by} since {since}, after {view['count']}"
             return f"{said} false alarms: mend it, or trust it again on the page of an alert of it"
 
-        return [*await self.unheard(), *map(line, await self.demotions())]
+        return [line(view) for view in await self.demotions()]
 
     async def demotions(self) -> list[DemotionView]:
         """The rules that are only reviewed now."""

@@ -15,6 +15,7 @@ from hub.config import Config, Same
 from hub.events import Event
 
 IN_DRILL = " in a drill"
+HELP_RULE = "help"  # in place of a rule's name where a call for help is no rule's doing
 
 
 @dataclass(frozen=True, slots=True)

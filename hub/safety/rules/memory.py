@@ -2,14 +2,16 @@
 
 All of it follows from the events of the journal, in their order, and from when each was received;
 it can be lost and made again (`hub.safety.rules.recall`). Everything is bounded: past `MOST_KEYS`
-the oldest is forgotten, and counted.
+the rule that remembers most forgets its oldest, and that is counted.
 """
 
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from hub.events import Event
@@ -153,7 +155,7 @@ class Memory:
         self.remind(due, "lasting", key)
 
     def keep(self, marks: dict[Any, Any], key: Any, value: Any) -> None:
-        """Remember something under a key, the oldest of too many being forgotten."""
+        """Remember something under a key, the oldest of a rule with too many being forgotten."""
         marks.pop(key, None)  # so that what was renewed is not the oldest
         marks[key] = value
         self._bounded(marks)
@@ -203,8 +205,14 @@ class Memory:
         return cooldown is not None and cooldown.until == alarm.due
 
     def _bounded(self, kept: dict[Any, Any]) -> None:
-        if len(kept) > MOST_KEYS:
-            del kept[next(iter(kept))]
+        """Make room where there is too much: the rule with most forgets its oldest hundredth, so
+        that a flood of one rule costs no other what it knows, and counting is seldom needed.
+        """
+        if len(kept) <= MOST_KEYS:
+            return
+        rule, most = Counter(key[0] for key in kept).most_common(1)[0]
+        for key in list(islice((key for key in kept if key[0] == rule), 1 + most // 100)):
+            del kept[key]
             self.forgotten += 1
 
     def _shift(self, by: timedelta) -> None:

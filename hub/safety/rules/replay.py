@@ -19,6 +19,7 @@ from hub.campus import Campus
 from hub.clock import iso
 from hub.config import Config
 from hub.events import Event
+from hub.safety.rules.about import HELP_RULE
 from hub.safety.rules.book import DERIVED, Listed, Match, RuleBook
 from hub.safety.rules.memory import Cooldown, Memory
 from hub.safety.rules.recall import first_since, read
@@ -148,8 +149,11 @@ class Replay:
         """What a rule did. A journal of before `rule.fired` has but the alerts."""
         if event.type not in ("rule.fired", "alert.raised"):
             return
-        data = event.data
-        firing = self._firing(str(data.get("rule")), str(data.get("cause")), received)
+        data, rule = event.data, str(event.data.get("rule"))
+        by_hand = event.source != f"rule/{rule}" or rule == HELP_RULE
+        if event.type == "alert.raised" and by_hand:
+            return  # a protocol or a call for help, which no rule fired for
+        firing = self._firing(rule, str(data.get("cause")), received)
         if firing.did:
             return
         firing.did = True

@@ -34,6 +34,20 @@ async def lockdown(house: School, room: ProtocolRoom) -> ProtocolRunView:
     return await room.run(run["id"])
 
 
+async def test_that_pins_were_set_stands_in_the_journal_and_no_pin_does(tmp_path: Path) -> None:
+    """Who, and when; what is refused leaves no line, and nothing of a PIN stands anywhere."""
+    async with protocol_school(tmp_path) as (house, room):
+        await account(house, "Pat")
+        with pytest.raises(Refused, match="Only an account"):
+            await room.set_pins("nobody", PIN, DURESS)
+        await room.set_pins("Pat", PIN, DURESS)
+        (said,) = [
+            event for _, event in await house.intake.past_events(0) if event.type == "pins.set"
+        ]
+        assert (said.subject, said.source, said.data) == ("Pat", "person/Pat", {"by": "Pat"})
+        assert said.time == house.clock.now()
+
+
 async def test_it_takes_two_people(tmp_path: Path) -> None:
     """Who asks cannot confirm; a second person can, and then the all-clear is confirmed door by
     door and channel by channel.

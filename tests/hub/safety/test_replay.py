@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from hub.cli import app
 from hub.kept import KeptConfigs
+from hub.protocol_room import ProtocolRoom
 from hub.storage.schema import SCHEMA_VERSION
 from hub.testing import FakeClock
 
@@ -30,6 +31,7 @@ SCHOOL: dict[str, Any] = {
     "access_control": {"locks": {"driver": "simulated"}},
     "doors": DOORS,
     "notifiers": {"console": {"driver": "console"}},
+    "protocols": {"hold": {}},
 }
 ALERT = {"severity": "note", "through": ["console"]}
 FORCED = {"name": "Forced", "when": "door.forced", "alert": ALERT}
@@ -149,6 +151,21 @@ async def test_a_journal_of_before_firings_were_written_shows_its_alerts(tmp_pat
         connection.execute("DELETE FROM events WHERE type LIKE 'rule.%'")
     found = as_json(file, *WHOLE_DAY)
     assert found["rules"]["forced"] == {"did": 1, "would": 2, "both": 1, "kept_back": 0}
+
+
+async def test_what_people_press_is_no_rules_doing(tmp_path: Path) -> None:
+    """The alerts of a call for help and of a protocol are not held against the rules."""
+
+    async def presses(house: School) -> None:
+        await an_evening(house)
+        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        await room.help("site", "", "Button", "")
+        await room.start("hold", "site", "", device="Button")
+
+    file = await lived(tmp_path, {"forced": FORCED}, presses)
+    found = as_json(file, *WHOLE_DAY)
+    assert found["rules"] == {"forced": {"did": 2, "would": 2, "both": 2, "kept_back": 0}}
+    assert {each["rule"] for each in found["firings"]} == {"forced"}
 
 
 async def test_a_faulty_draft_is_told_with_line_and_column(tmp_path: Path) -> None:

@@ -383,6 +383,15 @@ def test_a_state_without_a_journal_has_no_backup(tmp_path: Path, shelf: Shelf) -
     assert not shelf.folder.exists()
 
 
+def test_a_journal_of_a_newer_version_is_not_backed_up(state: StateFolder, shelf: Shelf) -> None:
+    """Nobody could restore it with what made it: refused in a sentence, and nothing is left."""
+    with closing(sqlite3.connect(state.journal)) as connection:
+        connection.execute("PRAGMA user_version = 999")
+    with pytest.raises(StateError, match="written by a newer Vestibule"):
+        create(state, shelf, FakeClock(), "tests")
+    assert shelf.every() == []
+
+
 def test_a_damaged_journal_is_not_backed_up(state: StateFolder, shelf: Shelf) -> None:
     """A copy of a broken journal would push out the good ones."""
     size = state.journal.stat().st_size

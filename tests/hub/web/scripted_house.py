@@ -625,6 +625,7 @@ class ScriptedHouse:
         return {
             "state": "degraded",
             "problems": ["camera Gym North is offline", "door Gym East does not answer"],
+            "notes": [],
             "configuration": "",
             "version": "0.1.0",
             "started": self.ago(4000),

@@ -1,5 +1,6 @@
 """Who gets through: strangers, roles, forged requests, headers."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from scripted_house import ScriptedHouse
 
 from hub.identity.permissions import ROLES, may
 from hub.web.routes import ROUTES, Route
-from hub.web.security import CSRF_HEADER, PUBLIC, SIGNED_IN
+from hub.web.security import CSRF_HEADER, PUBLIC, SESSION_COOKIE, SIGNED_IN
 from hub.web.server import create_app
 
 API_PAGE = Path(__file__).parents[3] / "docs" / "reference" / "api.md"
@@ -153,6 +154,63 @@ async def test_a_form_without_its_secret_changes_nothing(
     good = {"verdict": "verified", "csrf": opened.identity.csrf}
     assert (await client.post(paths[0], data=good, allow_redirects=False)).status == 303
     assert house.alert_views["a1"]["verdict"]["by"] == "The sro"
+
+
+async def answer_to(client: TestClient, lines: bytes, body: bytes = b"") -> bytes:
+    """The first line of what the hub answers to these bytes."""
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(lines + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
+    first = await asyncio.wait_for(reader.readline(), 20)
+    writer.close()
+    return first.rstrip()
+
+
+ODD = [b"\xff\xfe", b"\xed\xa0\x80", "é".encode(), b"http://[", b"http://[::1", b";=;", b'"']
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_bytes_that_are_no_text_are_a_stranger_and_no_fault(
+    client: TestClient, sign_in: object, odd: bytes
+) -> None:
+    """Whatever stands in a header or a form, the answer is a refusal, never the hub's failure."""
+    opened = await sign_in("sro")  # type: ignore[operator]
+    session = b"Cookie: %s=%s\r\n" % (SESSION_COOKIE.encode(), opened.secret.encode())
+    start = b"POST /api/v1/alerts/a1/verdict HTTP/1.1\r\nHost: here\r\n"
+    form = b"Content-Type: application/x-www-form-urlencoded\r\n"
+    for headers in (
+        b"Origin: " + odd + b"\r\n",
+        session + b"Origin: " + odd + b"\r\n",
+        session + b"X-CSRF-Token: " + odd + b"\r\n",
+        session + b"Sec-Fetch-Site: " + odd + b"\r\n",
+        b"Authorization: Bearer " + odd + b"\r\n",
+        b"Cookie: vestibule_session=" + odd + b"\r\n",
+    ):
+        said = await answer_to(client, start + headers + form, b"csrf=%ED%A0%80&verdict=verified")
+        assert said.split()[1] in (b"401", b"403", b"303"), (headers, said)
+    signin = b"POST /signin HTTP/1.1\r\nHost: here\r\nCookie: vestibule_form=" + odd + b"\r\n"
+    said = await answer_to(client, signin + form, b"csrf=" + odd + b"&name=a")
+    assert said.split()[1] in (b"400", b"401", b"403"), said
+    for type_ in (
+        b"application/x-www-form-urlencoded; charset=klingon",
+        b"multipart/form-data",
+        b"multipart/form-data; boundary=x",
+    ):
+        given = b"Content-Type: " + type_ + b"\r\n"
+        for head in (signin, start + session):
+            said = await answer_to(client, head + given, b"--x\r\n\r\n" + odd + b"\r\n--x--")
+            assert b" 400 " in said, (head, type_)
+
+
+async def test_what_is_no_request_costs_one_line_that_repeats_nothing_of_it(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nobody fills the log with tracebacks, and a token in a broken request is not kept there."""
+    broken = b"GET / HTTP/1.1\r\nAuthorization: Bearer vst_secret\x01\r\n"
+    assert b" 400 " in await answer_to(client, broken)
+    (said,) = [record for record in caplog.records if record.name == "aiohttp.server"]
+    assert said.getMessage().endswith("it cannot be read (BadHttpMessage)")
+    assert "vst_secret" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ async def test_what_others_write_is_text_and_never_markup(
     house.door_views[1]["detail"] = evil
     house.visit_views[0].update(visitor=evil, host=evil)
     house.incident_views["i1"]["entries"][0]["text"] = evil
-    house.health_view["problems"] = [evil]
+    house.health_view.update(problems=[evil], notes=[evil])
     await sign_in("admin")  # type: ignore[operator]
     for path in PAGES:
         page = await (await client.get(path)).text()
@@ -263,6 +263,18 @@ async def test_visitors_come_and_go(
     assert late.status == 409
     assert "is not here" in text_of(await late.text())
     assert (await client.post("/visitors/front/none/in", data=csrf)).status == 404
+
+
+async def test_what_is_only_to_be_known_makes_the_hub_no_less_well(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """A rule that is only reviewed is told on the health page and is nothing to fix."""
+    house.health_view.update(problems=[], state="ok", notes=["the rule Loitering is only reviewed"])
+    await sign_in("it")  # type: ignore[operator]
+    page = await see(client, "/health")
+    assert "Working, nothing to fix." in page
+    assert "To know" in page
+    assert "The rule Loitering is only reviewed." in page
 
 
 async def test_health_names_every_camera_driver_process_and_queue(
