@@ -51,7 +51,7 @@ from hub.secrets import Secrets  # noqa: E402
 from hub.start import SWITCH_S  # noqa: E402
 from hub.storage.folder import StateFolder  # noqa: E402
 
-CAMERAS, FPS, WIDTH, HEIGHT, CLIP_S = 8, 25, 640, 360, 8
+CAMERAS, FPS, WIDTH, HEIGHT, CLIP_S = 20, 25, 640, 360, 8
 BROKEN = {*FAULTS, f"shelly_{SHELLY_JAMS}_0", f"soap_{SOAP_JAMS}", f"osdp_{OSDP_MUTE}"}
 CANNOT_HEAR = {f"osdp_{OSDP_MUTE}"}
 NEVER_ANSWER = CANNOT_HEAR | {door for door, fault in FAULTS.items() if fault == "silent"}

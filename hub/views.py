@@ -305,7 +305,6 @@ class BackupView(TypedDict):
 class HealthView(TypedDict):
     """How the house is. `state` is `degraded` whenever `problems` is not empty. `notes` are what
     people should know of while the hub is well, such as rules that are only reviewed.
-
     `configuration` says why what runs is not what the file says, or what waits to be confirmed.
     `work` is what each perception worker has spent: `decode_s`, `gate_s`, and `pictures_mb` held.
     """
