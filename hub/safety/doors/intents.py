@@ -6,12 +6,12 @@ begins again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
+from sqlalchemy import Boolean, Connection, Row, bindparam, func, insert, or_, select, update
 
 from hub.clock import from_iso, iso
 from hub.door_views import DoorIntentView, OwnerKind
@@ -38,6 +38,11 @@ _HELD = (
     .order_by(door_intents.c.rank.desc(), door_intents.c.seq.desc())
 )
 _HELD_AT = _HELD.where(door_intents.c.door == bindparam("door"))
+_WINNER = _HELD_AT.limit(1)
+_OF_OWNER = _HELD_AT.where(
+    door_intents.c.owner_kind == bindparam("kind"),
+    or_(door_intents.c.owner == bindparam("owner"), bindparam("anyone", type_=Boolean)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ def held(connection: Connection, door: str = "") -> list[IntentRow]:
 
 def winner(connection: Connection, door: str) -> IntentRow | None:
     """What wins at a door; None where nothing is wanted of it."""
-    return next(iter(held(connection, door)), None)
+    return connection.execute(_WINNER, {"door": door}).first()
 
 
 def winners(connection: Connection) -> dict[str, IntentRow]:
@@ -166,16 +171,13 @@ def note(connection: Connection, intent: str, **columns: str) -> IntentRow:
     return by_id(connection, intent)
 
 
-def same_owner(rows: Sequence[IntentRow], wanted: Wanted) -> list[IntentRow]:
-    """Those that a further wish takes the place of: of the same owner, and among people of anyone,
+def replaced_by(connection: Connection, wanted: Wanted) -> list[IntentRow]:
+    """What a further wish takes the place of: those of the same owner, and among people of anyone,
     for what was asked last holds.
     """
-    return [
-        row
-        for row in rows
-        if row.owner_kind == wanted.owner_kind
-        and (row.owner == wanted.owner or wanted.owner_kind == "person")
-    ]
+    anyone = wanted.owner_kind == "person"
+    asked = {"door": wanted.door, "kind": wanted.owner_kind, "owner": wanted.owner}
+    return list(connection.execute(_OF_OWNER, asked | {"anyone": anyone}))
 
 
 def view(row: IntentRow) -> DoorIntentView:

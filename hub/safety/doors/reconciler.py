@@ -8,7 +8,7 @@ an attested free way out takes no lock verb, whoever asks.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import replace
 from typing import Any
@@ -48,7 +48,7 @@ REFRESH_DEADLINE_S = 5.0
 FIRST_ASK_S = 1.0
 ASK_AGAIN_S = 2.0
 TRY_AGAIN_S = 0.5
-CALLED_OFF = 1024
+CALLED_OFF = 512  # of one door: more than wait for the journal at once
 
 
 class Doors:
@@ -75,7 +75,9 @@ class Doors:
         self._stragglers: set[asyncio.Task[Any]] = set()
         self._counts = dict.fromkeys(("reports", "strange_reports"), 0)
         self._strange = Strange()
-        self._called_off: deque[str] = deque(maxlen=CALLED_OFF)
+        self._called_off: defaultdict[str, deque[str]] = defaultdict(
+            lambda: deque(maxlen=CALLED_OFF)
+        )
 
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Take over another configuration. What is known of a door that stays, stays known; a
@@ -146,7 +148,7 @@ class Doors:
         refusal = self.refusal(door, verb)
         if refusal:
             return Outcome("failed", refusal)
-        if key in self._called_off:
+        if key in self._called_off[door]:
             raise NotReady("it was called off before it was handed over")
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         command = Command(key, Judge(verb, known.facts, self._clock.monotonic()), done)
@@ -189,7 +191,7 @@ class Doors:
 
     def call_off(self, door: str, key: str) -> None:
         """Hand a command over no more; `perform` raises `NotReady` where that comes in time."""
-        self._called_off.append(key)  # its attempt may be only about to begin
+        self._called_off[door].append(key)  # its attempt may be only about to begin
         known = self._doors.get(door)
         if known is not None and known.command is not None and known.command.key == key:
             known.command.call_off()
@@ -325,12 +327,13 @@ class Doors:
 
     async def _hand_over(self, door: Door, command: Command, key: str) -> None:
         verb = command.judge.verb
-        if verb in ("lockdown", "lockdown_release"):
+        # One that has ended is handed over no more: it may have, before this had its turn.
+        if verb in ("lockdown", "lockdown_release") and not command.done.done():
             command.sent = command.handed_over = True
             behind = self._of(door.block.controller)
             called = await self._together.go_first(door, verb, key, behind)
             command.sent = command.handed_over = called
-        while True:
+        while not command.done.done():
             if verb == "momentary":
                 door.facts.expect_passage(self._clock.monotonic())
             command.sent = command.handed_over = True

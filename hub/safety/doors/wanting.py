@@ -127,13 +127,14 @@ class Wanting(Commands):
         if wanted.verb not in (*LOCK_VERBS, *OPENS):
             raise ValueError(f"{wanted.verb} is no state in which a door can be kept")
         self._may_ask(wanted.door, wanted.verb)
-        before = intents.held(self._connection, wanted.door)
-        replaced = intents.same_owner(before, wanted)
-        intents.end(self._connection, replaced, NEWER, self._now)
+        before = intents.winner(self._connection, wanted.door)
+        intents.end(
+            self._connection, intents.replaced_by(self._connection, wanted), NEWER, self._now
+        )
         row = intents.add(self._connection, wanted, self._now)
-        winner = intents.first([row, *(each for each in before if each not in replaced)])
+        winner = intents.winner(self._connection, wanted.door) or row
         self.decision.wanted.append((wanted.door, intents.view(winner)))
-        key = self._ask_for(row, before[0] if before else None) if winner is row else ""
+        key = self._ask_for(row, before) if winner.id == row.id else ""
         return row.id, key
 
     def _end_wanting(self, rows: Sequence[IntentRow], why: str) -> None:
