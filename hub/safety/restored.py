@@ -29,8 +29,9 @@ async def settle_restored(intake: Intake) -> None:
     """Do what a restore left to do; nothing where there was none. Raises `StateError`.
 
     Commands to doors are called off, and nothing is wanted of doors any more; so is what was to be
-    handed over to emergency services, for what was decided since nobody knows. Other notices that have not
-    expired go out and say that they may be a repeat, since nobody knows whether they did before.
+    handed over to emergency services, for nobody knows what was decided since. Other notices that
+    have not expired go out and say that they may be a repeat, since nobody knows whether they did
+    before.
     Unless the journal that was there could be read and had no fire alarm beyond the backup, one may
     have sounded that is now forgotten: no door is locked before a person re-arms them. The event
     `journal.restored` tells by whom and as of when.

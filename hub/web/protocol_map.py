@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hub.config import Config
 from hub.protocol_views import ProtocolDoorView, ProtocolRunView
-from hub.web.schematic import APART, NARROW, WIDE, Drawing, schematic
+from hub.web.schematic import APART, MANY_DOORS, NARROW, WIDE, Drawing, schematic
 
 NAMED = 12
 GOOD = ("secured", "done")
@@ -23,8 +23,9 @@ ORDER = ("retrying", "suspended", "waiting", "refused", "fenced", "secured", "do
 
 @dataclass(frozen=True, slots=True)
 class ProtocolMap:
-    """The same plan for a desk and a phone, the states on it, what it shows in words, and how many
-    doors of the protocol have no place on it.
+    """The same plan for a desk and a phone, which of many doors would be screens long and gets
+    none; the states on it, what it shows in words, and how many doors of the protocol have no place
+    on it.
     """
 
     drawings: Sequence[tuple[str, Drawing]]
@@ -41,28 +42,29 @@ def map_of(config: Config, run: ProtocolRunView) -> ProtocolMap | None:
         return None
     clear = run["all_clear"]
     doors = clear["doors"] if clear is not None else run["doors"]
-    states = {each["door"]: _state(each) for each in doors}
-    drawings = [
-        (how, schematic(config, run["area"], states, width))
-        for how, width in (("far", WIDE), ("near", NARROW))
-    ]
+    over = clear is not None
+    states = {each["door"]: _state(each, over=over) for each in doors}
+    drawings = [("far", schematic(config, run["area"], states, WIDE))]
     marks = drawings[0][1].marks
     if not marks:
         return None
+    if len(marks) <= MANY_DOORS:
+        drawings.append(("near", schematic(config, run["area"], states, NARROW)))
     found = {each.state for each in marks}
-    counted = [each for each in doors if each["door"] in states and _state(each) != APART]
+    counted = [each for each in doors if states[each["door"]] != APART]
     drawn = sum(each.state != APART for each in marks)
     return ProtocolMap(
         drawings,
         [each for each in ORDER if each in found],
-        _text(run, counted, over=clear is not None),
+        _text(run, counted, over=over),
         max(0, len(counted) - drawn),
     )
 
 
-def _state(door: ProtocolDoorView) -> str:
-    settled = door["state"] in GOOD
-    return APART if settled and door["detail"] else door["state"]  # left as it is, by its detail
+def _state(door: ProtocolDoorView, *, over: bool) -> str:
+    """How a door is drawn; after the end one with words of its own is left as it is."""
+    left = over and door["state"] in GOOD and door["detail"]
+    return APART if left else door["state"]
 
 
 def _text(run: ProtocolRunView, doors: Sequence[ProtocolDoorView], *, over: bool) -> str:

@@ -31,7 +31,7 @@ class Failing(Endings):
     def tell_failing(self, runs: Mapping[str, frozenset[str]]) -> None:
         """Name the doors that fail by now, of these runs where any of these doors still does."""
         for run in rows.in_force(self._connection):
-            fresh = unsaid(self._connection, run, self._charter.public)
+            fresh = unsaid(self._connection, run, self._private)
             if runs.get(run.id, frozenset()) & {row.door for row in fresh}:
                 self._name_failing(run, fresh)
 
@@ -51,9 +51,13 @@ class Failing(Endings):
             for run, _ in rows.following(self._connection, door):
                 self._tell_if_whole(run)
 
+    def _private(self, notifier: str) -> bool:
+        """Not what everyone hears, nor parents or dispatch: it says where the school is open."""
+        return not self._charter.public(notifier) and not self._charter.config.beyond(notifier)
+
     def _tell_if_whole(self, run: RunRow) -> None:
         if not run.ended and not rows.unanswered(self._connection, run.id, "start"):
-            self._name_failing(run, unsaid(self._connection, run, self._charter.public))
+            self._name_failing(run, unsaid(self._connection, run, self._private))
 
     def _name_failing(self, run: RunRow, failing: list[RunDoorRow]) -> None:
         if not failing:
@@ -73,26 +77,26 @@ class Failing(Endings):
             self._sentence(run).partition("; ")[0],
             self._now,
         )
-        for earlier in told_alone(self._connection, run, charter.public):
+        for earlier in told_alone(self._connection, run, self._private):
             intention = notices.again(charter.config, charter.words, message, earlier)
             self._intend(says.leading_to_it(intention, run))
 
 
-def failing(connection: Connection, public: Callable[[str], bool]) -> dict[str, frozenset[str]]:
+def failing(connection: Connection, private: Callable[[str], bool]) -> dict[str, frozenset[str]]:
     """The doors of runs in force that do not obey and that nobody has been told of yet, by run."""
     found: dict[str, frozenset[str]] = {}
     for run in rows.in_force(connection):
-        if fresh := unsaid(connection, run, public):
+        if fresh := unsaid(connection, run, private):
             found[run.id] = frozenset(row.door for row in fresh)
     return found
 
 
-def unsaid(connection: Connection, run: RunRow, public: Callable[[str], bool]) -> list[RunDoorRow]:
+def unsaid(connection: Connection, run: RunRow, private: Callable[[str], bool]) -> list[RunDoorRow]:
     """The doors of a run that do not obey and of which no notice has told; none where there is
     nobody to tell.
     """
     stuck = [row for row in rows.doors(connection, run.id, "start") if row.state == "retrying"]
-    if not stuck or not told_alone(connection, run, public):
+    if not stuck or not told_alone(connection, run, private):
         return []
     said: set[str] = set()
     for each in rows.notices(connection, run.alert):
@@ -103,8 +107,8 @@ def unsaid(connection: Connection, run: RunRow, public: Callable[[str], bool]) -
 
 
 def told_alone(
-    connection: Connection, run: RunRow, public: Callable[[str], bool]
+    connection: Connection, run: RunRow, private: Callable[[str], bool]
 ) -> list[ActionRow]:
-    """A notice for each who was told of a run, except through what everyone hears."""
+    """A notice for each who was told of a run through a channel that is `private`."""
     known = outbox.told(connection, run.alert, or_waiting=True)
-    return [each for each in known if not public(each.target)]
+    return [each for each in known if private(each.target)]

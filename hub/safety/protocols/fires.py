@@ -72,8 +72,9 @@ class Fires(Failing):
         self.accept(event)
         self._tell(self._story_of(row), event)
         known = "evacuate" in self._charter.config.protocols
+        who = self._charter.words.person(by)
         if choice == "evacuate" and known:
-            return self.start_protocol(
+            above = self.start_protocol(
                 Start(
                     "evacuate",
                     row.area,
@@ -86,7 +87,8 @@ class Fires(Failing):
                     announce=bool(row.announce),
                 )
             )
-        who = self._charter.words.person(by)
+            self._tell_also(row, rows.get(self._connection, above), fire_words.decided(False, who))
+            return above
         self._tell_told(row, fire_words.decided(choice == "stay", who))
         return run
 
@@ -164,6 +166,22 @@ class Fires(Failing):
             message = says.fire(charter.words, run, words, title, text, self._now)
             intention = notices.again(charter.config, charter.words, message, earlier)
             self._intend(says.leading_to_it(intention, run))
+
+    def _tell_also(self, run: RunRow, above: RunRow, said: FireWords) -> None:
+        """Whoever was promised the decision aloud hears it, also where what was started `above` is
+        not announced.
+        """
+        charter, words = self._charter, self._words_of(above)
+        by_itself = {
+            each.target for each in outbox.told(self._connection, above.alert, or_waiting=True)
+        }
+        text = says.with_directive(charter.words, above, words, said.aloud)
+        for earlier in outbox.told(self._connection, run.alert, or_waiting=True):
+            name = earlier.target
+            if charter.public(name) and not charter.config.beyond(name) and name not in by_itself:
+                message = says.fire(charter.words, above, words, said.aloud_title, text, self._now)
+                intention = notices.again(charter.config, charter.words, message, earlier)
+                self._intend(says.leading_to_it(intention, above))
 
 
 def decide_by(run: RunRow) -> str | None:

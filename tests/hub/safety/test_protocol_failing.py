@@ -21,7 +21,11 @@ MANY: dict[str, Any] = {
     }
     for number in range(1, 21)
 }  # fmt: skip
-NOTIFIERS = {name: {"driver": "x"} for name in ("console", "post", "siren")}
+NOTIFIERS: dict[str, Any] = {name: {"driver": "x"} for name in ("console", "post", "siren")}
+NOTIFIERS["parents"] = {"driver": "x", "outside": True}
+LOUD = PROTOCOLS | {
+    "lockdown": PROTOCOLS["lockdown"] | {"through": ["console", "post", "siren", "parents"]}
+}
 PEOPLE: dict[str, Any] = SCHOOL["people"] | {
     "officer": SCHOOL["people"]["officer"] | {"language": "es"},
 }
@@ -29,7 +33,7 @@ PEOPLE: dict[str, Any] = SCHOOL["people"] | {
 
 def school(path: Path, **changes: Any) -> Any:
     """Twenty doors up to the wire."""
-    wanted = {"protocols": PROTOCOLS, "doors": MANY, "notifiers": NOTIFIERS} | changes
+    wanted = {"protocols": LOUD, "doors": MANY, "notifiers": NOTIFIERS} | changes
     return door_school(path, **wanted)
 
 
@@ -60,7 +64,9 @@ async def watched(house: DoorSchool, room: ProtocolRoom, seconds: int) -> None:
 
 
 async def test_twenty_doors_that_fail_are_one_notice(tmp_path: Path) -> None:
-    """Each who was told of a lockdown is told once of twenty jammed doors, and of which."""
+    """Each who was told of a lockdown is told once of twenty jammed doors, and of which; neither
+    through what everyone hears nor beyond the school.
+    """
     async with school(tmp_path) as house:
         room = room_of(house)
         house.lock.locks = dict.fromkeys(house.lock.locks, "unlocked")

@@ -143,6 +143,22 @@ async def test_leaving_starts_evacuate_over_the_lockdown(tmp_path: Path) -> None
         assert (await room.run(run["id"]))["state"] == "covered"
 
 
+@pytest.mark.parametrize("through", [("console", "siren"), ("console",)])
+async def test_that_people_leave_is_said_aloud_where_a_decision_was_promised(
+    tmp_path: Path, through: tuple[str, ...]
+) -> None:
+    """Once, by Evacuate's own announcement or in its place, with where to."""
+    said = PROTOCOLS | {"evacuate": PROTOCOLS["evacuate"] | {"through": list(through)}}
+    async with protocol_school(tmp_path, hub=HUB, protocols=said) as (house, room):
+        run = await room.start("lockdown", "site", "head")
+        await alarm(house)
+        await room.decide_fire(run["id"], "evacuate", "head")
+        await house.settled()
+        heard = [n for n in house.channels["siren"].sent if "Lockdown" not in n.title]
+        assert len(heard) == 1
+        assert "far side of the yard" in heard[0].text
+
+
 async def test_nothing_is_decided_without_an_alarm_or_without_a_lockdown(tmp_path: Path) -> None:
     """A hold has no timer; a lockdown has one only from the alarm on."""
     async with protocol_school(tmp_path, hub=HUB) as (house, room):

@@ -173,6 +173,28 @@ async def test_the_page_says_in_words_what_the_map_shows(
     assert 'id="map"' not in await (await client.get(f"/protocols/{run}")).text()
 
 
+async def test_a_hundred_doors_on_the_map_stay_one_page(
+    client: TestClient, house: ScriptedHouse, sign_in: Any
+) -> None:
+    """The page stays under 40 KB, with one drawing that only wide screens show."""
+    await sign_in("principal")
+    run = await running(house)
+    rooms = {f"r{n}": {"name": f"Room {n}", "kind": "room", "in": "upper"} for n in range(100)}
+    doors = {f"d{n}": {"name": f"Room {n}", "place": f"r{n}"} for n in range(100)}
+    whole = {name: one.model_dump(by_alias=True) for name, one in house.config.places.items()}
+    made = config(whole | rooms, doors)
+    house.config = house.config.model_copy(update={"places": made.places, "doors": made.doors})
+    view = house.protocols.runs[run]
+    one = {**view["doors"][0], "state": "secured", "seconds": 1.25}
+    view["doors"] = [{**one, "door": f"d{n}", "name": f"Room {n}"} for n in range(100)]
+    view["secured"] = view["total"] = 100
+    page = await (await client.get(f"/protocols/{run}")).text()
+    assert page.count('<use href="#m-secured" x=') == 100
+    assert 'class="plan only-wide" id="map"' in page
+    assert said(page) == ["Map of Whole school: 100 of 100 doors secured."]
+    assert len(page.encode()) < 40_000
+
+
 async def test_the_map_follows_the_all_clear(
     client: TestClient, house: ScriptedHouse, sign_in: Any
 ) -> None:
