@@ -48,7 +48,7 @@ from hub.configuration import choose  # noqa: E402
 from hub.events import Event  # noqa: E402
 from hub.kept import KeptConfigs  # noqa: E402
 from hub.secrets import Secrets  # noqa: E402
-from hub.start import SWITCH_S  # noqa: E402
+from hub.start import steady  # noqa: E402
 from hub.storage.folder import StateFolder  # noqa: E402
 
 CAMERAS, FPS, WIDTH, HEIGHT, CLIP_S = 20, 25, 640, 360, 8
@@ -228,6 +228,7 @@ async def running(folder: Path, config: dict[str, Any]) -> AsyncIterator[Hub]:
     with state.lock():
         async with Hub(chosen, state, file, secrets=secrets) as hub:
             await until(lambda: away(hub) <= NEVER_ANSWER, 60, lambda: f"away: {away(hub)}")
+            steady()
             yield hub
 
 
@@ -344,7 +345,6 @@ async def lockdown(hub: Hub, there: Devices) -> dict[str, Any]:
 
 async def measure(count: int, folder: Path) -> dict[str, Any]:
     """All figures."""
-    sys.setswitchinterval(SWITCH_S)
     disk = Disk(folder)
     (folder / "devices").mkdir()
     async with devices(folder / "devices") as there:
