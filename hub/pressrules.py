@@ -12,7 +12,7 @@ from hub.kinds.notifiers import Channel
 from hub.ladderrules import EVERY_NAME
 from hub.plainwords import Finding
 from hub.protocol_settings import DOES, PROTOCOL_NAMES
-from hub.references import CHANNEL, event_types, matches
+from hub.references import CHANNEL, event_types, is_off, matches
 
 DURESS = "protocol.duress"
 HAND_OFF = "hub.emergency.hand_off.[]"
@@ -98,7 +98,7 @@ def emergency_services_wait_for_a_hand(house: Looked) -> Iterator[Finding]:
     kept |= {name for name, channel in house.channels.items() if channel.emergency}
     for pattern in (each.pattern for each in EVERY_NAME if each.target is CHANNEL):
         for path, name in matches(house.values, pattern):
-            if name not in kept or pattern == HAND_OFF:
+            if not isinstance(name, str) or name not in kept or pattern == HAND_OFF:
                 continue
             words = (
                 f"{name} reaches emergency services, and only a person hands anything over to "
@@ -113,10 +113,28 @@ def emergency_services_wait_for_a_hand(house: Looked) -> Iterator[Finding]:
             yield Finding(path, f"{words}that reaches a monitoring station or dispatch alone")
 
 
+def a_hand_off_arrives_somewhere(house: Looked) -> Iterator[Finding]:
+    """The moment of the press is no time to learn that there is nobody at the other end."""
+    blocks = house.values.get("notifiers")
+    for path, name in matches(house.values, HAND_OFF):
+        channel = house.channels.get(name) if isinstance(name, str) else None
+        block = blocks.get(name) if isinstance(blocks, dict) else None
+        if channel is None or not isinstance(block, dict):
+            continue  # each is told of elsewhere
+        if is_off(block):
+            words = f"{name} is switched off, so that nothing can be handed over there; expected a "
+            yield Finding(path, f"{words}notifier that is on")
+        elif channel.otherwise and not block.get(channel.otherwise):
+            words = f"{name} reaches nobody here: what is handed over is addressed to nobody of "
+            words += f"`people:`; expected `{channel.otherwise}` in its block"
+            yield Finding(path, words)
+
+
 PRESS_RULES = (
     no_detector_starts_a_protocol,
     presses_are_signed,
     presses_start_what_is_there,
     duress_is_told_to_no_rule,
     emergency_services_wait_for_a_hand,
+    a_hand_off_arrives_somewhere,
 )

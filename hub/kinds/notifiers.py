@@ -36,7 +36,8 @@ class Notice:
     before about the same alert (of an update: the same incident), oldest first, each
     `{"key": ..., "time": RFC 3339}`; `step`, the number of the escalation step, from 1; `again`
     where an alert goes on; `verified` of an update, whether it is known to be real; `closed`, the
-    incident that an update says is over, with `goes_on` where another goes on and with `verdict`
+    incident that an update says is over, with `goes_on` where another goes on (that alone where a
+    part was split off and goes on) and with `verdict`
     `dismissed` where all of it was a false alarm; `instead_of`, the
     notifiers that did not take it before this one; `digest`, how many notices a digest stands for,
     which has no `alert`; `protocol`, `run` and `phase` (`start`, `clear`, `fire`) of a notice about

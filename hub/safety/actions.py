@@ -26,7 +26,7 @@ from hub.kinds.notifiers import Notifier
 from hub.ports import DoorActuator, Outcome
 from hub.safety import outbox
 from hub.safety.decide import Decider, Decision
-from hub.safety.intake import Intake
+from hub.safety.intake import Intake, let_go_first
 from hub.safety.notices import fallback
 from hub.safety.notices.deadline import Deadlines, in_words
 from hub.safety.notices.picture_links import PictureLinks
@@ -74,6 +74,7 @@ class Performer:
         self._ways_due: str | None = None
         self._wanted = asyncio.Event()
         self._ahead = self._wall_ahead()
+        self._begun = False
         self._running: dict[int, tuple[ActionRow, asyncio.Task[None]]] = {}
         self._deadlines = Deadlines(self._clock)
         self._telling = Telling(intake, notifiers, self._deadlines, base_url)
@@ -128,6 +129,9 @@ class Performer:
             self._intake.on_begun = self._go_on
             while True:
                 self._wanted.clear()
+                if self._begun:
+                    self._begun = False
+                    await let_go_first()
                 try:
                     next_due = await self._start_due()
                 except StateError as error:
@@ -176,6 +180,7 @@ class Performer:
 
     def _go_on(self, begun: Sequence[ActionRow]) -> None:
         """Carry out commands that the transaction which wanted them has marked as begun."""
+        self._begun = True
         for action in begun:
             self._run(action, self._attempt(action))
 
@@ -287,7 +292,9 @@ class Performer:
         payload = json.loads(action.payload)
         verb: Verb = payload["verb"]
         lives = (from_iso(action.expires) - self._clock.now()).total_seconds()
-        seconds = min(action.deadline_s, max(0.0, round(lives, 3)))
+        if lives <= 0:  # the commit that marked it took too long, or the machine slept since
+            return Outcome("timed_out", "expired before it could be sent")
+        seconds = min(action.deadline_s, round(lives, 3))
         work = self._doors.perform(action.target, verb, action.key, seconds)
         try:
             return await self._deadlines.within(seconds + DOOR_GRACE_S, work)

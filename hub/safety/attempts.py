@@ -14,6 +14,7 @@ from hub.events import Event
 from hub.kinds.notifiers import Receipt
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
+from hub.safety.handed import behind, of_hand
 from hub.safety.notices import notice as notices
 from hub.safety.notices import overdue, receipts
 from hub.safety.notices.receiving import Receiving
@@ -35,7 +36,7 @@ class Attempts(Receiving, Walk):
         until that is there: a false alarm is not taken back before it was told.
         """
         row = outbox.row(self._connection, action)
-        if outbox.of_hand(row) and (before := outbox.behind(self._connection, row)):
+        if of_hand(row) and (before := behind(self._connection, row)):
             due = max(from_iso(before), self._now + ITS_TURN)
             outbox.move(self._connection, action, due, from_iso(row.expires))
             return
@@ -135,6 +136,7 @@ class Attempts(Receiving, Walk):
             self._ended(outbox.merge(self._connection, row, key, self._now))
 
     def _call_off(self, rows: list[ActionRow], reason: str) -> None:
+        rows = [row for row in rows if not row.stop]  # why it was called off first is why
         for ended in outbox.stop(self._connection, rows, reason, self._now):
             self._ended(ended)
         under_way = [row for row in rows if row.kind == "door" and row.started is not None]

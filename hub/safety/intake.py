@@ -7,6 +7,7 @@ calls severe, goes before all else that waits: a panic button is never behind mo
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 from typing import TypedDict
@@ -39,6 +40,7 @@ from hub.storage import eventlog
 from hub.storage.journal import Journal
 from hub.views import AlertView, IncidentView, Requested, Verdict
 
+TO_THE_WIRE = 12  # turns of the loop that a command takes from its task to a socket
 PICTURES_WITHIN = timedelta(minutes=5)
 MOTION = "zone."
 ALWAYS_URGENT = ("fire.alarm", "fire.clear", "access.duress")
@@ -60,6 +62,14 @@ async def _no_wish(alert: AlertView) -> None:
 
 def _no_request(door: str, request: Requested) -> None:
     """Nobody wants to know."""
+
+
+async def let_go_first() -> None:
+    """Let commands that have begun get to the wire before anything else is looked up: a thread that
+    reads takes turns with the loop, and each turn costs a command up to a switch interval.
+    """
+    for _ in range(TO_THE_WIRE):
+        await asyncio.sleep(0)
 
 
 class Intake:
@@ -214,16 +224,19 @@ class Intake:
             decider = Decider(connection, self._charter, self.clock.now())
             try:
                 work(decider)
+                if self.on_begun is not None:
+                    decider.begin_asked()
             except (KeyError, Refused):
                 raise  # asked for what cannot be: nothing was begun
             except Exception:
                 self._charter.memory.stale = True
                 raise
-            if self.on_begun is not None:
-                decider.begin_asked()
             return decider.decision
 
-        return await self.journal.write(transaction, after=self._tell, urgent=urgent)
+        decision = await self.journal.write(transaction, after=self._tell, urgent=urgent)
+        if decision.begun:
+            await let_go_first()
+        return decision
 
     # ---------------------------------------------------------------- questions
 
@@ -311,13 +324,15 @@ class Intake:
     def _tell(self, decision: Decision) -> None:
         self.accepted += len(decision.events)
         self.repeated += decision.repeated
-        for seq, event in decision.events:
-            self._bus.publish(event, seq)
-        for door, request in decision.requests:
-            self._on_request(door, request)
-        self.on_doors(decision)
-        if decision.begun and self.on_begun is not None:
-            self.on_begun(decision.begun)
+        try:
+            for seq, event in decision.events:
+                self._bus.publish(event, seq)
+            for door, request in decision.requests:
+                self._on_request(door, request)
+            self.on_doors(decision)
+        finally:  # nobody finds these in the outbox again before the next start
+            if decision.begun and self.on_begun is not None:
+                self.on_begun(decision.begun)
         if decision.intentions:
             self.on_intentions()
         if decision.opened:

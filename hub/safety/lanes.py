@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, 
 from hub.storage.schema import actions
 
 SEVERE_LANE = "severe/"
+# Where a person hands incidents over, and what is said there later on. No channel is called so.
+HANDED_LANE = f"{SEVERE_LANE}/"
 # Nearly all actions are notices, which SQLite has to be told: without, it may look for those of one
 # alert among all notices there ever were, depending on the order in which indexes were made.
 NOTICE = func.likely(actions.c.kind == "notice")
@@ -20,7 +22,8 @@ def first_of_each_lane() -> Select[Any]:
 
     First in a lane is what is under way: a late alert must not arrive after the verdict on it. Then
     come answers, which wait behind no other alert's notices, and digests, which an answer must not
-    overtake; then the oldest. A door command that a newer one replaced does not hold that one up.
+    overtake; then the oldest. Where incidents are handed over no answer goes before what it is
+    about. A door command that a newer one replaced does not hold that one up.
     """
     replaced = and_(actions.c.kind == "door", actions.c.stop != "", actions.c.started.is_not(None))
     place = func.row_number().over(partition_by=actions.c.lane, order_by=(_rank(), actions.c.id))
@@ -45,4 +48,6 @@ def _rank() -> ColumnElement[int]:
     answer = said("$.about").in_(("verdict", "acknowledgement"))
     final = and_(answer, func.coalesce(said("$.data.verdict"), "") != "unsure")
     first = actions.c.started.is_not(None)
-    return case((first, 0), (or_(final, said("$.data.digest").is_not(None)), 1), else_=2)
+    handed = actions.c.lane.startswith(HANDED_LANE)
+    sooner = or_(final, said("$.data.digest").is_not(None))
+    return case((first, 0), (handed, 2), (sooner, 1), else_=2)

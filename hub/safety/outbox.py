@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 
 from hub.clock import from_iso, iso
 from hub.events import new_id
+from hub.safety.handed import HAND_OFF_EXPIRES, hand_off, of_hand
 from hub.safety.lanes import NOTICE, SEVERE_LANE, first_of_each_lane
 from hub.storage.schema import actions, receipts
 from hub.views import ActionState, ActionView, Requested
@@ -229,6 +230,7 @@ def clock_set_back(connection: Connection, now: datetime) -> None:
     for waiting in list(connection.execute(pending)):
         due = min(waiting.due, iso(now + delay(waiting)))
         lives = DOOR_EXPIRES if waiting.kind == "door" else NOTICE_EXPIRES
+        lives = HAND_OFF_EXPIRES if hand_off(waiting) else lives
         expires = min(waiting.expires, iso(now + lives))
         if (due, expires) != (waiting.due, waiting.expires):
             changed = update(actions).where(actions.c.id == waiting.id)
@@ -238,11 +240,13 @@ def clock_set_back(connection: Connection, now: datetime) -> None:
 def clock_set_forward(connection: Connection, now: datetime, by: timedelta) -> None:
     """Give notices that were written before the clock was set the time that they had left.
 
-    Not so door commands: it may as well have been a machine that slept, and no door acts on a stale
-    command.
+    Not so door commands, and what hands an incident over: it may as well have been a machine that
+    slept, and nothing acts on a stale command.
     """
     before = and_(actions.c.state == "pending", NOTICE, actions.c.created <= iso(now - by))
     for waiting in list(connection.execute(select(actions).where(before))):
+        if hand_off(waiting):
+            continue
         expires = iso(from_iso(waiting.expires) + by)
         connection.execute(
             update(actions).where(actions.c.id == waiting.id).values(expires=expires)
@@ -290,11 +294,13 @@ def pending_commands(connection: Connection, door: str) -> list[ActionRow]:
 def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> list[ActionRow]:
     """One notice for each channel and group of people that may know of the alert: it was accepted,
     an attempt was made and may have arrived, or it went into a digest; `or_waiting` adds those who
-    were still to be told.
+    were still to be told. Not whom a person has handed its incident to: what they hear is asked
+    for apart (`hub.safety.incidents.hand_off`).
     """
     first: dict[str, ActionRow] = {}
     for notice in connection.execute(_TOLD_OR_WAITING if or_waiting else _TOLD, {"alert": alert}):
-        first.setdefault(notice.lane, notice)
+        if not of_hand(notice):
+            first.setdefault(notice.lane, notice)
     return list(first.values())
 
 

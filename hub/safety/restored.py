@@ -14,8 +14,8 @@ import structlog
 from sqlalchemy import Connection, delete, func, select, update
 
 from hub.events import Event
-from hub.safety import outbox
 from hub.safety.decide import Decider
+from hub.safety.handed import hand_off
 from hub.safety.intake import Intake
 from hub.storage.backup_restore import NOTE
 from hub.storage.schema import actions, meta
@@ -79,7 +79,7 @@ def _knows_of_fire(note: dict[str, Any]) -> bool:
 def _never_again(connection: Connection) -> list[int]:
     pending = select(actions).where(actions.c.state == "pending").order_by(actions.c.id)
     rows = connection.execute(pending)
-    return [row.id for row in rows if row.kind == "door" or outbox.hand_off(row)]
+    return [row.id for row in rows if row.kind == "door" or hand_off(row)]
 
 
 def _mark_as_tried(connection: Connection) -> None:

@@ -206,6 +206,12 @@ class Words:
         channel = self.channel(str(data["target"]))
         people = ", ".join(map(str, data.get("to") or ())) or self.everyone
         detail = str(data.get("detail") or "")
+        if data.get("about") == "hand_off":
+            if kind == "action.confirmed":
+                return f"{channel} took what was handed over", "ok"
+            if kind == "action.cancelled":
+                return f"Not handed over to {channel}: {detail}", "neutral"
+            return f"NOT handed over to {channel}: {detail}", "check"
         what = _TOLD.get(str(data.get("about")), "told")
         if kind == "action.confirmed":
             return f"{people}: {what} through {channel}", "ok"

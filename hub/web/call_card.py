@@ -19,7 +19,8 @@ from hub.web.render import error_page, page
 from hub.web.security import HOUSE, denial, see_other, who_is
 from hub.web.words import sentence
 
-NOT_YET = (None, "failed", "timed_out")
+NOT_YET = (None, "failed", "timed_out", "cancelled")
+BY_HAND = "A token is a program's, and only a person hands an incident over."
 
 
 class HandOffBody(BaseModel):
@@ -38,7 +39,9 @@ async def _card(request: web.Request, status: int = 200, problem: str = "") -> w
     house, incident = request.app[HOUSE], request.match_info["id"]
     try:
         view = await house.incident(incident)
-        card = await house.cases.call_card(incident)
+        while view["merged_into"]:
+            view = await house.incident(view["merged_into"])
+        card = await house.cases.call_card(view["id"])
     except KeyError:
         raise web.HTTPNotFound from None
     waits = view["state"] == "open" and any(each["state"] in NOT_YET for each in card["hand_off"])
@@ -58,6 +61,8 @@ async def _card(request: web.Request, status: int = 200, problem: str = "") -> w
 
 async def hand_over(request: web.Request) -> web.Response:
     """Hand the incident over, once for each key; the card then says what came of it."""
+    if who_is(request).kind == "token":
+        return await error_page(request, 403, BY_HAND, "Sign in to do so.")
     house, incident = request.app[HOUSE], request.match_info["id"]
     key = str((await request.post()).get("key", ""))[:64]
     here = f"/incidents/{incident}/call"
@@ -100,7 +105,11 @@ async def called(request: web.Request) -> web.Response:
 
 
 async def api_hand_over(request: web.Request) -> web.Response:
-    """Hand the incident over, for programs that people work with: `key` makes two of them one."""
+    """Hand the incident over, for programs in which somebody is signed in: `key` makes two of them
+    one. A token is refused, for nobody knows whether a person is behind it.
+    """
+    if who_is(request).kind == "token":
+        return denial(403, BY_HAND, "Sign in, or call; programs can read the call card.")
     try:
         body = await read_body(request, HandOffBody)
     except BadBody as bad:

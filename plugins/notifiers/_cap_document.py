@@ -232,7 +232,10 @@ def certainty(notice: Notice) -> str:
         return "Unlikely"
     if notice.data.get("verdict") == "verified" or over(notice) or notice.data.get("verified"):
         return "Observed"
-    return "Possible" if notice.about in ("alert", "verdict") else "Unknown"
+    call = notice.data.get("call")
+    if isinstance(call, Mapping) and call.get("verified") is True:
+        return "Observed"
+    return "Possible" if notice.about in ("alert", "verdict", "hand_off") else "Unknown"
 
 
 def _area(info: Element, notice: Notice, area: Area) -> None:

@@ -133,7 +133,7 @@ def dedup_key(notice: Notice) -> str:
     """
     if notice.about == "outcome":
         return notice.key[:KEY_LIMIT]
-    if notice.about == "update" and notice.incident:
+    if notice.about in ("update", "hand_off") and notice.incident:
         return f"incident-{notice.data.get('closed') or notice.incident}"[:KEY_LIMIT]
     return (notice.alert or notice.key)[:KEY_LIMIT]
 

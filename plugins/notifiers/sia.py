@@ -258,17 +258,15 @@ class Sia:
                 return int(number), Message(token, data, tuple(extended))
         number = sent["number"] % LAST + FIRST
         said = [number, message.token, message.data, list(message.extended)]
-        heirs = {
-            str(each): asdict(handed) for each in (incident, notice.data.get("goes_on")) if each
-        }
+        heirs = {incident: asdict(handed)}
+        if (goes_on := str(notice.data.get("goes_on") or "")) and goes_on not in sent["incidents"]:
+            heirs[goes_on] = asdict(handed)
         await self._kept.put(
             SENT,
             {
                 "number": number,
                 "notices": _newest({**sent["notices"], notice.key: said}, NOTICES),
-                "incidents": _newest(
-                    sent["incidents"] | dict.fromkeys(heirs, asdict(handed)), INCIDENTS
-                ),
+                "incidents": _newest(sent["incidents"] | heirs, INCIDENTS),
             },
         )
         return number, message

@@ -7,17 +7,18 @@ stays open at a provider.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.rows import AlertRow
+from hub.safety.handed import of_hand
 from hub.safety.incidents import rows as incidents
-from hub.safety.incidents.hand_off import reached
+from hub.safety.incidents.hand_off import goes_on_apart, reached
 from hub.safety.incidents.handing_over import HandingOver
 from hub.safety.incidents.rows import IncidentRow
-from hub.safety.incidents.situation import closing_notices, told_of_it
+from hub.safety.incidents.situation import closing_notices, told_of_it, update_notices
 from hub.safety.notices.languages import (
     ENGLISH,
     OF_ALL_FALSE,
@@ -26,8 +27,10 @@ from hub.safety.notices.languages import (
     in_language,
     of_closed,
     of_merged,
+    of_rest,
+    of_split,
 )
-from hub.safety.outbox import ActionRow
+from hub.safety.outbox import ActionRow, Intention
 
 DRILL_OVER = "the drill is over"
 
@@ -58,6 +61,21 @@ class Ends(HandingOver):
             title = incidents.get(self._connection, into).title
             self._tell_closed(row, of_merged(title), why, known, into)
 
+    def split(
+        self, incident: str, chosen: Sequence[str], title: str, by: str, why: str = ""
+    ) -> str:
+        """Make some of an incident's alerts an incident of their own. Those whom it was handed to
+        are told, for what comes of that is their business too.
+        """
+        known = reached(self._connection, incident)
+        new = super().split(incident, chosen, title, by, why)
+        row = incidents.get(self._connection, incident)
+        name = incidents.get(self._connection, new).title
+        charter, said = self._charter, of_split(name)
+        for told in update_notices(self._connection, charter, row, said, by, self._now, known):
+            self._intend(_with(told, {"goes_on": new}))
+        return new
+
     def _maybe_close(self, incident: str) -> None:
         """Close an incident of which every alert was dismissed."""
         row = incidents.get(self._connection, incident)
@@ -66,11 +84,6 @@ class Ends(HandingOver):
             self._tell(incident, self._derived("incident.closed", "hub/incidents", incident, facts))
             self._no_more_hand_off(incident)
             self._tell_closed(row, OF_ALL_FALSE)
-
-    def _no_more_hand_off(self, incident: str) -> None:
-        """What still waits to be handed over is called off: nobody is called to what is over."""
-        waiting = [one for one in reached(self._connection, incident) if one.state == "pending"]
-        self._call_off(waiting, "the incident was closed")
 
     def _tell_closed(
         self,
@@ -87,15 +100,18 @@ class Ends(HandingOver):
             known = told_of_it(self._connection, self._charter, row.id)
         of_it = alerts.of_incidents(self._connection, [row.id])
         false = bool(of_it) and all(each.state == "dismissed" for each in of_it)
-        for intention in closing_notices(self._charter, row, how, why, known, self._now):
-            more: dict[str, str] = {"verdict": "dismissed"} if false else {}
-            if into:
-                more["goes_on"] = into
-                intention = replace(intention, incident=into)
-            payload = dict(intention.payload)
-            payload["data"] = payload["data"] | more
-            intention = replace(intention, payload=payload)
-            self._intend(intention)
+        more = {"verdict": "dismissed"} if false else {}
+        if into:
+            more["goes_on"] = into
+        apart = "" if into else goes_on_apart(self._connection, row.id)
+        handed = [each for each in known if apart and of_hand(each)]
+        others = [each for each in known if each not in handed]
+        for intention in closing_notices(self._charter, row, how, why, others, self._now):
+            self._intend(replace(_with(intention, more), incident=into or row.id))
+        if handed:
+            rest = of_rest(incidents.get(self._connection, apart).title, why)
+            for intention in closing_notices(self._charter, row, how, rest, handed, self._now):
+                self._intend(_with(intention, more | {"goes_on": apart}))
 
     def _end_played(self, row: AlertRow, by: str) -> None:
         """End an alert of a drill, whatever stands of it."""
@@ -121,3 +137,8 @@ class Ends(HandingOver):
         data = {"verdict": "resolved", "resolved": True, "by": by}
         said = message.facts | {"note": OF_DRILL_OVER}
         self._tell_again(row, replace(message, data=data, facts=said), known)
+
+
+def _with(intention: Intention, more: Mapping[str, str]) -> Intention:
+    payload = dict(intention.payload)
+    return replace(intention, payload=payload | {"data": payload["data"] | more})

@@ -1,29 +1,30 @@
 """Handing an incident over to emergency services: a person's act, and nobody else's.
 
 What goes out through the notifiers of `hub.emergency.hand_off` goes out because a person has handed
-that very incident over, or is a later word on it. Whatever else is meant for them ends at the
-moment it is written, whoever wants it.
+that very incident over, or is a later word on it: both have lanes of their own, which nothing else
+is given. Whatever else is meant for them ends at the moment it is written, whoever wants it.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 from hub.case_views import CallCardView
 from hub.errors import Refused
 from hub.safety import outbox
 from hub.safety.alerts.escalate import Escalation
+from hub.safety.handed import HAND_OFF_EXPIRES, handed_lane, of_hand, pending_in
 from hub.safety.incidents.acts import CaseActs, act_id
-from hub.safety.incidents.hand_off import handed_over
+from hub.safety.incidents.hand_off import hand_offs, handed_over
 from hub.safety.incidents.situation import leading_to
 from hub.safety.notices import notice as notices
 from hub.safety.notices.notice import Message
 from hub.safety.outbox import Intention
 from hub.storage import eventlog
 
-HAND_OFF_EXPIRES = timedelta(minutes=10)  # later it would call people to what has long changed
 ONLY_BY_HAND = "only what a person hands over goes there"
+NOT_TAKEN = ("failed", "timed_out", "cancelled")
+CLOSED = "the incident was closed"
 
 
 class HandingOver(CaseActs, Escalation):
@@ -40,16 +41,14 @@ class HandingOver(CaseActs, Escalation):
             return
         blocks = config.notifiers
         named = config.hub.emergency.hand_off
-        ways = [each for each in named if each in blocks and blocks[each].enabled]
+        ways = [one for one in dict.fromkeys(named) if one in blocks and blocks[one].enabled]
         if not ways:
             raise Refused(
                 "there is no way to hand it over: no notifier under `hub.emergency.hand_off` is "
                 "switched on; call instead"
             )
         gone = handed_over(self._connection, incident)
-        through = [
-            one for one in ways if one not in gone or gone[one].state in ("failed", "timed_out")
-        ]
+        through = [one for one in ways if one not in gone or gone[one].state in NOT_TAKEN]
         if not through:
             raise Refused("it was handed over already; a situation update tells them how it stands")
         names = [words.channel(each) for each in through]
@@ -70,20 +69,23 @@ class HandingOver(CaseActs, Escalation):
         for channel in through:
             notice = leading_to(notices.intention(config, words, message, channel, ()), row)
             what = f"Hand it over through {words.channel(channel)}"
-            self._intend(replace(notice, what=what, expires=HAND_OFF_EXPIRES))
+            lane = handed_lane(channel)
+            self._intend(replace(notice, what=what, lane=lane, expires=HAND_OFF_EXPIRES))
+
+    def _no_more_hand_off(self, incident: str) -> None:
+        """What still waits to be handed over is called off, and each later word where nothing
+        arrived: nobody is called to what is over.
+        """
+        rows = hand_offs(self._connection, incident)
+        self._call_off([one for one in rows if one.state == "pending"], CLOSED)
+        tried = {one.target for one in rows if one.attempts}
+        for lane in {one.lane for one in rows if one.target not in tried}:
+            self._call_off(pending_in(self._connection, lane, incident), CLOSED)
 
     def _intend(self, intention: Intention) -> str:
         """Write an intention; what was never handed over ends at once."""
         key = super()._intend(intention)
-        if self._of_emergency(intention) and not self._by_hand(intention):
+        ways = self._charter.config.hub.emergency.hand_off
+        if intention.kind == "notice" and intention.target in ways and not of_hand(intention):
             self.settle(outbox.by_key(self._connection, key).id, "cancelled", ONLY_BY_HAND)
         return key
-
-    def _of_emergency(self, intention: Intention) -> bool:
-        ways = self._charter.config.hub.emergency.hand_off
-        return intention.kind == "notice" and intention.target in ways
-
-    def _by_hand(self, intention: Intention) -> bool:
-        if intention.payload["about"] == "hand_off":
-            return True
-        return intention.target in handed_over(self._connection, intention.incident)

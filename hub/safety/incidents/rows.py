@@ -90,8 +90,7 @@ def change(connection: Connection, incident: str, now: datetime, **values: Any) 
 
 def expect_update(connection: Connection, incident: str, due: str) -> None:
     """Write when people expect the next situation update; waiting for it is nothing new."""
-    changed = update(incidents).where(incidents.c.id == incident)
-    connection.execute(changed.values(update_due=due))
+    connection.execute(_EXPECTED, {"incident": incident, "until": due})
 
 
 def touch(connection: Connection, incident: str, severity: Severity, now: datetime) -> None:
@@ -117,8 +116,9 @@ def close_if_false(connection: Connection, incident: str, now: datetime) -> bool
         update(incidents)
         .where(incidents.c.id == incident, incidents.c.state == "open", ~standing, ~by_hand)
         .values(state="closed", updated=iso(now), update_due="")
+        .returning(incidents.c.id)  # how many rows changed nobody knows where a CTE comes first
     )
-    return bool(changed.rowcount)
+    return changed.first() is not None
 
 
 def concerned(connection: Connection, door: str, now: datetime) -> list[str]:
@@ -141,6 +141,12 @@ def concerned(connection: Connection, door: str, now: datetime) -> list[str]:
 
 # Asked of each notice and event, so made once.
 _DRILL = select(incidents.c.drill).where(incidents.c.id == bindparam("incident"))
+_ROW = select(incidents).where(incidents.c.id == bindparam("incident"))
+_EXPECTED = (
+    update(incidents)
+    .where(incidents.c.id == bindparam("incident"))
+    .values(update_due=bindparam("until"))
+)
 _SEVERITY = select(incidents.c.severity).where(incidents.c.id == bindparam("incident"))
 _TOUCHED = (
     update(incidents)
@@ -188,7 +194,7 @@ def tell(
 
 def get(connection: Connection, incident: str) -> IncidentRow:
     """One incident. Raises `KeyError`."""
-    found = connection.execute(select(incidents).where(incidents.c.id == incident)).first()
+    found = connection.execute(_ROW, {"incident": incident}).first()
     if found is None:
         raise KeyError(incident)
     return found

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, or_, select
 from hub.clock import from_iso
 from hub.kinds.notifiers import Recipient
 from hub.safety.alerts import rows as alerts
+from hub.safety.handed import of_hand
 from hub.safety.incidents import cases
 from hub.safety.incidents.hand_off import reached
 from hub.safety.incidents.rows import IncidentRow
@@ -28,22 +29,29 @@ ASKED = "Whoever leads: tell those who were told how it stands. If nobody leads,
 
 
 def update_notices(
-    connection: Connection, charter: Charter, row: IncidentRow, text: str, by: str, now: datetime
+    connection: Connection,
+    charter: Charter,
+    row: IncidentRow,
+    text: str | Said,
+    by: str,
+    now: datetime,
+    known: Sequence[ActionRow] | None = None,
 ) -> Iterator[Intention]:
     """An update to everyone who was told of the incident, each through the channels they were told
-    through, and to those it was handed over to. Channels that everyone hears keep silent: a siren
-    has no way to say that all is well.
+    through, and to those it was handed over to; or only to whom these `known` notices went.
+    Channels that everyone hears keep silent: a siren has no way to say that all is well.
     """
     words = charter.words
     message = Message(
         title=f"How it stands: {row.title}",
-        text=f"{text}\n{words.person(by)}, {words.moment(now)}.",
+        text=f"{in_language(text, ENGLISH)}\n{words.person(by)}, {words.moment(now)}.",
         data={"by": by, "verified": _real(connection, row.id)},
         facts={"title": row.title, "opened": row.opened, "note": text},
         **_about(row, now, charter),
     )
-    told = [*_quiet(connection, charter, row.id), *reached(connection, row.id)]
-    for notice in told:
+    if known is None:
+        known = [*_quiet(connection, charter, row.id), *reached(connection, row.id)]
+    for notice in known:
         yield leading_to(notices.again(charter.config, words, message, notice), row)
 
 
@@ -84,7 +92,7 @@ def closing_notices(
     charter: Charter,
     row: IncidentRow,
     how: Said,
-    why: str,
+    why: str | Said,
     known: Sequence[ActionRow],
     now: datetime,
 ) -> Iterator[Intention]:
@@ -92,7 +100,7 @@ def closing_notices(
     text = f"{in_language(how, ENGLISH)} ({charter.words.moment(now)})."
     message = Message(
         title=f"Closed: {row.title}",
-        text=f"{text}\n{why}" if why else text,
+        text=f"{text}\n{in_language(why, ENGLISH)}" if why else text,
         data={"closed": row.id},
         facts={"title": row.title, "opened": row.opened, "line": how, "note": why},
         **_about(row, now, charter),
@@ -117,6 +125,8 @@ def told_of_it(connection: Connection, charter: Charter, incident: str) -> list[
     for notice in rows:
         payload = json.loads(notice.payload)
         people = tuple(one["person"] for one in payload["to"])
+        if of_hand(notice):
+            continue
         if payload["about"] == "update" and not charter.public(notice.target):
             first.setdefault((notice.target, *people), notice)
     return list(first.values())

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from hub.clock import from_iso, iso
 from hub.config import Config
+from hub.safety.handed import handed_lane, of_hand
 from hub.safety.outbox import NOTICE_EXPIRES as EXPIRES
 from hub.safety.outbox import ActionRow, Intention, notice_lane
 from hub.safety.words import Words
@@ -110,11 +111,15 @@ def ways(
 def _after(
     config: Config, public: Callable[[str], bool], person: str, target: str, tried: list[str]
 ) -> Iterator[str]:
-    """The channels after this one, in order. Never one that everybody hears."""
+    """The channels after this one, in order. Never one that everybody hears, nor one that reaches
+    emergency services.
+    """
     block = config.people.get(person)
     after = config.notifiers[target].fallback if target in config.notifiers else None
     for channel in (*(block.prefer if block is not None else ()), after):
         if channel is None or channel in tried or channel not in config.notifiers:
+            continue
+        if channel in config.hub.emergency.hand_off:
             continue
         if config.notifiers[channel].enabled and not public(channel):
             yield channel
@@ -158,6 +163,7 @@ def _intention(
 ) -> Intention:
     block = words.config.notifiers[channel]
     who = ", ".join(one["name"] for one in to) or "everyone"
+    lane = notice_lane(payload["severity"], channel, [one["person"] for one in to])
     return Intention(
         kind="notice",
         target=channel,
@@ -169,7 +175,7 @@ def _intention(
             "data": {**payload["data"], "instead_of": tried},
             "stands_for": payload.get("stands_for", action.key),
         },
-        lane=notice_lane(payload["severity"], channel, [one["person"] for one in to]),
+        lane=handed_lane(channel) if of_hand(action) else lane,
         deadline_s=block.timeout,
         expires=EXPIRES,
         alert=action.alert,

@@ -118,6 +118,23 @@ def of_merged(into: str) -> Said:
     }
 
 
+def of_split(name: str) -> Said:
+    """That a part of an incident is one of its own from now on."""
+    return {
+        ENGLISH: f"A part of this goes on as an incident of its own: {name}",
+        SPANISH: f"Una parte de esto continúa como incidente aparte: {name}",
+    }
+
+
+def of_rest(name: str, why: str) -> Said:
+    """That not all is over: what was split off goes on. After the reason, where there is one."""
+    said = {
+        ENGLISH: f"Not all of it is over. This goes on: {name}",
+        SPANISH: f"No todo ha terminado. Esto continúa: {name}",
+    }
+    return {language: f"{why}\n{line}" if why else line for language, line in said.items()}
+
+
 def seen(event: Event | None, words: Words) -> dict[str, str]:
     """What an event says, in each built-in language; empty where that has no words for it."""
     if event is None:

@@ -18,6 +18,7 @@ from hub.clock import from_iso, iso
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.notifiers import Notice, Recipient, Severity
+from hub.safety.handed import of_hand
 from hub.safety.notices.languages import ENGLISH, Said, in_language, seen
 from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words
@@ -99,7 +100,8 @@ def intention(
 def again(config: Config, words: Words, message: Message, earlier: ActionRow) -> Intention:
     """A notice of a new message to exactly those whom an earlier notice went to."""
     to = [Recipient(**one) for one in json.loads(earlier.payload)["to"]]
-    return intention(config, words, message, earlier.target, to)
+    made = intention(config, words, message, earlier.target, to)
+    return replace(made, lane=earlier.lane) if of_hand(earlier) else made
 
 
 def notice(

@@ -4,7 +4,8 @@ While the hub or a channel was away notices pile up. Those younger than `hub.dig
 as they are; of older ones each person gets one digest. A person whose channels have an order
 (`prefer`) gets it through the first of them alone, unless something in it is severe; others get one
 through each channel. What quiet hours kept back comes the same way when they end. A channel that
-everyone hears says nothing late.
+everyone hears says nothing late. What was handed over to emergency services, and each later word on
+it, is part of no digest: it goes out by itself.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from hub.clock import from_iso, iso
 from hub.kinds.notifiers import SEVERITIES
-from hub.safety.lanes import NOTICE
+from hub.safety.lanes import HANDED_LANE, NOTICE
 from hub.safety.notices.notice import DRILL
 from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words
@@ -60,6 +61,7 @@ def late(
         select(actions)
         .where(
             NOTICE,
+            ~actions.c.lane.startswith(HANDED_LANE),
             actions.c.state == "pending",
             actions.c.started.is_(None),
             actions.c.created < oldest,

@@ -6,15 +6,17 @@ import json
 from abc import abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
-from hub.clock import iso
+from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.notifiers import Ack, Receipt
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
+from hub.safety.handed import hand_off
 from hub.safety.notices import fallback, receipts
 from hub.safety.notices import notice as notices
 from hub.safety.notices.receipts import NOWHERE, ReceiptRow
@@ -144,7 +146,11 @@ class Receiving(Transaction):
         for person in wanted:
             receipts.went(self._connection, action.key, person, NOWHERE)
         for way in found:
-            key = self._intend(way.intention)
+            intention = way.intention
+            if hand_off(action):  # however it goes, it is stale at the same time
+                left = max(from_iso(action.expires) - self._now, timedelta(0))
+                intention = replace(intention, expires=left)
+            key = self._intend(intention)
             for person in way.people:
                 receipts.went(self._connection, action.key, person, key)
             data = {"key": action.key, "instead": key, "from": action.target}

@@ -15,6 +15,7 @@ from hub.errors import CommandFailed, NotReady, StateError
 from hub.events import Event
 from hub.kinds.notifiers import Notifier, Receipt
 from hub.ports import Outcome
+from hub.safety.handed import of_hand
 from hub.safety.intake import Intake
 from hub.safety.notices import notice as notices
 from hub.safety.notices.deadline import Deadlines, in_words
@@ -94,7 +95,8 @@ class Telling:
             if notifier.channel.public and by_detector:
                 return Told("failed", "a public channel waits until a person has verified")
             ways = self._intake.config.hub.emergency.hand_off
-            if by_detector and (notifier.channel.emergency or action.target in ways):
+            emergency = notifier.channel.emergency or action.target in ways
+            if emergency and not of_hand(action):
                 return Told("failed", "emergency services wait until a person hands it over")
             notice = notices.notice(action, self.base_url, self._intake.words, earlier, said)
             if picture and self.base_url:

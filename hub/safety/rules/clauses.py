@@ -5,9 +5,11 @@ Compiled once and pure: a clause looks at what was seen and at nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -41,7 +43,7 @@ class Facts:
             place, label = about.place, text(event.data, "label")
             self.present[f"{who} {place}"] = (place, label)
             if len(self.present) > MOST_PRESENT:
-                del self.present[next(iter(self.present))]
+                self._forget_of_the_fullest()
         elif kind == "zone.left" and (who := track(event, about)):
             self.present.pop(f"{who} {about.place}", None)
         elif kind == "camera.offline":
@@ -53,6 +55,13 @@ class Facts:
             self.protocols.setdefault(event.subject, moment)
         elif kind == "protocol.ended":
             self.protocols.pop(event.subject, None)
+
+    def _forget_of_the_fullest(self) -> None:
+        """Let go of the oldest that the camera with most has seen: a flood costs no other."""
+        camera, most = Counter(each.partition("/")[0] for each in self.present).most_common(1)[0]
+        of_it = (each for each in self.present if each.startswith(f"{camera}/"))
+        for each in list(islice(of_it, 1 + most // 100)):
+            del self.present[each]
 
 
 @dataclass(frozen=True, slots=True)

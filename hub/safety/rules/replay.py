@@ -111,12 +111,13 @@ class Replay:
 
     def _take(self, event: Event, received: datetime) -> None:
         reported = received >= self.found.since
+        if event.type != "hub.started":  # until then the hub may have been down
+            self._lapse(received)
         if event.type.startswith(DERIVED):
             if reported:
                 self._did(event, received)
             return
         self.found.events += reported
-        self._lapse(received)
         for match in self._book.judge(self._memory, event, received):
             self._would(match, received)
 

@@ -58,6 +58,28 @@ async def test_a_false_alarm_does_not_close_what_a_person_opened(
     assert (await house.intake.incident(alert["incident"]))["state"] == "open"
 
 
+async def test_one_false_alarm_of_two_ends_nothing(house: School, desk: CaseDesk) -> None:
+    """Nobody is told that all was false, nor does the story say so, while another alert of the case
+    stands; with the last one it is closed, once.
+    """
+    house.perform()
+    await house.intake.accept(house.seen())
+    await house.intake.accept(house.door_event("door.forced", "store"))
+    first, second = await house.intake.alerts()
+    case = first["incident"]
+    assert second["incident"] == case
+    await desk.update(case, "On my way", "officer")
+    await house.settled()
+    for number, alert in enumerate((first, second)):
+        await house.intake.verdict(alert["id"], "dismissed", "officer")
+        await house.settled()
+        told = [one for one in house.channels["post"].sent if one.data.get("closed")]
+        view = await house.intake.incident(case)
+        closed = [each for each in view["entries"] if each["type"] == "incident.closed"]
+        assert (bool(told), len(closed)) == (bool(number), number)
+        assert view["state"] == ("closed" if number else "open")
+
+
 async def test_what_is_seen_after_a_case_was_closed_is_news(house: School, desk: CaseDesk) -> None:
     """Somebody has said that it is over: who is seen there again is news."""
     await house.intake.accept(house.seen())

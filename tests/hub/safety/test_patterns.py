@@ -11,6 +11,7 @@ from safety_school import SCHOOL
 
 from hub.config import Config
 from hub.events import Event
+from hub.safety.rules.clauses import MOST_PRESENT
 from hub.safety.rules.memory import MOST_KEYS
 from hub.safety.rules.patterns import CompiledRule
 
@@ -315,13 +316,27 @@ def test_a_flood_of_one_rule_costs_no_other_what_it_knows() -> None:
     assert today.names() == ["forced"]
 
 
+def test_a_flood_before_one_camera_hides_nobody_before_another() -> None:
+    """Whoever is in view elsewhere still counts, however many tracks a broken camera makes up."""
+    today = day(
+        two={"when": "zone.entered", "if": {"place": "wing", "present": {"at_least": 2}}},
+    )
+    today.see(person(at("10:00"), "wing", track=1))
+    for track in range(MOST_PRESENT + 50):
+        flood = person(at("10:01"), "yard", track=track)
+        today.book.judge(today.memory, flood, at("10:01"))
+    assert len(today.memory.facts.present) <= MOST_PRESENT
+    today.see(person(at("10:02"), "wing", track=2))
+    assert today.names() == ["two"]
+
+
 @pytest.mark.parametrize("data", [{"track": [1]}, {"track": 10**400}, {"track": "x" * 10**6}, {}])
 def test_absurd_data_neither_fires_nor_raises(data: dict[str, Any]) -> None:
     """Whatever stands where a track should, other rules have their turn."""
     today = day(
         lingers={"when": "zone.entered", "lasting": "1m", "same": "track"},
         many={"when": "zone.entered", "if": {"present": {"at_least": 9}}},
-        where={"when": "zone.entered", "if": {"where": 'data["track"] > 3 and score > 2'}},
+        where={"when": "zone.entered", "if": {"where": 'data["track"] > 3 and data["score"] > 2'}},
         plain={"when": "zone.entered"},
     )
     facts = {"camera": "wing", "place": "wing", "label": "person", "score": 10**400}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from protocol_school import DURESS, PIN, PLAIN_PINS, PROTOCOLS, account, commander, protocol_school
 from safety_school import INTRUSIONS, School
+from sqlalchemy import Connection
 
 from hub.errors import Refused
+from hub.events import Event
+from hub.identity import pins
 from hub.identity.passwords import PasswordThreads
 from hub.protocol_room import ProtocolRoom
 from hub.protocol_views import ProtocolRunView
@@ -46,6 +49,20 @@ async def test_that_pins_were_set_stands_in_the_journal_and_no_pin_does(tmp_path
         ]
         assert (said.subject, said.source, said.data) == ("Pat", "person/Pat", {"by": "Pat"})
         assert said.time == house.clock.now()
+
+
+async def test_what_is_written_together_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Where the event cannot be journaled, what it tells of is not kept either."""
+
+    def work(connection: Connection, now: datetime) -> Event:
+        pins.store(connection, "Pat", ("other", "hashes"), now)
+        return Event("pins.set", "person/Pat", now, "Pat", {"by": float("nan")})
+
+    async with protocol_school(tmp_path) as (house, _):
+        await account(house, "Pat")
+        with pytest.raises(ValueError, match="not JSON compliant"):
+            await house.intake.decide(lambda d: d.together(work))
+        assert await house.journal.read(lambda c: pins.hashes_of(c, "Pat")) == PLAIN_PINS
 
 
 async def test_it_takes_two_people(tmp_path: Path) -> None:

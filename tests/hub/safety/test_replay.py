@@ -17,6 +17,7 @@ from safety_school import EVENING, School, school
 from typer.testing import CliRunner
 
 from hub.cli import app
+from hub.events import Event
 from hub.kept import KeptConfigs
 from hub.protocol_room import ProtocolRoom
 from hub.storage.schema import SCHEMA_VERSION
@@ -166,6 +167,30 @@ async def test_what_people_press_is_no_rules_doing(tmp_path: Path) -> None:
     found = as_json(file, *WHOLE_DAY)
     assert found["rules"] == {"forced": {"did": 2, "would": 2, "both": 2, "kept_back": 0}}
     assert {each["rule"] for each in found["firings"]} == {"forced"}
+
+
+@pytest.mark.parametrize("closed", [True, False])
+async def test_what_came_due_while_the_hub_was_down_is_looked_at_after_its_start(
+    tmp_path: Path, closed: bool
+) -> None:
+    """As the hub does: what had ended by then does not fire, what had not does."""
+    clock = FakeClock(EVENING)
+    rules = {"open": OPEN}
+    file, state = tmp_path / "school.yaml", tmp_path / ".vestibule"
+    file.write_text(yaml.safe_dump(SCHOOL | {"rules": rules}), encoding="utf-8")
+    state.mkdir()
+    async with school(state, clock, **SCHOOL, rules=rules) as house:
+        await house.intake.accept(house.door_event("door.opened", "gate"))
+    await clock.advance(600)
+    async with school(state, clock, **SCHOOL, rules=rules) as house:
+        await house.intake.accept(Event("hub.started", "hub", clock.now()))
+        if closed:
+            await house.intake.accept(house.door_event("door.closed", "gate"))
+        await clock.advance(60)
+        await house.intake.lapse()
+    fired = 0 if closed else 1
+    found = as_json(file, *WHOLE_DAY)["rules"]["open"]
+    assert found == {"did": fired, "would": fired, "both": fired, "kept_back": 0}
 
 
 async def test_a_faulty_draft_is_told_with_line_and_column(tmp_path: Path) -> None:

@@ -390,6 +390,16 @@ async def test_where_nobody_was_told_the_page_says_so(enter: Any) -> None:
     assert "so nobody hears this" in await sro.page(await sro.opened())
 
 
+def with_station(house: CaseHouse) -> None:
+    """A monitoring station joins by reload."""
+    raw = house.config.model_dump(by_alias=True)
+    raw["hub"]["emergency"]["hand_off"] = ["station"]
+    raw["notifiers"] = {"station": {"driver": "x", "name": "Monitoring station"}}
+    changed = Config.model_validate(raw)
+    house.config = changed
+    house.cases.intake.reconfigure(changed, house.campus)
+
+
 async def test_a_case_is_handed_over_from_its_call_card(
     enter: Any, house: CaseHouse, client: TestClient
 ) -> None:
@@ -397,12 +407,7 @@ async def test_a_case_is_handed_over_from_its_call_card(
     sro = await enter("sro")
     case = await sro.opened()
     assert "Hand over" not in await sro.page(f"{case}/call")
-    raw = house.config.model_dump(by_alias=True)
-    raw["hub"]["emergency"]["hand_off"] = ["station"]
-    raw["notifiers"] = {"station": {"driver": "x", "name": "Monitoring station"}}
-    changed = Config.model_validate(raw)
-    house.config = changed
-    house.cases.intake.reconfigure(changed, house.campus)
+    with_station(house)
     page = await sro.page(f"{case}/call")
     assert "Nothing has been sent there" in page
     key = re.search(r'name="key" value="(\w+)"', page)
@@ -438,3 +443,38 @@ async def test_programs_hand_a_case_over(enter: Any, house: CaseHouse, client: T
     assert "Hand over" not in await viewer.page(f"{case}/call")
     answer = await client.post(path, json={}, headers={"X-CSRF-Token": viewer.csrf})
     assert answer.status == 403
+
+
+async def test_law_2_no_token_hands_a_case_over(
+    enter: Any, token: Any, house: CaseHouse, client: TestClient
+) -> None:
+    """A program with a role that may is refused all the same, by the API and by the page: it may
+    read the card, and a person presses.
+    """
+    sro = await enter("sro")
+    case = await sro.opened()
+    head = await token("sro")
+    for path in (f"/api/v1{case}/hand-off", f"{case}/hand-off"):
+        body = {"json": {}} if "api" in path else {"data": {"sure": "held"}}
+        answer = await client.post(path, headers=head, **body)
+        assert answer.status == 403
+        assert "only a person hands an incident over" in await answer.text()
+    assert (await client.get(f"/api/v1{case}/call-card", headers=head)).status == 200
+
+
+async def test_the_card_of_a_merged_case_hands_over_the_one_that_goes_on(
+    enter: Any, house: CaseHouse
+) -> None:
+    """Whoever stands on the old page can press there, and what was called off asks for it again."""
+    sro = await enter("sro")
+    case, into = await sro.opened(), await sro.opened()
+    with_station(house)
+    await house.cases.merge(case.rpartition("/")[2], into.rpartition("/")[2], "sro")
+    page = await sro.page(f"{case}/call")
+    assert f'action="{into}/hand-off"' in page
+    assert await sro.send(f"{into}/hand-off", {"key": "k", "sure": "held"}) == f"{into}/call"
+    await house.cases.close(into.rpartition("/")[2], "sro")
+    await house.cases.reopen(into.rpartition("/")[2], "sro")
+    page = await sro.page(f"{into}/call")
+    assert "Called off" in page
+    assert f'action="{into}/hand-off"' in page

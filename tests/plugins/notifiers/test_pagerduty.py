@@ -151,3 +151,13 @@ async def test_an_incident_there_ends_with_the_one_here(pagerduty, server, notic
     closed = {**case, "key": "n-3", "incident": "incident-2"}
     await pagerduty.send(notice(**closed, data={"closed": "incident-1", "goes_on": "incident-2"}))
     assert server.alerts == {"incident-incident-1": "resolved"}
+
+
+async def test_what_was_handed_over_is_resolved_with_its_incident(pagerduty, server, notice):
+    """A service for dispatch shows one alert for the incident, until that is closed."""
+    case = {"alert": "", "incident": "incident-7"}
+    await pagerduty.send(notice(key="h", about="hand_off", data={"by": "sro"}, **case))
+    await pagerduty.send(notice(key="u", about="update", **case))
+    assert server.alerts == {"incident-incident-7": "triggered"}
+    await pagerduty.send(notice(key="c", about="update", data={"closed": "incident-7"}, **case))
+    assert server.alerts == {"incident-incident-7": "resolved"}

@@ -391,6 +391,21 @@ async def test_an_incident_that_goes_on_in_another_is_not_over(sia, station):
     assert [each.data[5:7] for each in station.reports] == ["HA", "HA", "HR"]
 
 
+async def test_a_part_that_was_split_off_is_restored_when_all_is_over(sia, station):
+    """The station hears of the part, keeps the alarm while either goes on, and knows a part that
+    was handed over itself by its own place.
+    """
+    told = sia()
+    await told.send(handed())
+    await told.send(later("split", goes_on="incident-2"))
+    await told.send(later("closed", closed="incident-1", goes_on="incident-2"))
+    own = {"kind": "fire", "call": {**CALL, "place": "Gym"}}
+    await told.send(replace(handed(key="own", data=own), incident="incident-2"))
+    await told.send(later("again", goes_on="incident-2"))
+    await told.send(replace(later("over", closed="incident-2"), incident="incident-2"))
+    assert [each.data[5:7] for each in station.reports] == ["HA", "HA", "HA", "FA", "HA", "FR"]
+
+
 @pytest.mark.parametrize(
     ("block", "kind", "data"),
     [
