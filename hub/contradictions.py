@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from hub.campus import Campus
-from hub.config import Condition, Config, Rule
+from hub.config import Condition, Config, Rule, Schedule
 from hub.document import KeyPath
 from hub.plainwords import Finding
 
@@ -24,7 +24,11 @@ SAY: Mapping[str, frozenset[str]] = {
     "action": frozenset({"door", "place", "present", "subject"}),
     "visitor": frozenset({"place", "present", "subject"}),
     "process": frozenset({"camera", "present", "subject"}),
+    "report": frozenset({"label", "min_score", "camera", "door", "place", "present", "subject"}),
     "protocol": frozenset({"present", "subject"}),
+    "panic": frozenset({"place", "present", "subject"}),
+    "help": frozenset({"place", "present", "subject"}),
+    "input": frozenset({"place", "present", "subject"}),
     "hub": frozenset({"present"}),
 }
 ELSE = frozenset({"present", "subject", "camera"})
@@ -42,10 +46,11 @@ def contradictions(config: Config) -> Iterator[Finding]:
         for where, types, condition in conditions(path, rule):
             yield from _unsaid(where, types, condition)
             yield from _nowhere(where, condition, config, campus)
+            yield from _never_in_force(where, condition, config.schedules)
             if condition.during is not None and condition.during == condition.outside:
                 words = f"never holds beside `during: {condition.during}`; expected one of the two"
                 yield Finding((*where, "outside"), words)
-        yield from _never_excepted(path, rule)
+        yield from _never_excepted(path, rule, config, campus)
         yield from _nothing_shared(path, rule)
         yield from _too_few(path, rule, config, campus)
         yield from _opens_and_locks(path, rule, config, campus)
@@ -98,13 +103,42 @@ def _nowhere(
             yield Finding((*where, "camera"), f"{words}; expected a camera that does")
 
 
-def _never_excepted(path: KeyPath, rule: Rule) -> Iterator[Finding]:
-    own = rule.condition.model_dump(exclude_unset=True)
+def _never_in_force(
+    where: KeyPath, condition: Condition, schedules: Mapping[str, Schedule]
+) -> Iterator[Finding]:
+    schedule = schedules.get(condition.during or "")
+    if schedule is None or schedule.weekly or schedule.also:
+        return
+    if schedule.between is None and schedule.holidays_of is None:
+        words = f"{condition.during} has no hours, so this never holds; expected some there"
+        yield Finding((*where, "during"), words)
+
+
+def _never_excepted(path: KeyPath, rule: Rule, config: Config, campus: Campus) -> Iterator[Finding]:
     for index, unless in enumerate(rule.unless):
-        excepted = unless.condition.model_dump(exclude_unset=True)
-        if not unless.when and excepted.items() <= own.items():
+        excepted = unless.condition.model_fields_set
+        every = all(_implied(each, unless.condition, rule, config, campus) for each in excepted)
+        if not unless.when and every:
             words = "excepts all that `if` asks for, so the rule never fires"
             yield Finding((*path, "unless", index), f"{words}; expected something else", "key")
+
+
+def _implied(clause: str, excepted: Condition, rule: Rule, config: Config, campus: Campus) -> bool:
+    """Whether one clause of an exception holds for all that the rule asks for."""
+    own, wanted = rule.condition, getattr(excepted, clause)
+    if clause == "place" and wanted in config.places:
+        at = [own.place] if own.place is not None else []
+        if own.door in config.doors:
+            at.append(config.doors[own.door].place)
+        areas = {type_.partition(".")[0] for type_ in rule.when}
+        everywhere = all(campus.within(place, wanted) for place in config.places)
+        anywhere = any(campus.within(place, wanted) for place in at if place in config.places)
+        return anywhere or (everywhere and areas <= {"zone", "door"})
+    if clause == "label":
+        return bool(own.label) and set(own.label) <= set(wanted)
+    if clause == "min_score":
+        return own.min_score >= excepted.min_score
+    return clause in own.model_fields_set and bool(getattr(own, clause) == wanted)
 
 
 def _nothing_shared(path: KeyPath, rule: Rule) -> Iterator[Finding]:

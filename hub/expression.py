@@ -40,6 +40,12 @@ NAMES: Mapping[str, str] = {
     "month": "the month, from 1 to 12",
 }
 
+# What is compared with these lies in their range, or just beyond it (`hour < 24`).
+RANGES: Mapping[str, tuple[int, int]] = {
+    "score": (0, 1), "hour": (0, 24), "minute": (0, 60), "month": (1, 12),
+}  # fmt: skip
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
 Values = Mapping[str, Any]
 Read = Callable[[Values], Any]
 
@@ -189,6 +195,8 @@ class _Builder:
                 "is not known here; expected one of == != < <= > >= in", _column(node)
             )
 
+        _refuse_never(node)
+
         def read(values: Values) -> bool:
             found = [part(values) for part in parts]
             return all(
@@ -216,6 +224,34 @@ class _Builder:
             )
         parts = [self.build(part, depth) for part in node.args]
         return lambda values: work(*[part(values) for part in parts])
+
+
+def _refuse_never(node: ast.Compare) -> None:
+    """Raises `BadExpression` where a name is compared with what it never is."""
+    sides = [node.left, *node.comparators]
+    for left, op, right in zip(sides, node.ops, sides[1:], strict=False):
+        listed = right.elts if isinstance(right, ast.List | ast.Tuple) else [right]
+        for name, each in ((left, other) for other in listed):
+            if isinstance(right, ast.Constant) and isinstance(op, ast.In | ast.NotIn):
+                continue  # part of a text
+            _refuse_unlike(name, each)
+            _refuse_unlike(each, name)
+
+
+def _refuse_unlike(named: ast.expr, other: ast.expr) -> None:
+    name = named.id if isinstance(named, ast.Name) else ""
+    value = other.value if isinstance(other, ast.Constant) else None
+    if value is None or name not in (*RANGES, "weekday"):
+        return
+    shown = f'"{value[:40]}"' if isinstance(value, str) else _shown(value)
+    if name == "weekday" and value not in WEEKDAYS:
+        words = f"weekday is never {shown}; expected one of {', '.join(WEEKDAYS)}"
+        raise BadExpression(words, _column(other))
+    if name in RANGES:
+        (least, most), number = RANGES[name], _number(value)
+        if number is None or not least <= number <= most:
+            words = f"{name} is never {shown}; expected a number from {least} to {most}"
+            raise BadExpression(words, _column(other))
 
 
 def _column(node: ast.expr) -> int:

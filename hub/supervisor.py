@@ -18,7 +18,7 @@ from typing import Any, Literal
 
 from hub.backoff import Backoff
 from hub.clock import Clock
-from hub.errors import BadConfig
+from hub.errors import BadConfig, VestibuleError
 from hub.events import Event
 from hub.output import spawn
 from hub.procfs import Usage, usage
@@ -197,7 +197,9 @@ class Supervisor:
                 return
             except Exception as error:
                 state.reason = str(error) or type(error).__name__
-                log.warning("%s failed: %s", state.name, state.reason, exc_info=error)
+                # What an error of ours says is enough, again and again while a broker is away.
+                unforeseen = None if isinstance(error, VestibuleError) else error
+                log.warning("%s failed: %s", state.name, state.reason, exc_info=unforeseen)
             else:
                 state.state = "ended"
                 return

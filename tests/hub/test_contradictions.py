@@ -26,7 +26,10 @@ SCHOOL: dict[str, Any] = {
         "front": {"name": "Front", "controller": "locks", "place": "wing", "leads_to": "site"},
         "back": {"name": "Back", "controller": "locks", "place": "wing"},
     },
-    "schedules": {"hours": {}},
+    "schedules": {
+        "hours": {"weekly": [{"days": ["mon"], "from": "08:00", "to": "16:00"}]},
+        "empty": {"weekly": []},
+    },
 }
 LOCK = [{"door": {"verb": "lock", "doors": ["front"]}}]
 UNLOCK = [{"door": {"verb": "hold_open", "place": "wing"}}]
@@ -117,6 +120,25 @@ def found(*rules: dict[str, Any]) -> list[tuple[str, str]]:
             "r0.unless.0",
             "the rule never fires",
         ),
+        (
+            {"when": "door.opened", "unless": {"if": {"place": "site"}}},
+            "r0.unless.0",
+            "the rule never fires",
+        ),
+        (
+            {
+                "when": "zone.entered",
+                "if": {"place": "gym", "label": "person", "min_score": 0.7},
+                "unless": {"if": {"place": "site", "label": ["person", "dog"], "min_score": 0.5}},
+            },
+            "r0.unless.0",
+            "the rule never fires",
+        ),
+        (
+            {"when": "door.opened", "if": {"during": "empty"}},
+            "r0.if.during",
+            "empty has no hours, so this never holds",
+        ),
         ({"when": "door.opened", "verified": [*LOCK, *UNLOCK]}, "r0.verified", "lock at once"),
     ],
 )
@@ -137,6 +159,9 @@ def test_a_contradiction_is_told_where_it_stands(
         {"when": "door.opened", "if": {"door": "front", "place": "site"}},
         {"when": "door.opened", "unless": {"if": {"during": "hours"}}, "if": {"place": "wing"}},
         {"when": "hub.started", "count": {"at_least": 3, "within": "1h"}, "same": "anything"},
+        {"when": "report.received", "if": {"label": ["weapon", "gun"], "min_score": 0.5}},
+        {"when": "report.received", "if": {"place": "wing", "door": "front", "camera": "wing"}},
+        {"when": "panic.pressed", "if": {"place": "wing"}},
         {"when": "door.opened", "verified": LOCK},
     ],
 )

@@ -55,11 +55,11 @@ def test_it_holds(text: str) -> None:
     "text",
     [
         "label > 3",
-        'score < "1"',
+        'data["speed"] < "1"',
         "score / 0 > 1",
         'data["none"] > 1',
         'data["tags"] > 1',
-        '"x" in score',
+        '"x" in data["speed"]',
         'lower(score) == "a"',
         "max(label, 1) == 1",
         'data["none"] + 1 == 1',
@@ -75,7 +75,14 @@ def test_what_does_not_fit_together_is_not_so(text: str) -> None:
     [
         ("score > > 3", 9, "is no expression"),
         ("speed > 3", 1, 'data["speed"]'),
-        ("score > 3 and x", 15, "x is not known"),
+        ("score > 0.3 and x", 17, "x is not known"),
+        ("hour >= 20 and score > 60", 24, "score is never 60; expected a number from 0 to 1"),
+        ('score < "1"', 9, 'score is never "1"'),
+        ("8 <= hour <= 25", 14, "hour is never 25"),
+        ('weekday == "monday"', 12, 'weekday is never "monday"; expected one of mon, tue'),
+        ('weekday in ["sat", "Sun"]', 20, 'weekday is never "Sun"'),
+        ("month not in [6, 7, 13]", 21, "month is never 13"),
+        ("0 == weekday", 1, "weekday is never 0"),
         ("label.upper", 1, "a dot is not known"),
         ("().__class__", 1, "a dot"),
         ("open(label)", 1, "one of the functions"),
@@ -102,6 +109,16 @@ def test_what_is_not_of_the_language_is_refused(text: str, column: int, words: s
         compile_expression(text)
     assert words in str(caught.value)
     assert caught.value.column == column
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['weekday in "sat sun"', "hour < 24 and minute < 60", "score <= 1", "month == null",
+     'weekday not in ["sat", "sun"]', "hour == minute", "-1 < hour"],
+)  # fmt: skip
+def test_what_may_be_is_taken(text: str) -> None:
+    """Edges of a range, part of a text, another name and what is missing are sound."""
+    assert compile_expression(text)
 
 
 def test_it_tells_the_values_it_looked_at() -> None:

@@ -107,6 +107,27 @@ async def test_a_task_that_raises_is_started_again_with_growing_delays(told: Tol
     await supervisor.stop(0.6)
 
 
+@pytest.mark.parametrize(
+    ("error", "traced"), [(NotReady("the broker is away"), False), (ValueError("a fault"), True)]
+)
+async def test_what_was_foreseen_is_told_in_a_sentence_and_a_fault_with_its_trace(
+    error: Exception, traced: bool, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A broker that is away for a night fills no log with tracebacks."""
+    clock = FakeClock()
+    supervisor = Supervisor(clock, told)
+
+    async def work() -> None:
+        raise error
+
+    supervisor.run("inputs", work)
+    await clock.advance(1)
+    await supervisor.stop(0.6)
+    (said, *_) = [record for record in caplog.records if "inputs failed" in record.message]
+    assert said.getMessage() == f"inputs failed: {error}"
+    assert (said.exc_info is not None) == traced
+
+
 async def test_a_run_of_failures_is_reported_once_and_so_is_the_recovery(told: Told) -> None:
     """Ten failures in a row make one plugin.failed; a healthy while makes one plugin.recovered."""
     clock = FakeClock()
