@@ -10,6 +10,8 @@ import os
 import signal
 import socket
 import sys
+import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 
 CANNOT_START = 3
+log = structlog.get_logger(__name__)
+
 SWITCH_S = 0.001  # so long a thread may keep the others waiting
 
 
@@ -80,6 +84,7 @@ async def _serve(chosen: Chosen, options: Options, folder: StateFolder, secrets:
         return _say(_port_trouble(options, error), CANNOT_START)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(in_a_line)
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stop.set)
     hub = Hub(chosen, folder, config_path=options.config, secrets=secrets)
@@ -100,6 +105,17 @@ async def _serve(chosen: Chosen, options: Options, folder: StateFolder, secrets:
             text = json.dumps(told, indent=2, ensure_ascii=False)
             await asyncio.to_thread(_write, options.summary, text)
     return 0
+
+
+def in_a_line(loop: asyncio.AbstractEventLoop, context: Mapping[str, Any]) -> None:
+    """Say what a library let fall on the loop: what it was and where, in one line."""
+    error = context.get("exception")
+    frames = traceback.extract_tb(error.__traceback__) if error is not None else []
+    where = f"{frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    reason = f"{type(error).__name__}: {error}" if error is not None else ""
+    log.error(
+        "a library failed in the background", what=context["message"], reason=reason, at=where
+    )
 
 
 def steady() -> None:
