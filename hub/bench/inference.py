@@ -2,10 +2,12 @@
 
 Both ways use one model, one tracker and the same frames, and both are held against truth: a person
 of the truth is found where a confirmed track of a person overlaps it by half. The whole frame goes
-in at the largest input the model offers, without needless padding, on every frame. Where somebody
-is new, cameras look at the pictures between as well, and that counts. Time is the processor time of
-cutting crops and running the model on one thread. Crops are told apart by what they were looked at
-for and by the side of the input they went into.
+in at 416 pixels, without needless padding, on every frame; or at the model's own size where it has
+but one. A model that is given crops at less than that is also held against the whole frame at the
+largest of its sizes: it costs less and shows less. Where somebody is new, cameras look at the
+pictures between as well, and that counts. Time is the processor time of cutting crops and running
+the model on one thread. Crops are told apart by what they were looked at for and by the side of the
+input they went into.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ from hub.perception.tracking import TrackState
 FPS = 5.0  # how often a camera is looked at unless its block says otherwise
 RECALL, TIME, TIME_IN_VIEW = 0.98, 0.25, 0.5
 ALWAYS = 0.95  # share of a clip's frames with somebody from which people are always in view
+WHOLE = 416  # side of the input that shows the whole frame
 SCENES, SEEDS, SECONDS = ("corridor", "entrance", "yard", "car_park"), (3, 19), 60
 MODELS = ("yolox_nano_416", "light_person_192")
 Truth = dict[int, tuple[list[Box], list[Box]]]
@@ -68,6 +71,7 @@ class Compared:
     """What both ways came to on one clip, or on several together.
 
     `boxes` counts the people of the truth, `people` the frames of the truth that have somebody.
+    `small` is the whole frame at the largest of the model's sizes, where that is below WHOLE.
     """
 
     frames: int
@@ -76,6 +80,7 @@ class Compared:
     boxes: int
     whole: Way
     chosen: Way
+    small: Way = field(default_factory=Way)
 
     @property
     def always(self) -> bool:
@@ -85,7 +90,7 @@ class Compared:
     @property
     def recall_ratio(self) -> float | None:
         """People found of those that the whole frame finds; None where it finds nobody."""
-        return self.chosen.found / self.whole.found if self.whole.found else None
+        return _share(self.chosen.found, self.whole.found)
 
     @property
     def time_ratio(self) -> float:
@@ -94,15 +99,22 @@ class Compared:
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        ratio = self.recall_ratio
+        against = self.against_small()
         return {
-            "recall_ratio": None if ratio is None else round(ratio, 4),
-            "time_ratio": round(self.time_ratio, 4),
+            **_rounded(self.recall_ratio, self.time_ratio),
             "always_in_view": self.always,
             **{name: getattr(self, name) for name in ("frames", "told", "people", "boxes")},
             "whole": self.whole.as_dict(),
             "chosen": self.chosen.as_dict(),
+            **({"small": {**_rounded(*against), **self.small.as_dict()}} if against else {}),
         }
+
+    def against_small(self) -> tuple[float | None, float] | None:
+        """Recall and time by those of the whole frame at the model's own size; None without one."""
+        if not self.small.seconds:
+            return None
+        found = _share(self.chosen.found, self.small.found)
+        return found, self.chosen.seconds / self.small.seconds
 
 
 def clips(
@@ -182,22 +194,26 @@ def table(
 def compare(path: Path, with_: Detector, fps: float | None = FPS) -> Compared:
     """Both ways over one clip with truth; without `fps` every frame is looked at."""
     truth = _truth(path)
-    whole, chosen = Way(), Way()
+    total = Compared(0, 0, 0, 0, Way(), Way())
+    sizes = with_.info.input_sizes
+    largest = sizes[-1] if sizes else 0
+    side = max(WHOLE, largest) if len(sizes) > 1 else largest
+    ways = [(total.whole, side), (total.chosen, 0)]
+    if side > largest:
+        ways.insert(1, (total.small, largest))
     with Clip(path) as clip:
         rate = min(fps or clip.fps, clip.fps)
-        pipelines = [CameraPipeline(path.stem, clip.size, rate, with_.info) for _ in range(2)]
-        total = Compared(0, 0, 0, 0, whole, chosen)
+        pipelines = [CameraPipeline(path.stem, clip.size, rate, with_.info) for _ in ways]
         for frame, due in paced(clip, fps):
             if not due:
-                _between(chosen, pipelines[1], with_, frame)
+                _between(total.chosen, pipelines[-1], with_, frame)
                 continue
-            sides = (with_.info.input_sizes or (0,))[-1:]
             if not total.frames:
                 _warm(with_, frame)
-            for way, pipeline in zip((whole, chosen), pipelines, strict=True):
+            for (way, side), pipeline in zip(ways, pipelines, strict=True):
                 look = pipeline.look(frame)
-                if way is whole:
-                    look = replace(look, crops=((0, 0, *clip.size),), sides=sides, reasons=())
+                if way is not total.chosen:
+                    look = replace(look, crops=((0, 0, *clip.size),), sides=(side,), reasons=())
                 tracks = pipeline.settle(frame, look, _found(way, pipeline, with_, frame, look))
                 if frame.index in truth:
                     _count(way, tracks, *truth[frame.index])
@@ -269,7 +285,8 @@ def together(parts: Iterable[Compared]) -> Compared:
     for part in parts:
         for name in ("frames", "told", "people", "boxes"):
             setattr(total, name, getattr(total, name) + getattr(part, name))
-        for sums, way in ((total.whole, part.whole), (total.chosen, part.chosen)):
+        both = (total.whole, part.whole), (total.chosen, part.chosen), (total.small, part.small)
+        for sums, way in both:
             for one in fields(Way):
                 setattr(sums, one.name, getattr(sums, one.name) + getattr(way, one.name))
     return total
@@ -326,11 +343,26 @@ def lines(model: str, rows: dict[str, Compared]) -> list[str]:
         sides = sorted(total.chosen.sides.items())
         told.append(f"  crops by reason: {_counts(total.chosen.reasons.most_common())}")
         told.append(f"  crops by input side: {_counts(sides)}")
+        if (against := total.against_small()) is not None:
+            kept, spent = map(_percent, against)
+            size = max(total.small.sides)
+            told.append(f"  against the whole frame at {size} pixels: recall {kept}, time {spent}")
     return [line.rstrip() for line in told]
 
 
 def _counts(counted: Sequence[tuple[str | int, int]]) -> str:
     return ", ".join(f"{what} {count}" for what, count in counted) or "-"
+
+
+def _share(found: int, of: int) -> float | None:
+    return found / of if of else None
+
+
+def _rounded(recall: float | None, time: float) -> dict[str, float | None]:
+    return {
+        "recall_ratio": None if recall is None else round(recall, 4),
+        "time_ratio": round(time, 4),
+    }
 
 
 def _percent(share: float | None) -> str:

@@ -363,7 +363,7 @@ def _learned(
     if _beyond(box, hidden) != _beyond(box, ()) and time - known.since < _HALO_LASTS:
         left, above, right, below = map(max, beyond, known.beyond)
         beyond, since = (left, above, right, below), known.since
-    return _Known(_reach(box, shown), beyond, since, known.every)
+    return _Known(_reach(box, [*shown, *hidden]), beyond, since, known.every)
 
 
 def _beyond(box: Box, regions: Sequence[Box]) -> Box:

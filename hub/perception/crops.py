@@ -123,8 +123,25 @@ def _around(want: Want, size: tuple[int, int], sides: Sequence[int]) -> CropPlan
     across, down = max(across, short), max(down, short)
     if max(across, down) < longest:
         down = longest
-    box = _placed((x1 + x2) / 2, (y1 + y2) / 2, across, down, size)
-    return CropPlan(box, _side(box, want.scale, sides), frozenset({want.reason}))
+    middle = (x1 + x2) / 2, (y1 + y2) / 2
+    box = _placed(*middle, across, down, size)
+    side = _side(box, want.scale, sides)
+    if len(sides) > 1:
+        box = _placed(*middle, *_filled(box, side), size)
+    return CropPlan(box, side, frozenset({want.reason}))
+
+
+def _filled(box: IntBox, side: int) -> tuple[int, int]:
+    """Width and height of a crop that fills its input, which would be padded with grey else."""
+    across, down = box[2] - box[0], box[3] - box[1]
+    longest = max(across, down)
+    return _full(across, longest, side), _full(down, longest, side)
+
+
+def _full(edge: int, longest: int, side: int) -> int:
+    """The most even pixels that need no more of the input than `edge` does."""
+    steps = -(-round(edge * side / longest) // _STEP)
+    return max(edge, min(longest, int(steps * _STEP * longest / side / 2) * 2))
 
 
 def _side(box: IntBox, scale: float, sides: Sequence[int]) -> int:
@@ -142,8 +159,8 @@ def _placed(x: float, y: float, across: float, down: float, size: tuple[int, int
 def _moved(centre: float, length: float, limit: int) -> tuple[int, int]:
     span = min(round(length), limit)
     start = min(max(0, round(centre - length / 2)), limit - span)
-    # even corners keep chroma samples whole
-    return start - start % 2, min(limit, start + span + (start + span) % 2)
+    start -= start % 2  # even corners keep chroma samples whole
+    return start, min(limit, start + span + span % 2)
 
 
 def _merged(crops: list[CropPlan], size: tuple[int, int], sides: Sequence[int]) -> list[CropPlan]:

@@ -14,13 +14,14 @@ def suppress(
     """Which boxes stay (indices), greedily, best first, each class by itself; at most 300."""
     order = np.arange(len(boxes))
     kept: list[int] = []
-    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
+    x1, y1, x2, y2 = boxes.T
+    areas = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
     while order.size and len(kept) < MOST_KEPT:
         first, rest = order[0], order[1:]
         kept.append(int(first))
-        low = np.maximum(boxes[first, :2], boxes[rest, :2])
-        high = np.minimum(boxes[first, 2:], boxes[rest, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=1)
+        across = np.minimum(x2[first], x2[rest]) - np.maximum(x1[first], x1[rest])
+        down = np.minimum(y2[first], y2[rest]) - np.maximum(y1[first], y1[rest])
+        shared = np.maximum(across, 0) * np.maximum(down, 0)
         union = np.maximum(areas[first] + areas[rest] - shared, 1e-6)
         order = rest[(shared / union <= overlap) | (classes[rest] != classes[first])]
     return np.array(kept, np.intp)

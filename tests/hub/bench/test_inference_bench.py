@@ -122,6 +122,29 @@ def test_fewer_looks_a_second_are_taken_from_the_clip(clip: Path) -> None:
     assert found.frames == found.whole.crops == FRAMES // 2
 
 
+class BrightThingsInSmall(BrightThings):
+    """The same for crops of less than 416 pixels."""
+
+    info = DetectorInfo("small", ("person",), (192, 256), "Apache-2.0", "")
+
+
+def test_a_model_for_small_crops_is_held_against_the_same_whole_frame_as_others(clip: Path) -> None:
+    """The whole frame goes in at 416 pixels as for any model; at its own size it is told beside."""
+    found = compare(clip, BrightThingsInSmall(), 5.0)
+    told = found.as_dict()
+    assert set(told["whole"]["sides"]) == {"416"}
+    assert set(told["small"]["sides"]) == {"256"}
+    assert set(told["chosen"]["sides"]) <= {"192", "256"}
+    assert told["small"]["crops"] == told["whole"]["crops"] == FRAMES // 2
+    assert told["small"]["recall_ratio"] == pytest.approx(
+        found.chosen.found / found.small.found, abs=1e-4
+    )
+    assert 0 < told["small"]["time_ratio"] < 0.6
+    said = lines("small", with_sums({"crossing": found}))
+    assert any("against the whole frame at 256 pixels: recall" in line for line in said)
+    assert "small" not in compare(clip, BrightThings(), 2.0).as_dict()
+
+
 def compared(found: int, of: int, seconds: float, always: bool) -> Compared:
     """A clip of which the whole frame finds all, in one second."""
     return Compared(10, 10, 10 if always else 2, of, Way(of, 0, 10, 1.0), Way(found, 0, 5, seconds))

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hub.kinds.detectors import Crop, Detection, Detector, DetectorInfo
 from hub.perception import inference as inference_module
 from hub.perception.allowance import Allowance
-from hub.perception.boxes import share_inside
+from hub.perception.boxes import Box, share_inside
 from hub.perception.crops import CropPlan, Want, cost_of, plan, tiles, whole_frame
 from hub.perception.futile import FutileLooks
 from hub.perception.inference import IMPORTANT, Inference, overload
@@ -445,6 +445,18 @@ def test_somebody_who_is_where_expected_gets_a_narrow_crop() -> None:
     width, height = narrow.box[2] - narrow.box[0], narrow.box[3] - narrow.box[1]
     assert 0.5 <= width / height < 0.55
     assert cost_of(narrow) < cost_of(usual)
+
+
+@given(boxes, st.floats(0.1, 1.0), st.sampled_from([0.5, 0.6]))
+def test_a_crop_fills_the_input_that_it_needs(box: Box, scale: float, narrow: float) -> None:
+    """What would be padding shows more of the picture instead, and takes no larger input."""
+    (only,) = plan([Want(box, scale, narrow=narrow)], (2000, 2000), SIDES)
+    edges = only.box[2] - only.box[0], only.box[3] - only.box[1]
+    into = [edge * only.side / max(edges) for edge in edges]
+    unused = [-round(pixels) % 32 for pixels in into]
+    assert max(unused) <= 1 + 2 * only.side / max(edges)
+    narrower = plan([Want((960, 900, 980, 996), 1.0, 0.25, narrow=0.55)], (2000, 2000), SIDES)
+    assert cost_of(narrower[0]) == cost_of(CropPlan((0, 0, 128, 192), 192))
 
 
 def test_what_is_cut_costs_as_well_as_what_goes_in() -> None:
