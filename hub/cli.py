@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.audit_cli import audit
 from hub.backup_cli import backup
 from hub.bench_cli import bench
 from hub.inbound_cli import inbound
@@ -50,6 +51,7 @@ app.add_typer(config_verbs, name="config")
 app.add_typer(models, name="models")
 app.add_typer(bench, name="bench")
 app.add_typer(backup, name="backup")
+app.add_typer(audit, name="audit")
 
 
 class Format(StrEnum):
@@ -288,11 +290,13 @@ app.command()(schema)
 
 def with_accounts(state: Path | None, work: Any) -> Any:
     """Run `work(connection)` on the journal's accounts, also while a hub runs."""
+    from hub.origin import THIS_MACHINE, account_here, origin
     from hub.storage.folder import StateFolder
     from hub.storage.journal import open_engine
 
     def tell(connection: Connection) -> Any:
-        return work(connection)
+        with origin(account_here(), THIS_MACHINE):
+            return work(connection)
 
     folder = StateFolder(state_folder(state))
     folder.open()

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 import hub
+from hub.audit_room import AuditRoom
 from hub.backups import Backups
 from hub.browsers import push_keys
 from hub.bus import Bus, Subscription
@@ -104,6 +105,7 @@ class House:
         self.configuration: ConfigurationFacade = parts.configuration
         self.push_keys = push_keys(parts.drivers)
         self._heartbeat = Heartbeat(parts.performer, lambda: self.config.hub.heartbeat)
+        self.audit = AuditRoom(parts.journal, parts.state.path, parts.clock)
         self._room = IncidentRoom(parts.intake, self, parts.state.media)
         self.cases: CasesFacade = self._room
         self._protocols = protocol_room(
@@ -120,8 +122,7 @@ class House:
         self.command_door = parts.intake.command_door
         self.door_past = partial(door_past, parts.journal, lambda: Words(self.config, self.campus))
         self._desks = desks
-        self._started = parts.clock.now()
-        self._started_monotonic = parts.clock.monotonic()
+        self._started, self._started_monotonic = parts.clock.now(), parts.clock.monotonic()
         take, hear, hand = self._protocols.take, parts.hearing.answered, handing_on(parts.drivers)
         self._inbound = InboundDesk(lambda: self.config, take, parts.clock, hear, hand)
 
@@ -133,7 +134,7 @@ class House:
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What has to run while the hub does, by name."""
         tasks = {"situation updates": self._room.run, "heartbeat": self._heartbeat.run}
-        tasks |= HomeAssistantStatus(self).tasks()
+        tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks()
         return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}
 
     # ---------------------------------------------------------------- cameras
@@ -292,7 +293,7 @@ class House:
         detectors = self._parts.perception.detectors()
         plugins = self.plugins()
         problems = [*await self._parts.escalator.unheard(), *self._problems(detectors)]
-        problems += self._heartbeat.problems()
+        problems += self._heartbeat.problems() + self.audit.problems()
         problems += [
             f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
             for plugin in plugins

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from hub.audit_port import AuditFacade
 from hub.case_views import CallCardView, NearView
 from hub.casework import IncidentKind
 from hub.door_views import DoorPastView
@@ -211,6 +212,11 @@ class HouseFacade(Protocol):
     push_keys: Callable[[], Awaitable[Mapping[str, str]]]  # what browsers subscribe with
     cases: CasesFacade
     protocols: ProtocolsFacade
+
+    @property
+    def audit(self) -> AuditFacade:
+        """Who looked, took away, opened and changed."""
+        ...
 
     def cameras(self) -> list[CameraView]:
         """Every configured camera, in file order."""

@@ -22,6 +22,7 @@ from hub.errors import Refused
 from hub.events import new_id
 from hub.identity.passwords import hash_password
 from hub.identity.permissions import ROLES, RoleSettings, known_role
+from hub.storage import audit
 from hub.storage.schema import sessions, setup_links, tokens, users
 
 SESSION_LIFE = timedelta(hours=12)
@@ -117,6 +118,7 @@ def set_user(
         update(users).where(users.c.name == clean).values(role=role, password_hash=password_hash)
     )
     if changed.rowcount:
+        audit.note(conn, "account.changed", clean, _now(now), role=role)
         end_other_sessions(conn, clean, "", _now(now))
     else:
         add_user_with_hash(conn, clean, role, password_hash, roles=roles, now=now)
@@ -146,6 +148,7 @@ def add_user_with_hash(
         "created": iso(_now(now)),
     }
     conn.execute(insert(users).values(**row))
+    audit.note(conn, "account.added", clean, _now(now), role=role)
     return clean
 
 
@@ -182,6 +185,7 @@ def create_token(
         "created": iso(_now(now)),
     }
     conn.execute(insert(tokens).values(**row))
+    audit.note(conn, "token.made", clean, _now(now), role=role)
     return token
 
 
@@ -192,6 +196,8 @@ def revoke_token(conn: Connection, name: str, now: datetime | None = None) -> bo
         .where(tokens.c.name == name, tokens.c.revoked.is_(None))
         .values(revoked=iso(_now(now)))
     )
+    if changed.rowcount:
+        audit.note(conn, "token.revoked", name, _now(now))
     return bool(changed.rowcount)
 
 
@@ -228,6 +234,7 @@ def open_session(
         "expires": expires,
     }
     conn.execute(insert(sessions).values(**row))
+    audit.note(conn, "session.opened", name, now, name, role=str(role))
     return OpenedSession(secret, Identity(name, str(role), "session", row["digest"], csrf, expires))
 
 
@@ -254,6 +261,9 @@ def identify_session(conn: Connection, secret: str, now: datetime) -> Identity |
 
 def end_session(conn: Connection, session_digest: str, now: datetime) -> None:
     """Sign one session out, for good."""
+    open_ = (sessions.c.digest == session_digest, sessions.c.revoked.is_(None))
+    if (whose := conn.scalar(select(sessions.c.user).where(*open_))) is not None:
+        audit.note(conn, "session.closed", str(whose), now, str(whose))
     conn.execute(
         update(sessions).where(sessions.c.digest == session_digest).values(revoked=iso(now))
     )
@@ -271,6 +281,8 @@ def end_other_sessions(conn: Connection, name: str, keep: str, now: datetime) ->
         )
         .values(revoked=iso(now))
     )
+    if changed.rowcount:
+        audit.note(conn, "session.others_closed", name, now, count=int(changed.rowcount))
     return int(changed.rowcount)
 
 

@@ -12,6 +12,7 @@ PERMISSIONS: Mapping[str, str] = {
     "see.incidents": "Read incidents and their timelines.",
     "see.health": "See processes, drivers, queues and every camera's reason.",
     "see.visitors": "See who is expected, here, overdue or gone.",
+    "see.audit": "Read the audit and take it away: who looked, opened, decided and changed.",
     "see.events": "Follow the stream of all events through the API.",
     "work.incidents": "Open incidents, write notes, take roles and tasks, give situation updates.",
     "lead.incidents": "Say what an incident is about; merge, split, close and reopen incidents.",
@@ -39,7 +40,10 @@ ROLES: Mapping[str, frozenset[str]] = {
     | _CASES
     | _PROTOCOLS
     | {"call.emergency", "give.verdict", "command.doors", "manage.devices", "work.visitors"},
-    "sro": _SEE_ALL | _CASES | _PROTOCOLS | {"call.emergency", "give.verdict", "command.doors"},
+    "sro": (_SEE_ALL - {"see.audit"})
+    | _CASES
+    | _PROTOCOLS
+    | {"call.emergency", "give.verdict", "command.doors"},
     "front_office": frozenset(
         {
             "see.cameras",
@@ -84,6 +88,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.incidents",
             "see.health",
             "see.visitors",
+            "see.audit",
             "see.events",
             "export.incidents",
         }

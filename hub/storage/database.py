@@ -16,6 +16,7 @@ from sqlalchemy import URL, Connection, Engine, NullPool, QueuePool, create_engi
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import StateError
+from hub.storage import audit_tables as _audit_tables  # noqa: F401  # part of `metadata`
 from hub.storage.schema import SCHEMA_VERSION, metadata, refuse_newer, refuse_older
 
 BUSY_TIMEOUT_S = 5.0

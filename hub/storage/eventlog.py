@@ -12,6 +12,7 @@ from sqlalchemy.dialects.sqlite import insert
 
 from hub.clock import from_iso, iso
 from hub.events import Event
+from hub.storage import audit
 from hub.storage.schema import events
 
 LARGEST = 1_000_000
@@ -55,7 +56,9 @@ def _whole(text: str, what: str) -> None:
 
 
 def append(connection: Connection, event: Event, received: datetime, data: str) -> int | None:
-    """Write an event; returns its sequence number, or None when its id is already there."""
+    """Write an event, and the audit's line of one that is an act; returns its sequence number, or
+    None when its id is already there.
+    """
     result = connection.execute(
         _append,
         {
@@ -68,7 +71,11 @@ def append(connection: Connection, event: Event, received: datetime, data: str) 
             "data": data,
         },
     )
-    return int(result.lastrowid) if result.rowcount == 1 else None
+    if result.rowcount != 1:
+        return None
+    seq = int(result.lastrowid)
+    audit.tell_of(connection, event, received)
+    return seq
 
 
 def get(connection: Connection, event: str) -> Event | None:

@@ -14,6 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -170,7 +171,12 @@ class Journal:
         async with room:
             if self._writer is None:
                 raise StateError(f"the journal {self.path} is closed")
-            item = _Work(work, asyncio.get_running_loop().create_future(), after)
+            here = copy_context()  # what is done is audited with where it was asked for
+
+            def run(connection: Connection) -> T:
+                return here.run(work, connection)
+
+            item = _Work(run, asyncio.get_running_loop().create_future(), after)
             self._works.put(item, urgent)
             result: T = await item.done
             return result

@@ -5,13 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import re
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from aiohttp import web
 
-from hub.web.security import HOUSE
+from hub.errors import StateError
+from hub.web.security import HOUSE, who_is
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 PICTURE_AGE_HEADER = "X-Picture-Age"
@@ -101,6 +103,9 @@ async def picture(request: web.Request) -> web.StreamResponse:
         written = file.stat().st_mtime
     except OSError:
         raise web.HTTPNotFound from None
+    who = who_is(request)
+    if unseen := await _recorded(house.audit.look(who.by, request.remote or "", camera)):
+        return unseen
     age = max(0.0, house.clock.now().timestamp() - written)
     headers = {**_NO_STORE, PICTURE_AGE_HEADER: f"{age:.3f}", "Content-Type": "image/jpeg"}
     return web.FileResponse(file, headers=headers)
@@ -111,7 +116,23 @@ async def media(request: web.Request) -> web.StreamResponse:
     name = request.match_info["name"]
     if not _MEDIA_NAME.match(name):
         raise web.HTTPNotFound
-    file = request.app[HOUSE].media(name)
+    house, who = request.app[HOUSE], who_is(request)
+    file = house.media(name)
     if file is None:
         raise web.HTTPNotFound
+    if unseen := await _recorded(house.audit.look_at_kept(who.by, request.remote or "", name)):
+        return unseen
     return web.FileResponse(file, headers={**_NO_STORE, "Content-Type": "image/jpeg"})
+
+
+async def _recorded(look: Awaitable[None]) -> web.Response | None:
+    """Nothing, once it stands on the disk who looks; else the answer that shows no picture."""
+    try:
+        await look
+    except StateError:
+        return web.Response(
+            status=503,
+            text="It cannot be recorded that you look at this, so it is not shown.",
+            headers=_NO_STORE,
+        )
+    return None

@@ -15,6 +15,7 @@ from hub.identity.permissions import PERMISSIONS
 from hub.web import (
     answers,
     api,
+    audit,
     browsers,
     call_card,
     cases,
@@ -100,7 +101,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/api/v1/configuration/plan", "manage.configuration", configuration.api_plan),
     Route("POST", "/api/v1/configuration/apply", "manage.configuration", configuration.api_apply),
     Route("GET", "/api/v1/events", "see.events", stream.events),
-    *(Route(*line) for line in cases.LINES),
+    *(Route(*line) for line in (*cases.LINES, *audit.LINES)),
     *(Route(*line) for line in (*protocols.LINES, *devices.LINES, *protocols_api.LINES)),
     Route("POST", "/me/pins", "end.protocols", pins.keep),
     Route("GET", "/incidents/{id}/call", "see.incidents", call_card.show),

@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
+from hub.origin import origin, present_origin
 from hub.ports import HouseFacade
 from hub.secrets import Secrets
 from hub.web import files, routes
@@ -66,7 +67,7 @@ def create_app(
     Whoever runs it should give the runner a short `shutdown_timeout`: open streams end by
     themselves when the application shuts down. No page, answer or stream shows any of `secrets`.
     """
-    app = web.Application(middlewares=[_clean, _errors, _gate], client_max_size=MAX_BODY)
+    app = web.Application(middlewares=[_clean, _errors, _placed, _gate], client_max_size=MAX_BODY)
     app[HOUSE] = hub
     app[SECRETS] = secrets or NO_SECRETS
     app[DOORKEEPER] = Doorkeeper(hub)
@@ -97,6 +98,13 @@ async def _clean(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 
 @web.middleware
+async def _placed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What is done for a request is audited with the address it came from."""
+    with origin("", request.remote or ""):
+        return await handler(request)
+
+
+@web.middleware
 async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Deny by default: who is it, may they, and does the request come from our own pages?"""
     permission = request.app[routes.PERMISSION_OF].get(request.match_info.route)
@@ -113,6 +121,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     if who is None:
         return stranger(request)
     request[WHO] = who
+    if (here := present_origin()) is not None:
+        here.by = who.by
     if permission is None:
         return await handler(request)  # no such page, or not with this method
     if permission != SIGNED_IN and not keeper.may(who, permission):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 
-from hub.errors import Refused
+from hub.errors import Refused, StateError
 from hub.identity import accounts, pins
 from hub.identity.accounts import OpenedSession
 from hub.identity.browsers import browsers_of
@@ -70,6 +71,9 @@ async def enter(request: web.Request) -> web.Response:
     except Refused as refusal:
         return again(503, str(refusal))
     if not right:
+        # What was typed as a name may be a password: only a name that there is is kept.
+        with suppress(StateError):
+            await house.audit.refused(name if stored is not None else "")
         return again(401, _WRONG)
     keeper.by_name.clear(pair)
     keeper.by_address.forgive((address,))

@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw
 from scripted_cases import ScriptedCases, bare_case
 from scripted_protocols import ScriptedProtocols
 
+from hub.audit_room import AuditRoom
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, iso
 from hub.config import Config
@@ -127,6 +128,7 @@ class ScriptedHouse:
         self.configuration = ScriptedConfiguration()
         self.campus = Campus(self.config.places)
         self.journal = Journal(folder / "journal.db")
+        self.audit = AuditRoom(self.journal, folder, self.clock)
         self.cases = ScriptedCases(self)
         self._stream_size = stream_size
         self._streams: set[_Stream] = set()

@@ -24,6 +24,7 @@ MORE = {
     "run": "/protocols/{run}",
     "devices": "/devices",
     "configuration": "/configuration",
+    "audit": "/audit",
     "case": "/incidents/{case}/case",
     "card": "/incidents/{case}/call",
     "error": "/nothing",

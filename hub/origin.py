@@ -1,0 +1,56 @@
+"""Where what is being done comes from: who asked, from which address.
+
+The gate of the pages, and each verb of the command line, opens an origin for as long as one request
+or command lasts. What is journaled meanwhile on its behalf is audited with that address.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+THIS_MACHINE = "this machine"
+
+
+@dataclass(slots=True)
+class Origin:
+    """Who asks (empty for somebody who has not signed in), and from which network address."""
+
+    by: str
+    address: str
+    over: bool = False
+
+
+_ORIGIN: ContextVar[Origin | None] = ContextVar("origin", default=None)
+
+
+@contextmanager
+def origin(by: str, address: str) -> Iterator[Origin]:
+    """What happens within comes from there. A task that is begun within and outlives it does not:
+    once this ends, nothing more is said to come from there.
+    """
+    made = Origin(by, address)
+    token = _ORIGIN.set(made)
+    try:
+        yield made
+    finally:
+        made.over = True
+        _ORIGIN.reset(token)
+
+
+def account_here() -> str:
+    """Who runs this process, as records name them."""
+    try:
+        return f"{pwd.getpwuid(os.getuid()).pw_name} on {THIS_MACHINE}"
+    except KeyError:
+        return f"user {os.getuid()} on {THIS_MACHINE}"
+
+
+def present_origin() -> Origin | None:
+    """Where the present request or command comes from; None for what the hub does by itself."""
+    found = _ORIGIN.get()
+    return None if found is None or found.over else found

@@ -1,0 +1,53 @@
+"""The tables of the audit. Lines can be added, and neither changed nor taken out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Column, Connection, Index, Integer, Table, Text, event
+
+from hub.storage.schema import metadata
+
+# One act each. `hash` covers the line and the hash before it (`hub.storage.audit`); `details` is
+# canonical JSON; `event` is the event of the journal that the line tells of, empty without one.
+lines = Table(
+    "audit",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    *(
+        Column(name, Text, nullable=False)
+        for name in ("time", "who", "address", "act", "subject", "outcome", "details")
+    ),
+    *(Column(name, Text, nullable=False) for name in ("previous", "hash", "event")),
+)
+Index("ix_audit_event", lines.c.event, unique=True, sqlite_where=lines.c.event != "")
+Index("ix_audit_time", lines.c.time)
+
+
+@event.listens_for(lines, "after_create")
+def _keep(table: Table, connection: Connection, **more: Any) -> None:
+    """Nobody changes a line, nor takes one out, whatever asks."""
+    for verb, words in (("UPDATE", "changed"), ("DELETE", "taken out")):
+        connection.exec_driver_sql(
+            f"CREATE TRIGGER audit_no_{verb.lower()} BEFORE {verb} ON audit "
+            f"BEGIN SELECT RAISE(ABORT, 'no line of the audit is {words}'); END"
+        )
+
+
+# The newest signature of each day over the end of the chain as it was then.
+heads = Table(
+    "audit_heads",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("hash", "time", "key", "signature")),
+)
+
+# Who is looking at pictures now: one row from the first picture until the line is written.
+looks = Table(
+    "audit_looks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    *(Column(name, Text, nullable=False) for name in ("who", "address", "act", "subject")),
+    *(Column(name, Text, nullable=False) for name in ("since", "until")),
+    Column("pictures", Integer, nullable=False),
+)
