@@ -18,9 +18,10 @@ from training.sprites import Sprite
 from training.weather import weathered
 
 PADDING = 114
-SHARES = {"photograph": 0.36, "school": 0.12, "pasted": 0.32, "mosaic": 0.12, "nobody": 0.08}
+SHARES = {"photograph": 0.34, "school": 0.12, "pasted": 0.32, "mosaic": 0.1, "nobody": 0.12}
 PASTED = {"few": 0.4, "group": 0.4, "close": 0.2}
 CLOSE = 0.12  # share of the crops around somebody that are too close to show all of them
+LEAVES, LEAVES_ALONE = 0.12, 0.45  # shares under leaves: with people, and without anybody
 LARGEST = 3.5  # how many times a picture is enlarged at most
 
 
@@ -56,7 +57,8 @@ class Composer:
         else:
             pool = self._photographs if kind == "photograph" else self._school
             plain = crop(pool.draw(rng), rng, size, close=CLOSE)
-        return Sample(weathered(plain.luma, rng), plain.people, plain.doubt)
+        leaves = LEAVES if len(plain.people) else LEAVES_ALONE
+        return Sample(weathered(plain.luma, rng, leaves), plain.people, plain.doubt)
 
     def _mosaic(self, rng: Generator, size: int) -> Sample:
         """Four crops side by side."""

@@ -12,9 +12,11 @@ _FIELD = np.random.default_rng(11).standard_normal((640, 640)).astype(np.float32
 STUDIO = (16.0, 219 / 255)  # luma of video goes from 16 to 235
 
 
-def weathered(luma: Luma, rng: Generator) -> Luma:
-    """The picture in other light, noise, blur and compression."""
+def weathered(luma: Luma, rng: Generator, leaves: float = 0.12) -> Luma:
+    """The picture in other light, noise, blur and compression; a share `leaves` under leaves."""
     luma = _lit(luma, rng)
+    if rng.random() < leaves:
+        luma = dappled(luma, rng)
     if rng.random() < 0.15:
         luma = _shaded(luma, rng)
     if rng.random() < 0.05:
@@ -56,6 +58,28 @@ def _shaded(luma: Luma, rng: Generator) -> Luma:
     cover = cv2.GaussianBlur(cover, (blur, blur), 0)
     share = 1 + cover * float(rng.uniform(-0.55, 0.6))
     return np.clip(luma * share, 0, 255).astype(np.uint8)
+
+
+def dappled(luma: Luma, rng: Generator) -> Luma:
+    """Shadows of leaves over all of it or a part: blotches of one or more sizes, hard or soft."""
+    rows, columns = luma.shape
+    light = np.ones(luma.shape, np.float32)
+    for _ in range(int(rng.integers(1, 4))):
+        reach = float(np.exp(rng.uniform(np.log(2.5), np.log(rows / 8))))  # half a blotch
+        coarse = max(1.0, reach / 2)  # few pixels are enough for what is smooth
+        small = rng.standard_normal((int(rows / coarse) + 2, int(columns / coarse) + 2))
+        soft = cv2.GaussianBlur(small.astype(np.float32), (0, 0), max(0.8, reach / coarse))
+        field = cv2.resize(soft, (columns, rows), interpolation=cv2.INTER_CUBIC)
+        edge = float(field.std()) * float(np.exp(rng.uniform(np.log(0.02), np.log(0.8))))
+        middle = float(np.quantile(field, rng.uniform(0.3, 0.8)))
+        shade = np.clip((field - middle) / max(edge, 1e-6) + 0.5, 0, 1)
+        light *= 1 - float(rng.uniform(0.08, 0.5)) * shade
+    if rng.random() < 0.5:  # only beyond one straight edge
+        y, x = np.mgrid[:rows, :columns].astype(np.float32) / rows - 0.5
+        turn = float(rng.uniform(0, 2 * np.pi))
+        beyond = np.cos(turn) * x + np.sin(turn) * y > float(rng.uniform(-0.35, 0.35))
+        light = np.where(beyond, light, 1).astype(np.float32)
+    return np.clip(luma * light, 0, 255).astype(np.uint8)
 
 
 def _rained(luma: Luma, rng: Generator) -> Luma:

@@ -34,8 +34,10 @@ FIRM = 0.35  # likewise, at which it may start one together with its neighbours
 TOGETHER = 2.4  # summed ratio of six cells, two across and three down, that start one
 DIM = 1.5  # highest ratio under which a mover must move at every look, and not be new
 BIG_CELLS = 6  # a mover of this size is believed at once, in calm weather
+BIG_STRAYS, BIG_MOST = 2, 9  # larger by so many for each stray a frame, up to that many strays
 WEATHER = (0.7, 1.5, 3.0, 8.0)  # strays a frame from which one more frame of history is asked for
 SURE_WEIGHT = 14.0  # summed ratio at which a mover of any size is believed at once
+SURE_STRAYS, SURE_MOST = 0.35, 20.0  # likewise
 LONE_WEIGHT = 4.0  # summed ratio that a small mover needs without a history
 
 BACK_SECONDS = 5.0  # background follows calm cells
@@ -51,6 +53,7 @@ STILL_FAINT_SECONDS = 1.0  # likewise, where little is left to see
 STILL_SPECK_SECONDS = 1.0  # likewise, where that is also small
 STILL_VAST_SECONDS = 1.0  # likewise, where it fills a third of the picture
 REACH_SECONDS = 20.0  # in which what a cell reached by itself fades
+REACH_SWAY_SECONDS = 120.0  # likewise, where shade sways: gusts come and go
 REACH_STRETCH = 1.6  # times its own reach that a cell must go
 REACH_LEAST = 1.2  # standard deviations that count as reached in any case
 REACH_GAIN = 0.5  # likewise, more for each grey level of them
@@ -265,12 +268,14 @@ class MotionGate:
             return
         self._rated = dt if first == 0.0 else 0.0
         knobs[G.DT] = dt
+        knobs[G.START_RATE] = first if self._now < WARM_SECONDS else 0.0
         knobs[G.BACK_RATE] = max(first, 1.0 - math.exp(-dt / BACK_SECONDS))
         knobs[G.BACK_SLOW] = dt / FRONT_SECONDS
         knobs[G.NOISE_RATE] = max(first, 1.0 - math.exp(-dt / NOISE_SECONDS))
         knobs[G.NOISE_SLOW] = dt / FLUTTER_SECONDS
         knobs[G.RESTLESS_RATE] = 1.0 - math.exp(-dt / RESTLESS_SECONDS)
         knobs[G.REACH_DECAY] = math.exp(-dt / REACH_SECONDS)
+        knobs[G.REACH_SLOW] = math.exp(-dt / REACH_SWAY_SECONDS)
         knobs[G.PULSE_RATE] = 1.0 - math.exp(-dt / PULSE_SECONDS)
         knobs[G.SHAKE_DECAY] = math.exp(-dt / SHAKE_SECONDS)
 
@@ -278,8 +283,8 @@ class MotionGate:
         """In bad weather more is asked of what is to be believed."""
         knobs, weather = self._knobs, self._weather
         self._weathered = weather
-        knobs[G.BIG] = BIG_CELLS + 2 * min(weather, BIG_CELLS)
-        knobs[G.WEIGHT_SURE] = SURE_WEIGHT + 0.3 * min(weather, 20.0)
+        knobs[G.BIG] = BIG_CELLS + BIG_STRAYS * min(weather, BIG_MOST)
+        knobs[G.WEIGHT_SURE] = SURE_WEIGHT + SURE_STRAYS * min(weather, SURE_MOST)
         knobs[G.RUN_NEEDED] = sum(weather > strays for strays in WEATHER)
 
     def _use(self) -> int:

@@ -81,8 +81,10 @@ SHAPE = 12
     FIRM,
     TOGETHER,
     AWAY_RATE,
-) = range(29)
-KNOBS = 29
+    REACH_SLOW,
+    START_RATE,  # 0 after the first second
+) = range(31)
+KNOBS = 31
 
 # Entries of `found`.
 (
@@ -98,8 +100,9 @@ KNOBS = 29
     SIZE,  # mean size of the residuals, grey levels
     PULSE,  # 1 where this frame changed all over, as at an encoder's key frame
     HOT_BEFORE,  # share of the cells over their thresholds one frame ago; 1 when not judged
-) = range(12)
-FOUND = 12
+    SWAY,  # share of the cells that are often off the background
+) = range(13)
+FOUND = 13
 
 # What may become of a frame that was compared with the background.
 (
@@ -117,6 +120,8 @@ GAIN_LEAST, GAIN_MOST = 0.35, 3.0  # light alone does not leave this range
 DARKEST = np.float32(4.0)
 BRIGHTEST = np.float32(251.0)
 RUN_SURE = 2
+START_STRAYS = 5  # small movers from nowhere that show rain at the start
+RUN_WET = 3  # so long a history is asked for in rain: what shows in one frame is no light
 RUN_NEAR = 2  # from so long a history on, earlier frames must show it one cell away, not two
 JUMP_OFFSET = 3.0  # grey levels between two frames: a switch was thrown
 JUMP_GAIN = 0.05
@@ -142,6 +147,10 @@ SHADE_SHARE = np.float32(0.45)  # of the time: no place of movers, where they co
 SHADE_RESTLESS = np.float32(0.02)  # from which they do
 SHADE_AS = np.float32(0.12)  # how restless such a cell counts at the least
 SHADE_PACE = np.float32(0.3)  # at which its noise is learned, at each renewal
+SWAY_SHARE = 0.1  # of the cells often away: shade sways over the place
+SWAY_GAIN = np.float32(0.94)  # share of the usual standard deviations that count there
+LINGER_RATIO = np.float32(1.1)  # mean ratio below which a mover is shade that creeps,
+LINGER_STEP = np.float32(0.4)  # where it changes by less than that share of itself
 CALM_SIDE = np.float32(1.5)  # times the reach of a side that its noise may add up to
 CALM_AWAY = np.float32(0.25)  # share of the time from which no side is calm
 CALM_REST = np.float32(0.3)  # likewise, grey levels more
@@ -152,6 +161,7 @@ FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forg
 NEW_REACH = np.float32(3.0)  # of a new scene, grey levels to a unit of its noise
 VAST_SHARE = 0.35  # of the cells looked at
 
+DOUBTFUL = np.float32(12.0)  # mean threshold, grey levels, from which more around is boxed
 LARGE = 80  # cells beyond which only a mover's clear part is boxed
 CLEAR = np.float32(1.2)  # ratio from which a cell is clear, or the mover's mean where that is less
 CLEAR_SHARE = np.float32(0.25)  # of the mover's mean ratio that a clear cell has in any case

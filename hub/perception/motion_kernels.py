@@ -121,6 +121,15 @@ def _learn_shade(field: Any, rate: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _swaying(away: Any, look: Any) -> Any:
+    """How many of the cells looked at are often off the background."""
+    count = np.int32(0)
+    for i in range(away.shape[0]):
+        count = np.int32(count + np.int32((away[i] > G.CALM_AWAY) & (look[i] > F(0))))
+    return count
+
+
+@njit(**OPTIONS)
 def _learn_back(field: Any, rate: Any, slow: Any, bands: Any) -> None:
     """Draw the background towards the frame: less the more a cell stands out.
 
@@ -142,6 +151,13 @@ def _learn_back(field: Any, rate: Any, slow: Any, bands: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _average(mean: Any, back: Any, front: Any, rate: Any) -> None:
+    """Beneath movers too make the background a mean: drops in the first frame are no ghosts."""
+    for i in range(back.shape[0]):
+        back[i] += rate * (mean[i] - back[i]) if front[i] == F(1) else F(0)
+
+
+@njit(**OPTIONS)
 def _remember(residual: Any, before: Any) -> None:
     for i in range(before.shape[0]):
         before[i] = residual[i]
@@ -154,12 +170,13 @@ def _relight(back: Any, offset: Any, gain: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _learn(knobs: Any, field: Any, found: Any) -> None:
+def _learn(shape: Any, knobs: Any, field: Any, found: Any) -> None:
     """After every judged frame: noise, light and background move on."""
     _learn_noise(field, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
+    decay = knobs[G.REACH_SLOW if found[G.SWAY] > G.SWAY_SHARE else G.REACH_DECAY]
     for row, side in ((G.ABOVE, F(1)), (G.BELOW, F(-1))):
         _learn_reach(
-            field[G.RESIDUAL], side, field[G.FRONT], field[G.RESTLESS], knobs[G.REACH_DECAY],
+            field[G.RESIDUAL], side, field[G.FRONT], field[G.RESTLESS], decay,
             knobs[G.NOISE_SLOW], field[row],
         )  # fmt: skip
     bands = found[G.BANDS] > 0.0
@@ -167,9 +184,13 @@ def _learn(knobs: Any, field: Any, found: Any) -> None:
     if found[G.JUMPED] > 0.0 or (changed and not bands):
         _relight(field[G.BACK], F(found[G.OFFSET]), F(found[G.GAIN]))
     _learn_back(field, knobs[G.BACK_RATE], knobs[G.BACK_SLOW], bands)
+    if knobs[G.START_RATE] > F(0) and found[G.STRAY] >= G.START_STRAYS:
+        _average(field[G.MEAN], field[G.BACK], field[G.FRONT], knobs[G.START_RATE])
     _grow_old(field, knobs[G.DT], knobs[G.RESTLESS_RATE], found[G.PULSE] > 0.0)
     if knobs[G.RENEW] > F(0):
         _learn_shade(field, knobs[G.AWAY_RATE])
+        often = _swaying(field[G.AWAY], field[G.LOOK])
+        found[G.SWAY] = np.float64(often) / max(1, shape[G.LOOKED_AT])
     _remember(field[G.RESIDUAL], field[G.BEFORE])
 
 
@@ -206,7 +227,7 @@ def look(
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, shape[G.LOOKED_AT])
     count = gather(shape, knobs, field, labels, votes, cells, boxes, found)
-    _learn(knobs, field, found)
+    _learn(shape, knobs, field, found)
     return count
 
 

@@ -181,15 +181,31 @@ def _banded_lines(field: Any, shape: Any, sums: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _even_lines(field: Any, shape: Any, sums: Any) -> None:
+def _half_of(w: Any, v: Any) -> Any:
+    """Whether the weights `w` hold at least half of `v`."""
+    some = F(0)
+    whole = F(0)
+    for x in range(w.shape[0]):
+        some += w[x]
+        whole += v[x]
+    return F(2) * some >= whole
+
+
+@njit(**OPTIONS)
+def _even_lines(field: Any, shape: Any, sways: bool, sums: Any) -> None:
     """Take the bands of mains light out: a rolling shutter reads each row under another phase of
-    the lamps."""
+    the lamps.
+
+    Where shade sways the light is known less well; a line of which most is then beyond what is
+    fair is asked as a whole.
+    """
     pitch = shape[G.PITCH]
     for line in range(1, shape[G.LINES] + 1):
         r = field[G.RESIDUAL, line * pitch : (line + 1) * pitch]
         b = field[G.BACK, line * pitch : (line + 1) * pitch]
         w = field[G.WEIGHT, line * pitch : (line + 1) * pitch]
-        gain = _line_gain(r, b, w, sums)
+        v = field[G.LOOK, line * pitch : (line + 1) * pitch]
+        gain = _line_gain(r, b, v if sways and not _half_of(w, v) else w, sums)
         for x in range(pitch):
             r[x] -= gain * b[x]
 
@@ -346,6 +362,7 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
     total, offset, gain = _fit_calm(field, shape, sums)
     found[G.BANDS] = max(0.0, found[G.BANDS] - np.float64(knobs[G.DT]))
     unrest = found[G.UNREST]
+    sways = found[G.SWAY] > G.SWAY_SHARE
     changed = 0.0
     many = total >= G.CALM_ENOUGH * np.float64(shape[G.LOOKED_AT_ODD])
     calm = many and found[G.BANDS] == 0.0
@@ -361,7 +378,7 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
         if _banded_lines(field, shape, sums) > G.BAND_SHARE * shape[G.LINES]:
             found[G.BANDS] = G.BAND_SECONDS
         if found[G.BANDS] > 0.0:
-            _even_lines(field, shape, sums)
+            _even_lines(field, shape, sways, sums)
     found[G.JUMPED] = np.float64(jumped)
     pace = min(1.0, np.float64(knobs[G.DT]) / G.UNREST_SECONDS)
     found[G.UNREST] = unrest + pace * (changed - unrest)
@@ -370,7 +387,10 @@ def compare(shape: Any, knobs: Any, field: Any, labels: Any, sums: Any, found: A
     found[G.SHAKE] = max(shake, found[G.SHAKE] * np.float64(knobs[G.SHAKE_DECAY]))
     share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * found[G.SHAKE]))
     base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
-    found[G.HOT] = np.float64(stand_out(shape, knobs, field, base, share, labels))
+    many = knobs[G.NOISE_GAIN]
+    if sways:
+        many = many * G.SWAY_GAIN
+    found[G.HOT] = np.float64(stand_out(shape, knobs, field, base, share, many, labels))
     found[G.PULSE] = np.float64(step > max(G.PULSE_LEAST, G.PULSE_TIMES * found[G.STEP]))
     found[G.STEP] += np.float64(knobs[G.PULSE_RATE]) * (step - found[G.STEP])
     found[G.OFFSET] = offset

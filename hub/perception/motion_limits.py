@@ -27,14 +27,13 @@ def _reached(residual: Any, above: Any, below: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _widen(noise: Any, restless: Any, away: Any, knobs: Any, out: Any) -> None:
+def _widen(noise: Any, restless: Any, away: Any, many: Any, knobs: Any, out: Any) -> None:
     """From what each cell reached to what its noise adds to its threshold.
 
-    Noise counts with many standard deviations, yet with no more than a stretch of how far the
+    Noise counts with `many` standard deviations, yet with no more than a stretch of how far the
     cell went by itself lately on that side: rain only brightens. On a side that stayed calm the
     noise of the other counts for little, unless the cell is restless or often away.
     """
-    many = knobs[G.NOISE_GAIN]
     stretch = knobs[G.STRETCH]
     least = knobs[G.REACH_LEAST]
     more = knobs[G.REACH_GAIN]
@@ -98,17 +97,20 @@ def _label(ratio: Any, upright: Any, low: Any, firm: Any, together: Any, labels:
 
 
 @njit(**OPTIONS)
-def stand_out(shape: Any, knobs: Any, field: Any, base: Any, share: Any, labels: Any) -> Any:
+def stand_out(
+    shape: Any, knobs: Any, field: Any, base: Any, share: Any, many: Any, labels: Any
+) -> Any:
     """Fill `field[LIMIT]`, `field[RATIO]` and `labels`; returns how many cells stand out alone.
 
-    `base` and `share` are what every cell's threshold holds, in grey levels and of its edge.
+    `base`, `share` and `many` are what every cell's threshold holds: grey levels, a part of its
+    edge, and standard deviations of its noise.
     """
     residual = field[G.RESIDUAL]
     limit = field[G.LIMIT]
     ratio = field[G.RATIO]
     sums = field[G.WEIGHT]
     _reached(residual, field[G.ABOVE], field[G.BELOW], limit)
-    _widen(field[G.NOISE], field[G.RESTLESS], field[G.AWAY], knobs, limit)
+    _widen(field[G.NOISE], field[G.RESTLESS], field[G.AWAY], many, knobs, limit)
     _raise(field[G.EDGE], base, share, limit)
     _ratio(residual, limit, field[G.LOOK], ratio)
     _upright(ratio, shape[G.PITCH], sums)

@@ -104,6 +104,33 @@ def _is_new(cells: Any, size: int, votes: Any) -> Any:
 
 
 @njit(**OPTIONS)
+def _lingers(cells: Any, size: int, field: Any) -> Any:
+    """Whether a mover is faint and hardly changes: shade creeps, who walks does not."""
+    residual = field[G.RESIDUAL]
+    before = field[G.BEFORE]
+    step = F(0)
+    whole = F(0)
+    for k in range(size):
+        i = cells[k]
+        step += abs(residual[i] - before[i])
+        whole += abs(residual[i])
+    faint = _weight(cells, size, field[G.RATIO]) < G.LINGER_RATIO * F(size)
+    return faint and step < G.LINGER_STEP * whole
+
+
+@njit(**OPTIONS)
+def _in_doubt(cells: Any, size: int, limit: Any) -> Any:
+    """Whether thresholds are high beneath a mover, so that much of it may be hidden.
+
+    Every fourth cell is asked.
+    """
+    total = F(0)
+    for k in range(0, size, 4):
+        total += limit[cells[k]]
+    return total > G.DOUBTFUL * F((size + 3) // 4)
+
+
+@njit(**OPTIONS)
 def _mark(cells: Any, size: int, value: Any, out: Any) -> None:
     for k in range(size):
         out[cells[k]] = value
@@ -146,8 +173,8 @@ def _clear_part(cells: Any, size: int, ratio: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _box(cells: Any, size: int, across: Any, shape: Any, box: Any) -> None:
-    """A mover's box in pixels: padded by half a cell, above and below by one, and clipped."""
+def _box(cells: Any, size: int, across: Any, shape: Any, pads: int, box: Any) -> None:
+    """A mover's box in pixels: padded `pads` times by half a cell, above and below by one."""
     pitch = shape[G.PITCH]
     width = shape[G.CELL_W]
     height = shape[G.CELL_H]
@@ -162,14 +189,14 @@ def _box(cells: Any, size: int, across: Any, shape: Any, box: Any) -> None:
         low = max(low, i)
         left = min(left, x)
         right = max(right, x)
-    box[0] = max(0, (left - 1) * width - width // 2)
-    box[1] = max(0, (top // pitch - 2) * height)
+    box[0] = max(0, (left - 1) * width - pads * (width // 2))
+    box[1] = max(0, (top // pitch - 1 - pads) * height)
     box[2] = shape[G.WIDTH]
     box[3] = shape[G.HEIGHT]
     if right < shape[G.COLUMNS]:
-        box[2] = min(box[2], right * width + width // 2)
+        box[2] = min(box[2], right * width + pads * (width // 2))
     if low // pitch < shape[G.LINES]:
-        box[3] = min(box[3], (low // pitch + 1) * height)
+        box[3] = min(box[3], (low // pitch + pads) * height)
 
 
 @njit(**OPTIONS)
@@ -238,16 +265,20 @@ def gather(
 
     Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
     its patience allows is marked with 2 and not boxed. So is what shows for the first time when
-    the light jumps: a lamp lights some places more than others. Returns the number of boxes.
+    the light jumps: a lamp lights some places more than others (in rain it may be a drop). Returns
+    the number of boxes.
     """
     pitch = shape[G.PITCH]
     ratio = field[G.RATIO]
     front = field[G.FRONT]
     across = field[G.ACROSS]
+    limit = field[G.LIMIT]
     now = votes[0]
     last = votes[1]
     _begin(front, now, last)
     jumped = found[G.JUMPED] > 0.0
+    wet = knobs[G.RUN_NEEDED] >= G.RUN_WET
+    sways = found[G.SWAY] > G.SWAY_SHARE
     pulse = found[G.PULSE] > 0.0
     around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
     stray = 0
@@ -264,10 +295,12 @@ def gather(
             run = 0 if big else _support(cells, size, last, pitch, around)
             stray += not big and run == 0
             _mark(cells, size, np.uint8(9 if big else min(run + 1, 9)), now)
-            if jumped and 4 * _known(cells, size, last) < size:
+            if jumped and (big or not wet) and 4 * _known(cells, size, last) < size:
                 _mark(cells, size, F(2), front)
                 continue
             if not (big or _is_sure(_weight(cells, size, ratio), run, knobs)):
+                continue
+            if sways and _lingers(cells, size, field):
                 continue
             youngest = _youngest(cells, size, field)
             mark = F(1)
@@ -281,8 +314,9 @@ def gather(
             _mark(cells, size, mark, front)
             if mark == F(2):
                 continue
+            pads = 2 if sways and _in_doubt(cells, size, limit) else 1
             part = _clear_part(cells, size, ratio) if size > G.LARGE else size
-            _box(cells, part, across, shape, boxes[count])
+            _box(cells, part, across, shape, pads, boxes[count])
             if count < boxes.shape[0] - 1:
                 count += 1
             else:

@@ -62,22 +62,27 @@ def _patience(size: int, peak: float, shape: Ints, knobs: Floats) -> float:
     return float(knobs[G.STILL_FAINT if size >= knobs[G.BIG] else G.STILL_SPECK])
 
 
-def _clear_part(cells: list[int], weight: Floats, sizes: Floats) -> list[int]:
+def _clear_part(cells: list[int], weight: np.float32, sizes: Floats) -> list[int]:
     mean = weight / F(len(cells))
     clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
     return [cell for cell, size in zip(cells, sizes, strict=True) if size >= clear] or cells
 
 
-def _box(cells: list[int], shape: Ints) -> list[int]:
+def _total(values: Floats) -> np.float32:
+    total: np.float32 = np.cumsum(values, dtype=np.float32)[-1]
+    return total
+
+
+def _box(cells: list[int], shape: Ints, pads: int) -> list[int]:
     lines, columns, pitch, width, height = (int(v) for v in shape[: G.CELL_H + 1])
     ys, xs = np.divmod(np.array(cells), pitch)
     right, bottom = int(shape[G.WIDTH]), int(shape[G.HEIGHT])
     x0, y0, x1, y1 = int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
     return [
-        max(0, (x0 - 1) * width - width // 2),
-        max(0, (y0 - 2) * height),
-        right if x1 == columns else min(right, x1 * width + width // 2),
-        bottom if y1 == lines else min(bottom, (y1 + 1) * height),
+        max(0, (x0 - 1) * width - pads * (width // 2)),
+        max(0, (y0 - 1 - pads) * height),
+        right if x1 == columns else min(right, x1 * width + pads * (width // 2)),
+        bottom if y1 == lines else min(bottom, (y1 + pads) * height),
     ]
 
 
@@ -129,6 +134,8 @@ def _gather(
     votes[1], votes[0] = votes[0], 0
     residual, before, limit = field[G.RESIDUAL], field[G.BEFORE], field[G.LIMIT]
     jumped, pulse = found[G.JUMPED] > 0.0, found[G.PULSE] > 0.0
+    wet, sways = knobs[G.RUN_NEEDED] >= G.RUN_WET, found[G.SWAY] > G.SWAY_SHARE
+    steps = abs(residual - before)
     younger = np.where(abs(residual - before) <= limit, age, F(0))
     around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
     stray = 0
@@ -138,19 +145,22 @@ def _gather(
             continue
         mover = _grow(seed, labels, pitch)
         sizes = abs(ratio[mover])
-        weight = np.cumsum(sizes, dtype=np.float32)[-1]
+        weight = _total(sizes)
         big = len(mover) >= knobs[G.BIG]
         run = 0 if big else _support(mover, votes[1], pitch, around)
         stray += not big and run == 0
         votes[0, mover] = 9 if big else min(run + 1, 9)
         known = np.count_nonzero(votes[1, mover])
-        if jumped and 4 * known < len(mover):
+        if jumped and (big or not wet) and 4 * known < len(mover):
             front[mover] = 2
             continue
         needed = run >= knobs[G.RUN_NEEDED]
         sure = weight > knobs[G.WEIGHT_SURE]
         believed = needed and (weight > knobs[G.WEIGHT_LONE] or run >= G.RUN_SURE)
         if not (big or sure or believed):
+            continue
+        faint = weight < G.LINGER_RATIO * F(len(mover))
+        if sways and faint and _total(steps[mover]) < G.LINGER_STEP * _total(abs(residual[mover])):
             continue
         youngest, peak = younger[mover].min(), sizes.max()
         if peak < knobs[G.DIM] and (youngest > 0 or (run == 0 and known == 0)):
@@ -159,7 +169,10 @@ def _gather(
         front[mover] = 2 if stale else 1
         if stale:
             continue
-        box = _box(_clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover, shape)
+        fourth = limit[mover[::4]]
+        pads = 2 if sways and _total(fourth) > G.DOUBTFUL * F(len(fourth)) else 1
+        part = _clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover
+        box = _box(part, shape, pads)
         if len(rows) < len(boxes) - 1:
             rows.append(box)
         else:
@@ -186,13 +199,13 @@ def _learn_noise(knobs: Floats, field: Floats) -> None:
     )
 
 
-def _learn_reach(knobs: Floats, field: Floats) -> None:
+def _learn_reach(knobs: Floats, field: Floats, decay: np.float32) -> None:
     moved = (field[G.FRONT] > 0) & (field[G.RESTLESS] <= G.RESTLESS_SHARE)
     for row, sign in ((G.ABOVE, 1), (G.BELOW, -1)):
         out = np.maximum(F(sign) * field[G.RESIDUAL], F(0))
         reach = field[row]
         slowly = reach + knobs[G.NOISE_SLOW] * np.maximum(F(0), out - reach)
-        reach[:] = np.where(moved, slowly, np.maximum(out, reach * knobs[G.REACH_DECAY]))
+        reach[:] = np.where(moved, slowly, np.maximum(out, reach * decay))
 
 
 def _grow_old(knobs: Floats, field: Floats, pulse: bool) -> None:
@@ -215,11 +228,12 @@ def _learn_shade(knobs: Floats, field: Floats) -> None:
     field[G.RESTLESS] = np.maximum(field[G.RESTLESS], np.where(sways, G.SHADE_AS, F(0)))
 
 
-def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
+def _learn(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> None:
     """After every judged frame: noise, light and background move on."""
     residual, front, back, ratio = (field[k] for k in (G.RESIDUAL, G.FRONT, G.BACK, G.RATIO))
     _learn_noise(knobs, field)
-    _learn_reach(knobs, field)
+    slow = found[G.SWAY] > G.SWAY_SHARE
+    _learn_reach(knobs, field, knobs[G.REACH_SLOW if slow else G.REACH_DECAY])
     bands = bool(found[G.BANDS] > 0.0)
     changed = bool(abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02)
     if found[G.JUMPED] > 0.0 or (changed and not bands):
@@ -230,9 +244,13 @@ def _learn(knobs: Floats, field: Floats, found: Doubles) -> None:
     pace = np.where(front == 1, knobs[G.BACK_SLOW], gentle)
     apart = field[G.MEAN] - back
     back += np.where(front == 2, residual if bands else apart, pace * apart)
+    if knobs[G.START_RATE] > 0 and found[G.STRAY] >= G.START_STRAYS:
+        back += np.where(front == 1, knobs[G.START_RATE] * (field[G.MEAN] - back), F(0))
     _grow_old(knobs, field, bool(found[G.PULSE] > 0.0))
     if knobs[G.RENEW] > 0:
         _learn_shade(knobs, field)
+        often = np.count_nonzero((field[G.AWAY] > G.CALM_AWAY) & (field[G.LOOK] > 0))
+        found[G.SWAY] = often / max(1, int(shape[G.LOOKED_AT]))
     field[G.BEFORE] = residual
 
 
@@ -270,7 +288,7 @@ def look(
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
     count = _gather(shape, knobs, field, labels, votes, boxes, found)
-    _learn(knobs, field, found)
+    _learn(shape, knobs, field, found)
     return count
 
 

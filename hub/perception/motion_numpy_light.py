@@ -62,10 +62,10 @@ def _expect(back: Floats, mean: Floats, offset: float, gain: float) -> Floats:
     return seen - expected
 
 
-def _line_gains(field: Floats, shape: Ints) -> Floats:
+def _line_gains(field: Floats, weight: Floats, shape: Ints) -> Floats:
     lanes = (-1, int(shape[G.PITCH]) // 8, 8)
     back = field[G.BACK]
-    of_back = field[G.WEIGHT] * back
+    of_back = weight * back
 
     def along(values: Floats) -> Doubles:
         sums = values.reshape(lanes).sum(axis=1)
@@ -74,6 +74,14 @@ def _line_gains(field: Floats, shape: Ints) -> Floats:
     gains = along(of_back * field[G.RESIDUAL]) / (along(of_back * back) + G.LINE_INERTIA)
     gains[0] = gains[-1] = 0  # the border is no line
     return gains.astype(np.float32)
+
+
+def _half_of(field: Floats, shape: Ints) -> NDArray[np.bool_]:
+    """Which lines have a weight of at least half of the cells looked at; (lines, 1)."""
+    lines = (-1, int(shape[G.PITCH]))
+    some, whole = (field[row].reshape(lines).sum(axis=1) for row in (G.WEIGHT, G.LOOK))
+    half: NDArray[np.bool_] = (2 * some >= whole)[:, None]
+    return half
 
 
 def _banded(gains: Floats) -> int:
@@ -143,10 +151,13 @@ def _light(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> tuple[f
         within = abs(field[G.RESIDUAL]) < field[G.LIMIT]
         field[G.WEIGHT] = np.where(within, field[G.LOOK], F(0))
     if not jumped and (often or not calm):
-        gains = _line_gains(field, shape)
+        gains = _line_gains(field, field[G.WEIGHT], shape)
         if _banded(gains) > G.BAND_SHARE * int(shape[G.LINES]):
             found[G.BANDS] = G.BAND_SECONDS
         if found[G.BANDS] > 0.0:
+            if found[G.SWAY] > G.SWAY_SHARE:
+                whole = _line_gains(field, field[G.LOOK], shape)
+                gains = np.where(_half_of(field, shape), gains, whole)
             of_line = gains * field[G.BACK].reshape(len(gains), -1)
             field[G.RESIDUAL] -= of_line.ravel()
     pace = min(1.0, float(knobs[G.DT]) / G.UNREST_SECONDS)
@@ -154,14 +165,16 @@ def _light(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> tuple[f
     return offset, gain
 
 
-def _limits(field: Floats, base: np.float32, share: np.float32, knobs: Floats) -> Floats:
+def _limits(
+    field: Floats, base: np.float32, share: np.float32, many: np.float32, knobs: Floats
+) -> Floats:
     sigma = np.sqrt(field[G.NOISE])
     reach = np.where(field[G.RESIDUAL] > 0, field[G.ABOVE], field[G.BELOW])
     floor = sigma * (knobs[G.REACH_LEAST] + knobs[G.REACH_GAIN] * sigma)
     often = (field[G.RESTLESS] > G.RESTLESS_SHARE) | (field[G.AWAY] > G.CALM_AWAY)
     gentle = np.minimum(floor, G.CALM_SIDE * reach + G.CALM_REST)
     reach = np.maximum(reach, np.where(often, floor, gentle))
-    wide = np.minimum(knobs[G.NOISE_GAIN] * sigma, knobs[G.STRETCH] * reach)
+    wide = np.minimum(many * sigma, knobs[G.STRETCH] * reach)
     limits: Floats = base + share * field[G.EDGE] + wide
     return limits
 
@@ -187,7 +200,10 @@ def compare(shape: Ints, knobs: Floats, field: Floats, labels: Bytes, found: Dou
     found[G.SHAKE] = max(shake, float(found[G.SHAKE]) * float(knobs[G.SHAKE_DECAY]))
     share = max(knobs[G.EDGE_SHARE], F(G.SHAKE_GAIN * float(found[G.SHAKE])))
     base = knobs[G.BASE] + F(min(G.EXCESS_MOST, G.EXCESS_GAIN * excess))
-    field[G.LIMIT] = _limits(field, base, share, knobs)
+    many = knobs[G.NOISE_GAIN]
+    if found[G.SWAY] > G.SWAY_SHARE:
+        many = many * G.SWAY_GAIN
+    field[G.LIMIT] = _limits(field, base, share, many, knobs)
     field[G.RATIO] = field[G.LOOK] * field[G.RESIDUAL] / field[G.LIMIT]
     found[G.PULSE] = step > max(G.PULSE_LEAST, G.PULSE_TIMES * float(found[G.STEP]))
     found[G.STEP] += float(knobs[G.PULSE_RATE]) * (step - float(found[G.STEP]))

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from training import pictures, sprites
-from training.compose import Composer, Sample, crop
+from training.compose import LEAVES, LEAVES_ALONE, Composer, Sample, crop
 from training.evaluate import evaluate
 from training.pasting import LOWEST, Layers, few
-from training.pictures import Known
+from training.pictures import Known, Luma
 from training.prepare import Material
 from training.sprites import Sprite
-from training.weather import weathered
+from training.weather import dappled, weathered
 
 SIZE = 128
 
@@ -127,6 +127,33 @@ def test_weather_keeps_the_shape_and_changes_the_light() -> None:
     changed = [weathered(picture, rng) for _ in range(40)]
     assert all(c.shape == picture.shape and c.dtype == np.uint8 for c in changed)
     assert len({float(c.mean()) for c in changed}) > 20
+
+
+def test_leaves_only_darken_in_blotches_and_leave_light_between_them() -> None:
+    """A lit ground under leaves has shaded pixels and, mostly, untouched ones; none is brighter."""
+    rng, ground = np.random.default_rng(6), np.full((96, 128), 200, np.uint8)
+    shaded = [dappled(ground, rng) for _ in range(40)]
+    assert all(each.shape == ground.shape and each.max() <= 200 for each in shaded)
+    assert all((each < 190).mean() > 0.05 for each in shaded)
+    assert np.mean([(each > 198).any() for each in shaded]) > 0.7
+    assert len({each.tobytes() for each in shaded}) == 40
+
+
+def test_places_without_people_are_shown_under_leaves_more_often(
+    material: Material, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every sample gets leaves by the share of its kind."""
+    shares: list[float] = []
+
+    def seen(luma: Luma, rng: np.random.Generator, leaves: float) -> Luma:
+        shares.append(leaves)
+        return luma
+
+    monkeypatch.setattr("training.compose.weathered", seen)
+    composer, rng = Composer(material), np.random.default_rng(2)
+    samples = [composer.sample(rng, SIZE) for _ in range(60)]
+    assert shares == [LEAVES if len(each.people) else LEAVES_ALONE for each in samples]
+    assert len(set(shares)) == 2
 
 
 def test_scenes_weigh_by_the_root_of_their_pictures() -> None:

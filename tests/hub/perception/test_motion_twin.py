@@ -87,6 +87,28 @@ def test_twins_agree_beneath_shade_that_sways() -> None:
     assert learned
 
 
+def test_twins_agree_when_rain_falls_from_the_first_frame_on_swaying_shade_in_mains_light() -> None:
+    """Both average the first second, see that shade sways, and even the same lines."""
+    ours, twin = both(320, 180)
+    rng = np.random.default_rng(4)
+    ground = rng.normal(120, 2, (180, 320))
+    rows = np.arange(180)[:, None] / 180
+    swayed = banded = 0
+    for i in range(70):
+        frame = ground.copy()
+        frame[40:130, 40:250] -= 20 * (i // 4 % 2)
+        if i < 10:
+            for x, y in zip(rng.integers(0, 319, 40), rng.integers(0, 160, 40), strict=True):
+                frame[y : y + 14, x : x + 1] += 60
+        if i > 40:
+            frame *= 1 + 0.06 * np.sin(2.1 * i + 9 * rows)
+        assert_same(ours, twin, np.clip(frame, 0, 255).astype(np.uint8), i / 5)
+        swayed += ours._found[G.SWAY] > G.SWAY_SHARE
+        banded += ours._found[G.SWAY] > G.SWAY_SHARE and ours._found[G.BANDS] > 0
+    assert swayed
+    assert banded
+
+
 @given(count=st.integers(G.LARGE, 1200), ratio=st.floats(0.5, 1.5, width=32))
 def test_a_mover_that_stands_out_alike_everywhere_is_clear_everywhere(
     count: int, ratio: float
