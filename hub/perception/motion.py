@@ -37,7 +37,7 @@ BIG_CELLS = 6  # a mover of this size is believed at once, in calm weather
 BIG_STRAYS, BIG_MOST = 2, 9  # larger by so many for each stray a frame, up to that many strays
 WEATHER = (0.7, 1.5, 3.0, 8.0)  # strays a frame from which one more frame of history is asked for
 SURE_WEIGHT = 14.0  # summed ratio at which a mover of any size is believed at once
-SURE_STRAYS, SURE_MOST = 0.35, 20.0  # likewise
+SURE_STRAYS, SURE_MOST = 0.3, 20.0  # likewise
 LONE_WEIGHT = 4.0  # summed ratio that a small mover needs without a history
 
 BACK_SECONDS = 5.0  # background follows calm cells

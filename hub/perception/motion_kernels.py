@@ -125,7 +125,7 @@ def _swaying(away: Any, look: Any) -> Any:
     """How many of the cells looked at are often off the background."""
     count = np.int32(0)
     for i in range(away.shape[0]):
-        count = np.int32(count + np.int32((away[i] > G.CALM_AWAY) & (look[i] > F(0))))
+        count = np.int32(count + np.int32(look[i] * away[i] > G.CALM_AWAY))
     return count
 
 

@@ -157,6 +157,21 @@ def test_rain_is_quiet_and_people_are_seen_through_it() -> None:
         assert covered(gate.update(shown(frame), i / FPS), (x, 150, x + 28, 230)) >= 0.5
 
 
+def test_a_drop_in_the_first_frame_is_not_held_for_somebody() -> None:
+    """In rain that fell from the start, most frames are quiet four seconds later."""
+    rng, scene = np.random.default_rng(0), ground()
+    gate = MotionGate(640, 360, FPS)
+
+    def draw(i: int) -> Picture:
+        wet = scene.copy()
+        for x, y in zip(rng.integers(0, 636, 100), rng.integers(0, 350, 100), strict=True):
+            wet[y : y + 9, x : x + 3] += 55
+        return wet
+
+    results = watch(gate, draw, range(16 * FPS))
+    assert sum(r.triggered for r in results[4 * FPS :]) <= 6 * FPS
+
+
 def test_who_is_darker_than_what_rain_lightens_is_seen_at_night() -> None:
     """Rain only brightens: a walker three grey levels darker is covered through it."""
     rng, scene = np.random.default_rng(9), ground() * 0.2 + 10

@@ -8,7 +8,7 @@ from hub.perception.motion import MotionGate
 
 Picture = NDArray[np.float32]
 FPS = 5
-LEARNED, WATCHED = 18 * FPS, 32 * FPS
+LEARNED, WATCHED = 10 * FPS, 32 * FPS
 
 
 def lawn() -> Picture:
@@ -23,7 +23,7 @@ def shown(picture: Picture, rng: np.random.Generator) -> NDArray[np.uint8]:
     return np.clip(picture + rng.normal(0, 1.5, picture.shape), 0, 255).astype(np.uint8)
 
 
-def test_swaying_shade_is_learned_within_eighteen_seconds() -> None:
+def test_swaying_shade_is_learned_within_ten_seconds() -> None:
     """After that at most a twentieth of the frames trigger beneath leaves."""
     shade, rng = leaf_shadows(np.random.default_rng(0)), np.random.default_rng(5)
     gate, ground = MotionGate(640, 360, FPS), lawn()
