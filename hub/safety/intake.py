@@ -40,7 +40,7 @@ from hub.storage import eventlog
 from hub.storage.journal import Journal
 from hub.views import AlertView, IncidentView, Requested, Verdict
 
-TO_THE_WIRE = 12  # turns of the loop that a command takes from its task to a socket
+TO_THE_WIRE = 24  # turns of the loop that a command takes from its task to a socket
 PICTURES_WITHIN = timedelta(minutes=5)
 MOTION = "zone."
 ALWAYS_URGENT = ("fire.alarm", "fire.clear", "access.duress")
