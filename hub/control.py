@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import pwd
 import socket
 import struct
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ import structlog
 
 from hub.clock import Clock
 from hub.errors import NotReady, Refused
+from hub.origin import account
 from hub.ports import ConfigurationFacade
 from hub.secrets import Secrets
 
@@ -52,11 +52,18 @@ class Control:
 
     async def serve(self) -> None:
         """Listen until cancelled; the socket goes with it."""
-        listener = await asyncio.to_thread(_listen, self._folder)
-        server = await asyncio.start_unix_server(self._answer, sock=listener, limit=LONGEST)
+        opening = asyncio.ensure_future(asyncio.to_thread(_listen, self._folder))
         try:
-            async with server:
-                await server.serve_forever()
+            try:
+                listener = await asyncio.shield(opening)
+            except asyncio.CancelledError:  # the thread goes on, and what it opens is ours to close
+                with suppress(OSError):
+                    (await opening).close()
+                raise
+            with listener:
+                server = await asyncio.start_unix_server(self._answer, sock=listener, limit=LONGEST)
+                async with server:
+                    await server.serve_forever()
         finally:
             (self._folder / SOCKET).unlink(missing_ok=True)
 
@@ -155,8 +162,4 @@ def _short(folder: Path) -> Iterator[str]:
 
 def _who(end: socket.socket) -> str:
     raw = end.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size)
-    uid = _PEER.unpack(raw)[1]
-    try:
-        return f"{pwd.getpwuid(uid).pw_name} on this machine"
-    except KeyError:
-        return f"user {uid} on this machine"
+    return account(_PEER.unpack(raw)[1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import pwd
@@ -132,6 +133,21 @@ async def test_the_socket_is_its_owners_alone_and_goes_with_the_hub(tmp_path: Pa
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert not (folder / SOCKET).exists()
+
+
+async def test_a_hub_that_ends_as_it_begins_leaves_no_socket(tmp_path: Path) -> None:
+    """Cancelled at any moment of opening, it closes what a thread still opens for it."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for turns in (1, 1, 2, 3, 5):
+        task = asyncio.create_task(Control(Recorded(), folder, SystemClock()).serve())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        gc.collect()  # an open socket would be a warning, which is an error here
+        assert not (folder / SOCKET).exists()
 
 
 async def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def button(tab: Page, name: str) -> Locator:
 
 async def typed(tab: Page, name: str) -> None:
     """Start a protocol by the keyboard alone."""
-    await button(tab, name).focus()
-    await tab.keyboard.press("Enter")
+    await button(tab, name).press("Enter")
+    await expect(tab.locator("#hold-word")).to_be_focused()
     await tab.keyboard.type(name.upper())
     await tab.keyboard.press("Enter")
 
@@ -264,7 +264,11 @@ async def test_without_an_answer_it_is_not_confirmed_and_repeated_under_one_key(
 async def test_a_session_that_has_ended_starts_nothing_and_says_so(console: Console) -> None:
     """Being led to the sign-in page is no yes: it is said, and no page says later that it began."""
     async with console.page() as tab:
+        await tab.clock.install()
         await tab.goto(f"{console.base}/protocols")
+        await expect(tab.locator("#pill")).to_have_text("Live")
+        await stand_still(tab)  # the page asks for nothing by itself any more
+        await tab.evaluate("fetch('/healthz').then((answer) => answer.text())")
         await tab.context.clear_cookies()
         await typed(tab, "Secure")
         await expect(tab.locator("#hold-note")).to_contain_text("nothing was done. You are signed")
@@ -434,10 +438,12 @@ async def test_a_page_that_stayed_open_starts_anew_what_has_ended(console: Conso
         await tab.goto(f"{console.base}/protocols")
         await tab.route("**/protocols/start", lambda route: lose(route))
         await typed(tab, "Lockdown")
-        await expect(tab.locator("#hold-note")).to_contain_text("not confirmed by the hub")
+        await expect(tab.locator("#hold-note")).to_contain_text("It cannot be reached from here")
         (first,) = protocols.runs
+        await expect(tab.locator(f"#force-{first}")).to_be_visible()
         await protocols.ask_end(first, "SRO")
         await protocols.end(first, "Head")
+        await expect(tab.locator(f"#force-{first}")).to_have_count(0)  # nothing moves any more
         await tab.unroute("**/protocols/start")
         await typed(tab, "Lockdown")
         await tab.wait_for_url("**/protocols/*")
