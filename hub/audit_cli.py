@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hub.cli_options import AsJson, State
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from hub.storage.audit_verify import Sound
     from hub.storage.folder import StateFolder
 
 audit = typer.Typer(
@@ -20,11 +24,6 @@ audit = typer.Typer(
 )
 
 HEX_OF_A_KEY = 64
-State = Annotated[
-    Path | None,
-    typer.Option(help="The hub's state folder.", show_default=".vestibule", metavar="DIR"),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @audit.command("export")
@@ -68,17 +67,24 @@ def _folder(state: Path | None) -> StateFolder:
 
 @contextmanager
 def _opened(file: Path | None) -> Iterator[Any]:
-    """Where the export goes; a file that is there already is left alone."""
+    """Where the export goes; a file that is there already is left alone, half of one is not."""
     if file is None:
         yield sys.stdout
         return
     try:
-        with file.open("x", encoding="utf-8", newline="\n") as out:
-            yield out
+        out = file.open("x", encoding="utf-8", newline="\n")
     except FileExistsError:
         raise _cannot(f"{file} is there already; name another file") from None
     except OSError as error:
         raise _cannot(f"cannot write {file}: {error.strerror}") from error
+    try:
+        with out:
+            yield out
+    except BaseException as error:
+        file.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _cannot(f"cannot write {file}: {error.strerror}") from error
+        raise
 
 
 def _write(folder: StateFolder, asked: Any, out: Any) -> None:
@@ -94,10 +100,9 @@ def _write(folder: StateFolder, asked: Any, out: Any) -> None:
         with origin(account_here(), THIS_MACHINE), engine.begin() as connection:
             piece = exports.take_away(connection, asked, account_here(), key, now)
         out.write(exports.opening(piece))
-        at = piece.first - 1
-        while at < piece.end["number"]:
+        for after in piece.parts:
             with engine.connect() as connection:
-                text, at = exports.part(connection, piece, asked, at)
+                text = exports.part(connection, piece, asked, after)
             out.write(text)
         out.write(exports.closing(piece))
     finally:
@@ -118,7 +123,6 @@ def verify(
 ) -> None:
     """Say whether an export is as the hub wrote it, and if not, which line is the first."""
     from hub.storage.audit_verify import Broken
-    from hub.storage.audit_verify import verify as look
 
     trusted = [_key(each) for each in key or ()]
     found: dict[str, Any] = {"file": str(file), "sound": False, "problem": ""}
@@ -126,11 +130,9 @@ def verify(
         before = None
         if earlier is not None:
             found["file"] = str(earlier)
-            with earlier.open("rb") as lines:
-                before = look(lines, trusted).head
+            before = _verified(earlier, trusted).head
         found["file"] = str(file)
-        with file.open("rb") as lines:
-            sound = look(lines, trusted, before)
+        sound = _verified(file, trusted, before)
     except OSError as error:
         raise _cannot(f"cannot read {error.filename}: {error.strerror}") from error
     except Broken as broken:
@@ -142,15 +144,26 @@ def verify(
     if json_:
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
-        print("\n".join(_told(found)))
+        for line in _told(found):  # a file must not paint the terminal
+            print("".join(c if c.isprintable() else " " for c in line))
     raise typer.Exit(0 if found["sound"] else 1)
+
+
+def _verified(file: Path, trusted: list[str], before: Any = None) -> Sound:
+    """What an export holds; of a line without end no more is read than it takes to say so."""
+    from hub.storage.audit_verify import LONGEST
+    from hub.storage.audit_verify import verify as look
+
+    with file.open("rb") as out:
+        return look(iter(partial(out.readline, LONGEST + 1), b""), trusted, before)
 
 
 def _key(given: str) -> str:
     """A public key in hexadecimal digits, from a file where one is named."""
     text = given
-    if len(given) != HEX_OF_A_KEY and Path(given).is_file():
-        text = Path(given).read_text(encoding="utf-8", errors="replace")
+    if len(given) != HEX_OF_A_KEY:
+        with suppress(OSError, ValueError):
+            text = Path(given).read_text(encoding="utf-8", errors="replace")
     text = text.strip().lower()
     if len(text) != HEX_OF_A_KEY or not set(text) <= set("0123456789abcdef"):
         raise _cannot(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import pwd
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from hub.cli_options import AsJson, Beside, State
 
 if TYPE_CHECKING:
     from hub.storage.backup_copy import Told
@@ -26,16 +26,9 @@ backup = typer.Typer(
 )
 
 SHOWN_PROBLEMS = 10
-State = Annotated[
-    Path | None,
-    typer.Option(help="The hub's state folder.", show_default=".vestibule", metavar="DIR"),
-]
 Folder = Annotated[
     Path | None,
     typer.Option(help="Where backups are, if not where the configuration says.", metavar="DIR"),
-]
-Beside = Annotated[
-    Path | None, typer.Argument(help="The YAML file beside which the state folder lies.")
 ]
 Config = Annotated[
     Path | None, typer.Option(help="The YAML file beside which the state folder lies.")
@@ -43,7 +36,6 @@ Config = Annotated[
 Named = Annotated[
     str, typer.Argument(metavar="[BACKUP]", help="Its name or folder; without one, the newest.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @backup.command("create")
@@ -52,11 +44,12 @@ def create(
 ) -> None:
     """Make a backup now, also while the hub runs."""
     from hub.clock import SystemClock
+    from hub.origin import account_here
     from hub.storage.backup import create as make
 
     place, shelf = _places(state, config, folder)
     with _bar() as told:
-        made = make(place, shelf, SystemClock(), _who(), told=told, pause=0.0)
+        made = make(place, shelf, SystemClock(), account_here(), told=told, pause=0.0)
     assert made.manifest is not None
     if json_:
         print(json.dumps(made.as_dict(), indent=2))
@@ -126,6 +119,7 @@ def restore(
 ) -> None:
     """Go back to a backup. What is there now is kept under another name."""
     from hub.clock import SystemClock, iso
+    from hub.origin import account_here
     from hub.storage.backup_manifest import read_manifest
     from hub.storage.backup_restore import lost
     from hub.storage.backup_restore import restore as bring_back
@@ -150,7 +144,8 @@ def restore(
                 print(json.dumps(result, indent=2))
             raise typer.Exit(0 if dry_run else 1)
         with _bar() as told:
-            kept = bring_back(place, path, manifest, losses, _who(), SystemClock().now(), told)
+            now, by = SystemClock().now(), account_here()
+            kept = bring_back(place, path, manifest, losses, by, now, told)
     if json_:
         print(json.dumps(result | {"kept_as": str(kept)}, indent=2))
         return
@@ -269,14 +264,6 @@ def _agreed(place: StateFolder) -> bool:
         print("vestibule: nothing was changed; answer yes, or give --yes", file=sys.stderr)
         return False
     return typer.confirm(f"Restore {place.path}?", err=True)
-
-
-def _who() -> str:
-    """Who runs this command, as the journal names them."""
-    try:
-        return f"{pwd.getpwuid(os.getuid()).pw_name} on this machine"
-    except KeyError:
-        return f"user {os.getuid()} on this machine"
 
 
 def _line(each: Backup) -> str:

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli_options import AsJson
+
 bench = typer.Typer(
     help="What parts of the hub cost and miss on this machine.", no_args_is_help=True
 )
@@ -46,7 +48,7 @@ def prefilter(
     pictures: Annotated[
         Path | None, typer.Option(help="Write what the gate sees into this folder, and no table.")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Measure the motion gate: speed, and recall and quiet on drawn scenes and clips with truth."""
     from hub.bench import pictures as drawing
@@ -125,7 +127,7 @@ def capacity(
     plot: Annotated[
         Path | None, typer.Option(help="Draw what a camera costs by their number (PNG).")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Measure how many cameras this machine carries, with a whole hub on cameras that it draws."""
     import tempfile
@@ -164,7 +166,7 @@ def capacity(
 def decode(
     size: Annotated[list[str] | None, typer.Option(help="Only this size.")] = None,
     rounds: Annotated[int, typer.Option(help="Rounds of the run.", min=1)] = 12,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Measure decoding: alone, with the motion gate, and with the colour of one crop."""
     from hub.bench.decode import SIZES, decode_table, table
@@ -195,7 +197,7 @@ def inference(
     plot: Annotated[
         Path | None, typer.Option(help="Draw recall kept against time spent, by clip (PNG).")
     ] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Measure recall and time of inference against running the whole frame every time."""
     from hub.bench import inference as measured

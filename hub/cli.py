@@ -18,6 +18,7 @@ import typer
 from hub.audit_cli import audit
 from hub.backup_cli import backup
 from hub.bench_cli import bench
+from hub.cli_options import AsJson, Beside, State
 from hub.inbound_cli import inbound
 from hub.plugins_cli import plugins, schema
 from hub.replay_cli import replay
@@ -59,12 +60,6 @@ class Format(StrEnum):
 
     text = "text"
     json = "json"
-
-
-State = Annotated[
-    Path | None,
-    typer.Option(help="The hub's state folder.", show_default=".vestibule", metavar="DIR"),
-]
 
 
 def state_folder(state: Path | None, beside: Path | None = None) -> Path:
@@ -151,10 +146,6 @@ Yes = Annotated[bool, typer.Option("--yes", help="Apply without asking.")]
 Confirm = Annotated[
     bool, typer.Option("--confirm", help="Confirm changes of doors and protocols without asking.")
 ]
-Beside = Annotated[
-    Path | None, typer.Argument(help="The YAML file beside which the state folder lies.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def with_hub(work: Callable[[StateFolder], int], state: Path | None, beside: Path | None) -> int:
@@ -237,7 +228,7 @@ def doctor(
     port: Annotated[int, typer.Option(help="Port of the pages.", min=0, max=65535)] = 8480,
     timeout: Annotated[str, typer.Option(help="How long each probe may take.")] = "10s",
     ntp: Annotated[str, typer.Option(help="Ask this time server how far the clock is off.")] = "",
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Try what the configuration names, and say of each thing how it is and what to do."""
     from hub.doctor.command import doctor as examine

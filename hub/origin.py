@@ -42,12 +42,17 @@ def origin(by: str, address: str) -> Iterator[Origin]:
         _ORIGIN.reset(token)
 
 
+def account(uid: int) -> str:
+    """An account of this machine, as records name it."""
+    try:
+        return f"{pwd.getpwuid(uid).pw_name} on {THIS_MACHINE}"
+    except KeyError:
+        return f"user {uid} on {THIS_MACHINE}"
+
+
 def account_here() -> str:
     """Who runs this process, as records name them."""
-    try:
-        return f"{pwd.getpwuid(os.getuid()).pw_name} on {THIS_MACHINE}"
-    except KeyError:
-        return f"user {os.getuid()} on {THIS_MACHINE}"
+    return account(os.getuid())
 
 
 def present_origin() -> Origin | None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli_options import AsJson
 from hub.errors import CannotCheck
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def plugins(
         Path | None, typer.Option(help="Look at this file's plugins_dir and at what it uses.")
     ] = None,
     plugins_dir: Annotated[Path | None, typer.Option(help="A folder with plugin files.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """List every plugin, what it offers, and why it is broken if it is."""
     import json

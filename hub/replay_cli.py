@@ -12,6 +12,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
+from hub.cli_options import State
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,10 +37,7 @@ def replay(
         Path | None, typer.Option(help="Try the rules of this file instead.", metavar="FILE")
     ] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
-    state: Annotated[
-        Path | None,
-        typer.Option(help="The hub's state folder.", show_default=".vestibule", metavar="DIR"),
-    ] = None,
+    state: State = None,
 ) -> None:
     """Run rules over the recorded journal: what would have fired, beside what did."""
     from time import perf_counter

@@ -69,7 +69,7 @@ def test_a_trusted_key_and_an_earlier_export_are_held_against_it(exported: Path)
     done = vestibule("audit", "verify", str(first), "--key", "0" * 64)
     assert done.returncode == 1
     assert "not with one that you trust" in done.stdout
-    done = vestibule("audit", "verify", str(first), "--key", "short")
+    done = vestibule("audit", "verify", str(first), "--key", "too long for a file's name" * 20)
     assert done.returncode == 2
     assert "expected 64 hexadecimal digits" in done.stderr
 
@@ -102,15 +102,16 @@ def test_one_day_and_one_person_can_be_taken_away(exported: Path) -> None:
 
 
 def test_no_file_is_written_over_and_no_journal_is_made(exported: Path, tmp_path: Path) -> None:
-    """An export that is there stays, and a wrong folder is said."""
+    """An export that is there stays, and a wrong folder is said and leaves no empty one."""
     before = (exported / "first").read_bytes()
     done = vestibule("audit", "export", str(exported / "first"), "--state", str(exported / "state"))
     assert done.returncode == 2
     assert "is there already" in done.stderr
     assert (exported / "first").read_bytes() == before
-    done = vestibule("audit", "export", "--state", str(tmp_path / "none"))
+    done = vestibule("audit", "export", str(tmp_path / "x"), "--state", str(tmp_path / "none"))
     assert done.returncode == 2
-    assert not (tmp_path / "none").exists()
+    assert "there is no journal" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_key_is_in_no_backup_and_a_restore_says_so(exported: Path, tmp_path: Path) -> None:
@@ -141,10 +142,11 @@ def test_a_journal_changed_by_hand_is_found_in_its_next_export(
     shutil.copytree(exported / "state", state)
     with closing(sqlite3.connect(state / "journal.db")) as connection:
         connection.execute("DROP TRIGGER audit_no_update")
-        connection.execute("UPDATE audit SET who = 'nobody' WHERE number = 2")
+        connection.execute("UPDATE audit SET who = char(27) || 'nobody' WHERE number = 2")
         connection.commit()
     done = vestibule("audit", "export", str(tmp_path / "x"), "--state", str(state))
     assert done.returncode == 0
     done = vestibule("audit", "verify", str(tmp_path / "x"))
     assert done.returncode == 1
     assert "line 2 was changed after it was written" in done.stdout
+    assert "\x1b" not in done.stdout  # what a file holds does not paint the terminal

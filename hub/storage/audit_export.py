@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, Row, Select, func, select
+from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, true
 
 from hub.audit_port import Asked
 from hub.storage import audit, audit_key
@@ -38,6 +38,11 @@ class Piece:
         """The number of its first line."""
         return int(self.begin["number"]) + 1 if self.begin else 1
 
+    @property
+    def parts(self) -> range:
+        """After which lines its parts begin; see `part`."""
+        return range(self.first - 1, int(self.end["number"]), BATCH)
+
 
 def take_away(
     connection: Connection, asked: Asked, by: str, key: Ed25519PrivateKey, now: datetime
@@ -59,7 +64,7 @@ def piece_for(connection: Connection, asked: Asked, end: dict[str, Any]) -> Piec
     if asked.since or asked.until:
         within = Asked(since=asked.since, until=asked.until)
         found = connection.execute(
-            _narrow(select(func.min(lines.c.number), func.max(lines.c.number)), within)
+            select(func.min(lines.c.number), func.max(lines.c.number)).where(_wanted(within))
         ).one()
         if found[0] is not None:
             begin = _head(connection, chain, heads.c.number < found[0], heads.c.number.desc())
@@ -74,26 +79,25 @@ def opening(piece: Piece) -> str:
     return text + (_written({"head": piece.begin}) if piece.begin else "")
 
 
-def part(connection: Connection, piece: Piece, asked: Asked, after: int) -> tuple[str, int]:
-    """The next lines after that number, at most `BATCH`, and the number of the last of them."""
+def part(connection: Connection, piece: Piece, asked: Asked, after: int) -> str:
+    """The lines with the `BATCH` numbers after that one. What signs the chain is always shown."""
     end = int(piece.end["number"])
-    query = select(lines).where(lines.c.number > after, lines.c.number <= end)
-    text, last = [], after
+    last = min(after + BATCH, end)
     signed = {
         int(row.number): head_view(row, piece.chain)
         for row in connection.execute(
-            select(heads).where(
-                heads.c.number > after, heads.c.number <= after + BATCH, heads.c.number < end
-            )
+            select(heads).where(heads.c.number.between(after + 1, last), heads.c.number < end)
         )
     }
-    for row in connection.execute(query.order_by(lines.c.number).limit(BATCH)):
+    shown = or_(_wanted(asked), lines.c.act == ALWAYS).label("shown")
+    query = select(lines, shown).where(lines.c.number.between(after + 1, last))
+    text = []
+    for row in connection.execute(query.order_by(lines.c.number)):
         line = line_view(row, piece.chain)
-        text.append(_written(line if _fits(asked, line) else _hidden(line)))
-        last = int(row.number)
-        if last in signed:
-            text.append(_written({"head": signed[last]}))
-    return "".join(text), last
+        text.append(_written(line if row.shown else _hidden(line)))
+        if row.number in signed:
+            text.append(_written({"head": signed[row.number]}))
+    return "".join(text)
 
 
 def closing(piece: Piece) -> str:
@@ -103,7 +107,7 @@ def closing(piece: Piece) -> str:
 
 def newest(connection: Connection, asked: Asked, before: int, limit: int) -> list[dict[str, Any]]:
     """Lines with a number below `before` (0 for the newest), newest first."""
-    query = _narrow(select(lines), asked)
+    query = select(lines).where(_wanted(asked))
     if before:
         query = query.where(lines.c.number < before)
     rows = connection.execute(query.order_by(lines.c.number.desc()).limit(limit))
@@ -135,23 +139,18 @@ def head_view(row: Row[Any], chain: str) -> dict[str, Any]:
     return {"chain": chain} | {name: getattr(row, name) for name in names}
 
 
-def _narrow(query: Select[Any], asked: Asked) -> Select[Any]:
+def _wanted(asked: Asked) -> ColumnElement[bool]:
+    """Whether a line is asked for."""
+    said: list[ColumnElement[bool]] = []
     if asked.who:
-        query = query.where(lines.c.who == audit.whole(asked.who))
+        said.append(lines.c.who == audit.whole(asked.who))
     if asked.act:
-        query = query.where(lines.c.act == asked.act)
+        said.append(lines.c.act == asked.act)
     if asked.since:
-        query = query.where(lines.c.time >= asked.since)
+        said.append(lines.c.time >= asked.since)
     if asked.until:
-        query = query.where(lines.c.time < asked.until)
-    return query
-
-
-def _fits(asked: Asked, line: dict[str, Any]) -> bool:
-    """Whether a line is asked for; what signs the chain always is."""
-    mine = asked.who in ("", line["who"]) and asked.act in ("", line["act"])
-    in_time = asked.since <= line["time"] and (not asked.until or line["time"] < asked.until)
-    return (mine and in_time) or line["act"] == ALWAYS
+        said.append(lines.c.time < asked.until)
+    return and_(true(), *said)
 
 
 def _hidden(line: dict[str, Any]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from hub.storage.schema import events, meta
 
 CHECKED = "audit.checked"
 MOST = 1000
+FAR = 10_000
 
 
 def begin(connection: Connection) -> None:
@@ -28,12 +29,18 @@ def begin(connection: Connection) -> None:
         _keep(connection, eventlog.last_seq(connection))
 
 
+def behind(connection: Connection) -> bool:
+    """Whether there is something to settle: a line may be owed, or so many events came since that
+    looking through them again and again would cost too much.
+    """
+    return eventlog.last_seq(connection) - _checked(connection) > FAR or bool(owed(connection))
+
+
 def owed(connection: Connection) -> list[int]:
-    """The numbers of events without the line they should have, oldest first, at most `MOST`."""
-    since = connection.scalar(select(meta.c.value).where(meta.c.key == CHECKED))
+    """The numbers of events that may be acts and have no line, oldest first, at most `MOST`."""
     line = exists().where(lines.c.event == events.c.id, lines.c.event != "")
     query = select(events.c.seq).where(
-        events.c.seq > int(since or 0), events.c.type.in_(sorted(TYPES)), ~line
+        events.c.seq > _checked(connection), events.c.type.in_(sorted(TYPES)), ~line
     )
     return [int(seq) for seq in connection.scalars(query.order_by(events.c.seq).limit(MOST))]
 
@@ -51,6 +58,11 @@ def settle(connection: Connection, now: datetime) -> int:
                 written += 1
     _keep(connection, missing[-1] if len(missing) == MOST else last)
     return written
+
+
+def _checked(connection: Connection) -> int:
+    """The number of the last event that was looked at."""
+    return int(connection.scalar(select(meta.c.value).where(meta.c.key == CHECKED)) or 0)
 
 
 def _keep(connection: Connection, seq: int) -> None:

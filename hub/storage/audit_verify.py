@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from hub.clock import from_iso
+from hub.clock import from_iso, iso
 from hub.storage import audit
 from hub.storage.audit_export import ALWAYS, FORMAT
 from hub.storage.audit_key import is_signed
@@ -35,8 +35,6 @@ class Sound:
     first: int = 0
     last: int = 0
     hidden: int = 0
-    since: str = ""
-    until: str = ""
     head: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
@@ -144,8 +142,8 @@ class _Checker:
 
     def _note(self, line: dict[str, Any]) -> None:
         time, number = line["time"], line["number"]
-        self._sound.since = self._sound.since or time
-        self._sound.until = time
+        if not _is_time(time):
+            raise Broken(f"line {number} says a time that no hub writes: {time[:40]}")
         if line["act"] == ALWAYS:
             self._known.add(line["subject"])
         if self._time and time < self._time and len(self._sound.notes) < MOST_NOTES:
@@ -251,6 +249,13 @@ def _none(text: str) -> Any:
 
 def _whole(value: Any) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return iso(from_iso(text)) == text
+    except (ValueError, OverflowError):
+        return False
 
 
 def _typed(line: dict[str, Any]) -> bool:

@@ -14,17 +14,17 @@ from hub.errors import StateError
 from hub.web.api import BadBody, read_body
 from hub.web.render import error_page, page
 from hub.web.security import HOUSE, allowed, denial, is_api, who_is
-from hub.web.words import VERB_WORDS, listed, span
+from hub.web.words import ACTION_TAGS, VERB_WORDS, listed, span
 
 _LONGEST = 200
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=_LONGEST)]
 _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
     "refused": ("bad", "x", "Refused"),
-    "failed": ("bad", "x", "Failed"),
-    "no answer": ("unknown", "clock", "No answer"),
+    "failed": ACTION_TAGS["failed"],
+    "no answer": ACTION_TAGS["timed_out"],
     "called off": ("", "ban", "Called off"),
     "asked": ("stale", "clock", "Asked"),
-    "confirmed": ("ok", "check", "Confirmed"),
+    "confirmed": ACTION_TAGS["confirmed"],
     "cut off by a stop": ("stale", "clock", "Cut off by a stop"),
 }
 _ICONS = {
@@ -35,7 +35,8 @@ _ICONS = {
     "journal": "history", "clock": "clock", "hub": "house",
 }  # fmt: skip
 _NAMES = {"hub": "The hub", "nobody signed in": "Nobody signed in"}
-_SAID_OTHERWISE = ("since", "until", "pictures", "verb", "reason", "hash")
+_SAID_OTHERWISE = ("verb", "reason", "hash")
+_OF_A_LOOK = ("pictures", "since", "until")
 
 
 class ExportBody(BaseModel):
@@ -133,7 +134,10 @@ def _asked(request: web.Request, fields: Mapping[str, Any]) -> tuple[Asked, str]
 
 def _between(body: ExportBody) -> Asked:
     """Raises `ValueError`."""
-    since, until = (iso(from_iso(each)) if each else "" for each in (body.since, body.until))
+    try:
+        since, until = (iso(from_iso(each)) if each else "" for each in (body.since, body.until))
+    except OverflowError:
+        raise ValueError("it is beyond what the calendar holds") from None
     return Asked(body.who, body.act, since, until)
 
 
@@ -177,8 +181,10 @@ def _about(request: web.Request, line: AuditLineView | LookView) -> tuple[str, s
 
 def _more(details: Mapping[str, Any]) -> str:
     """The details of a line, in words."""
-    said = []
+    said: list[str] = []
+    otherwise: tuple[str, ...] = _SAID_OTHERWISE
     if "pictures" in details:
+        otherwise += _OF_A_LOOK
         seconds = (from_iso(details["until"]) - from_iso(details["since"])).total_seconds()
         count = details["pictures"]
         said.append(f"{count} picture{'s' if count != 1 else ''} in {span(seconds)}")
@@ -187,7 +193,7 @@ def _more(details: Mapping[str, Any]) -> str:
     if details.get("reason"):
         said.append(f"reason: {details['reason']}")
     for name, value in details.items():
-        if name in _SAID_OTHERWISE and not ("pictures" not in details and name == "since"):
+        if name in otherwise:
             continue
         words = listed([str(each) for each in value]) if isinstance(value, list) else value
         said.append(f"{name.replace('_', ' ')}: {'yes' if words is True else words}")

@@ -156,6 +156,24 @@ def test_safety_does_not_wait_for_the_audit(connection: Connection) -> None:
     assert f'"was":"{iso(NOW)}"' in str(line["details"])
 
 
+def test_what_is_no_act_owes_no_line(
+    connection: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was looked at once is not looked at again, also where no act comes for long."""
+    audit_owed.begin(connection)
+    happened(connection, "action.confirmed", "mail", kind="notice", by="Ana")
+    assert audit_owed.behind(connection)
+    assert audit_owed.settle(connection, NOW) == 0
+    assert not audit_owed.behind(connection)
+    monkeypatch.setattr(audit_owed, "FAR", 2)
+    for passed in (False, False, True):
+        happened(connection, "zone.entered", "lobby")
+        assert audit_owed.behind(connection) is passed
+    assert audit_owed.settle(connection, NOW) == 0
+    assert not audit_owed.behind(connection)
+    assert lines(connection) == []
+
+
 def test_an_act_that_needs_its_line_is_not_done_without(connection: Connection) -> None:
     """A session is not opened where nothing can say so."""
     accounts.add_user_with_hash(connection, "Ana", "sro", "no password", now=NOW)

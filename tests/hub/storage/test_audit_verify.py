@@ -58,11 +58,8 @@ class Hub:
 
 def text(connection: Connection, piece: audit_export.Piece, asked: Asked) -> str:
     """The whole file of a piece."""
-    found, at = audit_export.opening(piece), piece.first - 1
-    while at < piece.end["number"]:
-        more, at = audit_export.part(connection, piece, asked, at)
-        found += more
-    return found + audit_export.closing(piece)
+    parts = (audit_export.part(connection, piece, asked, after) for after in piece.parts)
+    return audit_export.opening(piece) + "".join(parts) + audit_export.closing(piece)
 
 
 def check(records: list[dict[str, Any]], *keys: str, earlier: Any = None) -> Sound:
@@ -120,6 +117,8 @@ def test_a_narrow_export_hides_the_rest_and_still_verifies(hub: Hub) -> None:
     del records[3]
     with pytest.raises(Broken, match="line 3 is missing: after line 2 comes line 4"):
         check(records)
+    records = hub.export(Asked(who="Zoe\u0308"))  # as some keyboards put it together
+    assert [each["who"] for each in records if "who" in each] == ["hub", "Zo\u00eb"]
 
 
 def test_a_day_begins_at_the_signature_before_it(hub: Hub) -> None:
@@ -140,6 +139,19 @@ def test_a_day_begins_at_the_signature_before_it(hub: Hub) -> None:
         check(records)
 
 
+def test_an_export_ends_where_lines_have_gone_from_the_journal(hub: Hub) -> None:
+    """Whoever takes the last lines of a day out by hand is told of, and holds nobody up."""
+    hub.sign()
+    hub.now += timedelta(days=1)
+    hub.act("Cem")
+    with hub.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER audit_no_delete")
+        connection.exec_driver_sql("DELETE FROM audit WHERE number = 5")
+    since, until = whole_day("2026-03-02")
+    with pytest.raises(Broken, match="signature over line 5 is not over what stands here"):
+        check(hub.export(Asked(since=since, until=until)))
+
+
 Tamper = Callable[[list[dict[str, Any]]], None]
 
 
@@ -153,6 +165,11 @@ def edited_detail(records: list[dict[str, Any]]) -> None:
 
 def rewritten(records: list[dict[str, Any]]) -> None:
     numbered(records, 3)["who"] = "Eve"
+    rewrite(records, 3)
+
+
+def odd_time(records: list[dict[str, Any]]) -> None:
+    numbered(records, 3)["time"] = "noon"
     rewrite(records, 3)
 
 
@@ -233,6 +250,7 @@ def no_signature(records: list[dict[str, Any]]) -> None:
         (edited, r"line 3 was changed after it was written \(it says: .*Eve, alert.verified"),
         (edited_detail, "line 4 was changed"),
         (rewritten, "signature over line 6 is false"),
+        (odd_time, "line 3 says a time that no hub writes: noon"),
         (rehashed, "line 4 does not follow line 3"),
         (removed, "line 3 is missing: after line 2 comes line 4"),
         (two_removed, "lines 2 to 3 are missing: after line 1 comes line 4"),

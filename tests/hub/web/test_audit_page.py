@@ -11,12 +11,15 @@ import pytest
 from aiohttp.test_utils import TestClient
 from argon2 import PasswordHasher
 from scripted_house import ScriptedHouse
+from structlog.testing import capture_logs
 from test_pages import see, text_of
 
 from hub.audit_port import Asked
 from hub.audit_room import LONGEST_S, PAUSE_S, SIGN_S, SWEEP_S, AuditRoom
 from hub.errors import StateError
+from hub.events import Event
 from hub.identity import accounts
+from hub.storage import eventlog
 from hub.storage.audit_verify import verify
 from hub.storage.journal import Journal
 from hub.testing import FakeClock
@@ -166,6 +169,9 @@ async def test_a_file_taken_from_the_page_verifies_anywhere(
     shown = await see(client, "/audit")
     assert key in shown
     assert "Took lines of the audit away " in shown
+    day = {CSRF_FIELD: opened.identity.csrf, "day": "2026-03-02"}
+    assert (await client.post("/audit/export", data=day)).status == 200
+    assert "until: 2026-03-02T23:00" in await see(client, "/audit")  # the school's midnight
     bad = {CSRF_FIELD: opened.identity.csrf, "day": "x"}
     assert (await client.post("/audit/export", data=bad)).status == 422
     assert (await client.post("/audit/export", data={})).status == 403
@@ -184,7 +190,8 @@ async def test_programs_read_and_take_it_too(
     url = f"/api/v1/audit?act=session.refused&before={number}"
     assert len((await (await client.get(url, headers=headers)).json())["lines"]) == 2
     assert (await client.get("/api/v1/audit?since=x", headers=headers)).status == 422
-    for body, status in (({"since": "x"}, 422), ({"odd": 1}, 422), ({}, 200)):
+    beyond = {"since": "0001-01-01T00:00:00+14:00"}
+    for body, status in (({"since": "x"}, 422), (beyond, 422), ({"odd": 1}, 422), ({}, 200)):
         url = "/api/v1/audit/export"
         answer = await client.post(url, json=body, headers=headers)
         assert answer.status == status
@@ -321,6 +328,16 @@ async def test_the_end_is_signed_while_the_chain_moves(room: Room) -> None:
     await asyncio.gather(running, return_exceptions=True)
     await room.audit.sign()
     assert (await room.audit.view(Asked()))["signed_time"] == view["signed_time"]
+
+
+async def test_nothing_is_called_late_that_was_not(room: Room) -> None:
+    """A notice that arrived is no act: its line is not missed."""
+    event = Event("action.confirmed", "hub", START, "mail", {"kind": "notice"})
+    data = eventlog.encode(event.data)
+    await room.journal.write(lambda c: eventlog.append(c, event, START, data))
+    with capture_logs() as said:
+        await room.audit.sign()
+    assert said == []
 
 
 async def test_a_kept_picture_is_a_look_at_its_incident(
