@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.config import Config
+from hub.kinds.access_control import LOCK_VERBS
 from hub.protocol_views import ProtocolDoorView, ProtocolRunView
 from hub.web.schematic import APART, MANY_DOORS, NARROW, WIDE, Drawing, schematic
 
@@ -70,7 +71,7 @@ def _state(door: ProtocolDoorView, *, over: bool) -> str:
 def _text(run: ProtocolRunView, doors: Sequence[ProtocolDoorView], *, over: bool) -> str:
     """What the map shows, for those who do not see it."""
     good = [each for each in doors if each["state"] in GOOD]
-    locks = all(each["verb"] in ("lock", "lockdown") for each in doors)
+    locks = all(each["verb"] in LOCK_VERBS for each in doors)
     what = "back as before" if over else "secured" if locks else "done"
     text = f"Map of {run['area_words']}: "
     text += (

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any, Literal
@@ -47,6 +48,7 @@ from plugins.notifiers._sia_message import FIRST, LAST, NULL, Message, Sender
 
 SENT = "sent"  # under which name it is kept
 NOTICES, INCIDENTS = 32, 64  # how many are remembered
+_CODE = re.compile("[0-9]{3}")
 NOT_FOR_IT = "a monitoring station is told only what a person hands over, and how that goes on"
 
 Hexadecimal = Annotated[str, shaped(r"[0-9A-Fa-f]{1,6}", "1 to 6 hexadecimal digits, in quotes")]
@@ -109,7 +111,7 @@ class SiaConfig(Block):
             if self.format == "sia-dcs" and given not in RESTORALS:
                 known = ", ".join(RESTORALS)
                 raise ValueError(f"expected one of {known} as the code of `{kind}`")
-            if self.format == "adm-cid" and not (len(given) == 3 and given.isdigit()):
+            if self.format == "adm-cid" and not _CODE.fullmatch(given):
                 raise ValueError(f"expected three digits in quotes as the code of `{kind}`")
         return self
 

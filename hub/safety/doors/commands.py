@@ -54,12 +54,14 @@ class Commands(Attempts):
 
     def _was_locked_down(self, door: str) -> bool:
         """Whether a lockdown is the last state that a door was asked for: it may be in it still,
-        also where nobody wants that any more.
+        also where nobody wants that any more. What was never handed over, as in a drill, counts
+        for nothing.
         """
         verb = func.json_extract(actions.c.payload, "$.verb")
-        of_it = (actions.c.lane == f"door/{door}", verb != "momentary")
-        last = select(verb).where(*of_it).order_by(actions.c.id.desc()).limit(1)
-        return self._connection.scalar(last) == "lockdown"
+        of_it = select(verb).where(actions.c.kind == "door", actions.c.target == door)
+        sent = of_it.where(verb != "momentary", actions.c.attempts > 0)
+        last = self._connection.scalar(sent.order_by(actions.c.id.desc()).limit(1))
+        return last == "lockdown"
 
     def _may_ask(self, door: str, verb: Verb) -> None:
         """Raises `KeyError` for an unknown door and `Refused` where the verb may not be asked."""

@@ -124,11 +124,6 @@ def winners(connection: Connection) -> dict[str, IntentRow]:
     return found
 
 
-def first(rows: Iterable[IntentRow]) -> IntentRow:
-    """Which of them wins at the door that they are all of."""
-    return max(rows, key=lambda row: (row.rank, row.seq))
-
-
 def end(connection: Connection, rows: Iterable[IntentRow], why: str, now: datetime) -> None:
     """These are no longer wanted."""
     ids = [row.id for row in rows]

@@ -12,6 +12,8 @@ from test_protocol_doors import SCHOOL, room_of
 
 from hub.kinds.access_control import Verb
 from hub.protocol_room import ProtocolRoom
+from hub.safety.alerts import plan
+from hub.safety.decide import Decider
 from hub.testing import FakeClock
 
 OPEN_FOR_S = 5.0
@@ -125,3 +127,22 @@ async def test_evacuating_in_a_fire_alarm_releases_a_lockdown_before_it_opens(
         await house.pass_time(30)
         assert (await room.run(out))["secured"] == 3
         assert await house.types("door.differs") == []
+
+
+async def test_a_lockdown_that_was_only_played_is_not_released(tmp_path: Path) -> None:
+    """What a drill left undone locked no door down: it is opened at once, with nothing before it,
+    also after what was really asked of it once.
+    """
+
+    def play(decider: Decider) -> None:
+        words = decider._charter.words
+        asked = plan.command(words, "store", "lockdown", "officer", "drill", "", "")
+        decider._only_written(asked, "a drill: no door moves")
+
+    async with school(tmp_path) as house:
+        await house.intake.command_door("store", "lock", "head", "")
+        await house.pass_time(4)
+        await house.decide(play)
+        await house.intake.command_door("store", "unlock", "head", "")
+        await house.pass_time(4)
+        assert house.lock.asked == [("store", "lock"), ("store", "unlock")]

@@ -180,6 +180,31 @@ async def test_law_1_a_restored_journal_locks_nothing_before_a_person_rearms(
         assert await house.intake.command_door("store", "lock", "head", "")
 
 
+@pytest.mark.parametrize("started", [False, True])
+@pytest.mark.parametrize(("later", "locks"), [("gone", False), ("a fire", False), ("a door", True)])
+async def test_law_1_another_restore_clears_no_doubt(
+    tmp_path: Path, later: str, locks: bool, started: bool
+) -> None:
+    """A journal that was restored does not know of an alarm before that, whether a hub has run on
+    it since or not; where it had no doubt, there is none.
+    """
+    state = await backed_up_while_things_wait(tmp_path, later)
+    if started:
+        async with school(state.path) as house:
+            await settle_restored(house.intake)
+    made = Shelf(tmp_path / "backups").newest()
+    assert made is not None
+    assert made.manifest is not None
+    with state.lock():
+        losses = lost(state, made.path, made.manifest)
+        assert losses.known
+        restore(state, made.path, made.manifest, losses, "teacher on this machine", NOW)
+    async with school(state.path) as house:
+        await settle_restored(house.intake)
+        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        assert (await room.fire())["state"] == ("clear" if locks else "restored")
+
+
 @pytest.mark.parametrize("later", ["nothing", "a door"])
 async def test_what_is_known_needs_no_rearming(tmp_path: Path, later: str) -> None:
     """Where the journal of then held no fire alarm beyond the backup, doors lock as before."""

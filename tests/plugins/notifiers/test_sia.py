@@ -662,6 +662,7 @@ async def test_a_probe_reports_nothing(sia, station):
         ({"codes": {"weapon": "ZZ"}}, "expected one of BA, .* as the code of `weapon`"),
         ({"codes": {"weapon": "120"}}, "expected one of BA, .* as the code of `weapon`"),
         ({"format": "adm-cid", "codes": {"fire": "FA"}}, "expected three digits .* `fire`"),
+        ({"format": "adm-cid", "codes": {"fire": "١١٠"}}, "expected three digits .* `fire`"),
         ({"codes": {"murder": "PA"}}, "codes.murder"),
         ({"supervision": "1s"}, "supervision"),
         ({"extended": ["smell"]}, "extended"),
