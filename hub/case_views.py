@@ -122,6 +122,10 @@ class CallFacts(TypedDict):
     call_back: str
 
 
+# Where handing over ended so, it can be pressed again.
+NOT_TAKEN = ("failed", "timed_out", "cancelled")
+
+
 class HandOffView(TypedDict):
     """Whether an incident was handed over through a notifier, and what came of it. `state` is None
     where it was not; `by` is who did, at `time`; `finished` is when it ended.

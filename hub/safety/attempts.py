@@ -14,7 +14,7 @@ from hub.events import Event
 from hub.kinds.notifiers import Receipt
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
-from hub.safety.handed import behind, of_hand
+from hub.safety.lanes import behind, of_hand
 from hub.safety.notices import notice as notices
 from hub.safety.notices import overdue, receipts
 from hub.safety.notices.receiving import Receiving

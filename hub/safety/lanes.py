@@ -1,16 +1,38 @@
-"""Which action of each lane comes first: one statement, made once, for it is asked all the time."""
+"""The lanes of the outbox: which action of each comes first, and the lanes of what a person hands
+over to emergency services.
+
+Nothing else is given such a lane, so that whatever else is meant for them is told from it. Every
+function that takes a connection runs inside somebody's transaction.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    or_,
+    select,
+)
 
 from hub.storage.schema import actions
+
+if TYPE_CHECKING:
+    from hub.safety.outbox import Intention
 
 SEVERE_LANE = "severe/"
 # Where a person hands incidents over, and what is said there later on. No channel is called so.
 HANDED_LANE = f"{SEVERE_LANE}/"
+HAND_OFF_EXPIRES = timedelta(minutes=10)  # later it would call people to what has long changed
 # Nearly all actions are notices, which SQLite has to be told: without, it may look for those of one
 # alert among all notices there ever were, depending on the order in which indexes were made.
 NOTICE = func.likely(actions.c.kind == "notice")
@@ -51,3 +73,36 @@ def _rank() -> ColumnElement[int]:
     handed = actions.c.lane.startswith(HANDED_LANE)
     sooner = or_(final, said("$.data.digest").is_not(None))
     return case((first, 0), (handed, 2), (sooner, 1), else_=2)
+
+
+def handed_lane(channel: str) -> str:
+    """The lane of what a person hands over through a channel, and of each later word on it."""
+    return f"{HANDED_LANE}{channel}"
+
+
+def of_hand(action: Row[Any] | Intention) -> bool:
+    """Whether it goes to emergency services, because a person has handed something over."""
+    return bool(action.lane.startswith(HANDED_LANE))
+
+
+def hand_off(action: Row[Any]) -> bool:
+    """Whether it is what hands an incident over, and not a later word."""
+    return of_hand(action) and json.loads(action.payload)["about"] == "hand_off"
+
+
+def behind(connection: Connection, action: Row[Any]) -> str | None:
+    """When an earlier word on the same incident is due in the same lane; None without one."""
+    waiting = select(actions.c.due).where(
+        actions.c.lane == action.lane,
+        actions.c.incident == action.incident,
+        actions.c.state == "pending",
+        actions.c.id < action.id,
+    )
+    found: str | None = connection.scalar(waiting.order_by(actions.c.id).limit(1))
+    return found
+
+
+def pending_in(connection: Connection, lane: str, incident: str) -> list[Row[Any]]:
+    """What waits in a lane about an incident."""
+    waiting = select(actions).where(actions.c.lane == lane, actions.c.state == "pending")
+    return list(connection.execute(waiting.where(actions.c.incident == incident)))

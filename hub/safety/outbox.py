@@ -16,8 +16,14 @@ from sqlalchemy import Connection, Row, and_, bindparam, func, insert, or_, sele
 
 from hub.clock import from_iso, iso
 from hub.events import new_id
-from hub.safety.handed import HAND_OFF_EXPIRES, hand_off, of_hand
-from hub.safety.lanes import NOTICE, SEVERE_LANE, first_of_each_lane
+from hub.safety.lanes import (
+    HAND_OFF_EXPIRES,
+    NOTICE,
+    SEVERE_LANE,
+    first_of_each_lane,
+    hand_off,
+    of_hand,
+)
 from hub.storage.schema import actions, receipts
 from hub.views import ActionState, ActionView, Requested
 

@@ -15,8 +15,8 @@ from sqlalchemy import Connection, delete, func, select, update
 
 from hub.events import Event
 from hub.safety.decide import Decider
-from hub.safety.handed import hand_off
 from hub.safety.intake import Intake
+from hub.safety.lanes import hand_off
 from hub.storage.backup_restore import NOTE
 from hub.storage.schema import actions, meta
 

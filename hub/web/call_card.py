@@ -11,6 +11,7 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from hub.case_views import NOT_TAKEN
 from hub.errors import Refused
 from hub.events import new_id
 from hub.web.api import BadBody, read_body
@@ -19,7 +20,7 @@ from hub.web.render import error_page, page
 from hub.web.security import HOUSE, denial, see_other, who_is
 from hub.web.words import sentence
 
-NOT_YET = (None, "failed", "timed_out", "cancelled")
+NOT_YET = (None, *NOT_TAKEN)
 BY_HAND = "A token is a program's, and only a person hands an incident over."
 
 

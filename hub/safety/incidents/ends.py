@@ -13,12 +13,12 @@ from dataclasses import replace
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.rows import AlertRow
-from hub.safety.handed import of_hand
 from hub.safety.incidents import rows as incidents
 from hub.safety.incidents.hand_off import goes_on_apart, reached
 from hub.safety.incidents.handing_over import HandingOver
 from hub.safety.incidents.rows import IncidentRow
 from hub.safety.incidents.situation import closing_notices, told_of_it, update_notices
+from hub.safety.lanes import of_hand
 from hub.safety.notices.languages import (
     ENGLISH,
     OF_ALL_FALSE,

@@ -9,9 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from hub.case_views import HandOffView
-from hub.safety.handed import hand_off
 from hub.safety.incidents import cases
-from hub.safety.lanes import HANDED_LANE, NOTICE
+from hub.safety.lanes import HANDED_LANE, NOTICE, hand_off
 from hub.safety.outbox import ActionRow
 from hub.safety.words import Words
 from hub.storage.schema import actions, incidents

@@ -9,21 +9,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hub.case_views import CallCardView
+from hub.case_views import NOT_TAKEN, CallCardView
 from hub.errors import Refused
 from hub.safety import outbox
 from hub.safety.alerts.escalate import Escalation
-from hub.safety.handed import HAND_OFF_EXPIRES, handed_lane, of_hand, pending_in
 from hub.safety.incidents.acts import CaseActs, act_id
 from hub.safety.incidents.hand_off import hand_offs, handed_over
 from hub.safety.incidents.situation import leading_to
+from hub.safety.lanes import HAND_OFF_EXPIRES, handed_lane, of_hand, pending_in
 from hub.safety.notices import notice as notices
 from hub.safety.notices.notice import Message
 from hub.safety.outbox import Intention
 from hub.storage import eventlog
 
 ONLY_BY_HAND = "only what a person hands over goes there"
-NOT_TAKEN = ("failed", "timed_out", "cancelled")
 CLOSED = "the incident was closed"
 
 

@@ -13,11 +13,10 @@ from sqlalchemy import Connection, func, or_, select
 from hub.clock import from_iso
 from hub.kinds.notifiers import Recipient
 from hub.safety.alerts import rows as alerts
-from hub.safety.handed import of_hand
 from hub.safety.incidents import cases
 from hub.safety.incidents.hand_off import reached
 from hub.safety.incidents.rows import IncidentRow
-from hub.safety.lanes import NOTICE
+from hub.safety.lanes import NOTICE, of_hand
 from hub.safety.notices import notice as notices
 from hub.safety.notices.languages import ENGLISH, Said, in_language
 from hub.safety.notices.notice import Message

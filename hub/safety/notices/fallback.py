@@ -16,7 +16,7 @@ from sqlalchemy import Connection, func, select
 
 from hub.clock import from_iso, iso
 from hub.config import Config
-from hub.safety.handed import handed_lane, of_hand
+from hub.safety.lanes import handed_lane, of_hand
 from hub.safety.outbox import NOTICE_EXPIRES as EXPIRES
 from hub.safety.outbox import ActionRow, Intention, notice_lane
 from hub.safety.words import Words

@@ -18,7 +18,7 @@ from hub.clock import from_iso, iso
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.notifiers import Notice, Recipient, Severity
-from hub.safety.handed import of_hand
+from hub.safety.lanes import of_hand
 from hub.safety.notices.languages import ENGLISH, Said, in_language, seen
 from hub.safety.outbox import NOTICE_EXPIRES, ActionRow, Intention, notice_lane
 from hub.safety.words import Words

@@ -16,7 +16,7 @@ from hub.events import Event
 from hub.kinds.notifiers import Ack, Receipt
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
-from hub.safety.handed import hand_off
+from hub.safety.lanes import hand_off
 from hub.safety.notices import fallback, receipts
 from hub.safety.notices import notice as notices
 from hub.safety.notices.receipts import NOWHERE, ReceiptRow

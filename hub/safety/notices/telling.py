@@ -15,8 +15,8 @@ from hub.errors import CommandFailed, NotReady, StateError
 from hub.events import Event
 from hub.kinds.notifiers import Notifier, Receipt
 from hub.ports import Outcome
-from hub.safety.handed import of_hand
 from hub.safety.intake import Intake
+from hub.safety.lanes import of_hand
 from hub.safety.notices import notice as notices
 from hub.safety.notices.deadline import Deadlines, in_words
 from hub.safety.notices.picture_links import PictureLinks

@@ -18,8 +18,8 @@ from hub.errors import NotReady, Refused
 from hub.incident_room import IncidentRoom
 from hub.kinds.notifiers import Channel, Notice, Receipt
 from hub.safety.alerts.escalator import Escalator
-from hub.safety.handed import HAND_OFF_EXPIRES
 from hub.safety.incidents.handing_over import ONLY_BY_HAND
+from hub.safety.lanes import HAND_OFF_EXPIRES
 from hub.safety.restored import settle_restored
 from hub.storage.backup_restore import NOTE
 from hub.storage.schema import meta
