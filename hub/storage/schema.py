@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 from hub.errors import StateError
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 metadata = MetaData()
 
