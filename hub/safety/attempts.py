@@ -175,7 +175,7 @@ class Attempts(Receiving, Walk):
         line, _ = charter.words.sentence(event)
         message = notices.outcome_message(charter.words, alert, line, self._now)
         for earlier in outbox.told(self._connection, row.alert, or_waiting=True):
-            if not charter.public(earlier.target):
+            if charter.private(earlier.target):
                 self._intend(notices.again(charter.config, charter.words, message, earlier))
 
     def _tell_door(self, door: str) -> None:

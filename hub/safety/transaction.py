@@ -61,6 +61,12 @@ class Charter:
             config, campus, words, rules, public, quiet=quiet, ladders=ladders, timetables=times
         )
 
+    def private(self, notifier: str) -> bool:
+        """Whether it reaches people of the school alone: neither everyone near it, nor parents or
+        dispatch. Only such a notifier is told where the school is open.
+        """
+        return not self.public(notifier) and not self.config.beyond(notifier)
+
     def due(self, now: datetime) -> bool:
         """Whether rules have something to do although nothing happened."""
         due = self.memory.due()

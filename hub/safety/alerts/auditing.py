@@ -65,8 +65,7 @@ class Auditing(Escalation):
         others = [
             name
             for name, block in charter.config.notifiers.items()
-            if block.enabled and name not in tried
-            if not charter.public(name) and not charter.config.beyond(name)
+            if block.enabled and name not in tried and charter.private(name)
         ]
         via = ", ".join(charter.words.channel(name) for name in sorted(tried))
         reason = f"nothing arrived within a minute through {via}"

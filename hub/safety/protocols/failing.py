@@ -31,7 +31,7 @@ class Failing(Endings):
     def tell_failing(self, runs: Mapping[str, frozenset[str]]) -> None:
         """Name the doors that fail by now, of these runs where any of these doors still does."""
         for run in rows.in_force(self._connection):
-            fresh = unsaid(self._connection, run, self._private)
+            fresh = unsaid(self._connection, run, self._charter.private)
             if runs.get(run.id, frozenset()) & {row.door for row in fresh}:
                 self._name_failing(run, fresh)
 
@@ -51,13 +51,9 @@ class Failing(Endings):
             for run, _ in rows.following(self._connection, door):
                 self._tell_if_whole(run)
 
-    def _private(self, notifier: str) -> bool:
-        """Not what everyone hears, nor parents or dispatch: it says where the school is open."""
-        return not self._charter.public(notifier) and not self._charter.config.beyond(notifier)
-
     def _tell_if_whole(self, run: RunRow) -> None:
         if not run.ended and not rows.unanswered(self._connection, run.id, "start"):
-            self._name_failing(run, unsaid(self._connection, run, self._private))
+            self._name_failing(run, unsaid(self._connection, run, self._charter.private))
 
     def _name_failing(self, run: RunRow, failing: list[RunDoorRow]) -> None:
         if not failing:
@@ -77,7 +73,7 @@ class Failing(Endings):
             self._sentence(run).partition("; ")[0],
             self._now,
         )
-        for earlier in told_alone(self._connection, run, self._private):
+        for earlier in told_alone(self._connection, run, self._charter.private):
             intention = notices.again(charter.config, charter.words, message, earlier)
             self._intend(says.leading_to_it(intention, run))
 

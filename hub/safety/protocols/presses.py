@@ -112,7 +112,7 @@ class ProtocolActs(Fires):
         through = tuple(
             name
             for name, block in charter.config.notifiers.items()
-            if block.enabled and not charter.config.beyond(name) and not charter.public(name)
+            if block.enabled and charter.private(name)
         )
         title = f"Help: {charter.campus.name(place)}"
         spec = AlertSpec(severity="high", tell=tell, through=through, incident="medical")

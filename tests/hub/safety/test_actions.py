@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safety_school import School, ScriptedChannel, school, until
+from safety_school import SCHOOL, School, ScriptedChannel, school, until
 
 from hub.errors import CommandFailed, NotReady, Refused, StateError
 from hub.kinds.notifiers import Notice, Receipt
@@ -103,6 +103,25 @@ async def test_verifying_locks_the_doors_and_names_the_one_that_jams(tmp_path: P
             for entry in (await house.intake.incident(incident["id"]))["entries"]
         }
         assert tones["Chemistry store: NOT secured: bolt jammed"] == "severe"
+
+
+async def test_a_door_that_did_not_lock_is_told_inside_the_school_alone(tmp_path: Path) -> None:
+    """Where the school is open is no word for those beyond it, although they know of the alert."""
+    notifiers = SCHOOL["notifiers"] | {"post": SCHOOL["notifiers"]["post"] | {"outside": True}}
+    async with school(tmp_path, notifiers=notifiers) as house:
+        house.doors.answers["store"] = lambda: Outcome("failed", "bolt jammed")
+        house.perform()
+        alert = await raised(house)
+        await house.settled()
+        await house.intake.verdict(alert, "verified", "officer")
+        await house.settled()
+        warned = {
+            name: [n.title for n in channel.sent if n.about == "outcome"]
+            for name, channel in house.channels.items()
+        }
+        assert warned["console"] == ["Chemistry store: NOT secured: bolt jammed"]
+        assert warned["post"] == []
+        assert "alert" in {n.about for n in house.channels["post"].sent}
 
 
 async def test_the_door_page_hears_every_change_of_a_request(tmp_path: Path) -> None:
