@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from hub.camera_views import CameraView
 from hub.config import Config
 from hub.errors import NotReady, Refused, StateError
 from hub.home_assistant_entities import (
@@ -29,7 +30,7 @@ from hub.home_assistant_entities import (
     protocol_state,
 )
 from hub.ports import HouseFacade
-from hub.views import CameraView, DoorView
+from hub.views import DoorView
 
 if TYPE_CHECKING:
     from aiomqtt import Client, Message

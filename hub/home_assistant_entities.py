@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import hub
+from hub.camera_views import CameraView
 from hub.kinds.access_control import Verb
 from hub.protocol_views import ProtocolRunView
-from hub.views import AlertView, CameraView, DoorView
+from hub.views import AlertView, DoorView
 
 UNKNOWN = "None"  # the word by which Home Assistant resets an entity to unknown
 EXPIRES_S = 90

@@ -18,10 +18,11 @@ from hub.audit_room import AuditRoom
 from hub.backups import Backups
 from hub.browsers import push_keys
 from hub.bus import Bus, Subscription
+from hub.camera_room import CameraRoom
 from hub.campus import Campus
 from hub.clock import Clock, iso
 from hub.conduct import Conduct
-from hub.config import CameraBlock, Config
+from hub.config import Config
 from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
@@ -36,7 +37,6 @@ from hub.kinds import BrokerAddress
 from hub.kinds.visitors import Visit, VisitorSystem
 from hub.models_view import detecting, models_in_use
 from hub.perception.inference import overload
-from hub.perception.watched import CameraCounters
 from hub.perception.workers import Perception
 from hub.plugins import Registry
 from hub.ports import CasesFacade, ConfigurationFacade, InboundAnswer, PictureLinksFacade
@@ -49,14 +49,15 @@ from hub.safety.doors.past import door_past
 from hub.safety.doors.reconciler import Doors
 from hub.safety.intake import Intake
 from hub.safety.notices.hearing import Hearing
+from hub.safety.rules.schedule import timetables
 from hub.safety.words import Words
 from hub.storage.folder import StateFolder
 from hub.storage.inputs import ClosedInputs
 from hub.storage.journal import Journal
+from hub.storage.taken import taken_by
 from hub.supervisor import Supervisor
 from hub.views import (
     AlertView,
-    CameraView,
     DoorView,
     HealthView,
     IncidentView,
@@ -121,6 +122,11 @@ class House:
         self.picture_links: PictureLinksFacade = parts.performer.pictures
         self.command_door = parts.intake.command_door
         self.door_past = partial(door_past, parts.journal, lambda: Words(self.config, self.campus))
+        room = CameraRoom(
+            parts.perception, parts.drivers, parts.clock, lambda: (self.config, self.campus)
+        )
+        self.cameras, self.snapshot, self.watch = room.views, room.snapshot, room.watch
+        self._timetables = timetables(self.config.schedules, self.config.hub.timezone)
         self._desks = desks
         self._started, self._started_monotonic = parts.clock.now(), parts.clock.monotonic()
         take, hear, hand = self._protocols.take, parts.hearing.answered, handing_on(parts.drivers)
@@ -129,6 +135,7 @@ class House:
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Show another configuration from now on."""
         self.config, self.campus = config, campus
+        self._timetables = timetables(config.schedules, config.hub.timezone)
         self._inputs.reconfigure()
 
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
@@ -137,60 +144,16 @@ class House:
         tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks()
         return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}
 
-    # ---------------------------------------------------------------- cameras
-
-    def cameras(self) -> list[CameraView]:
-        """Every configured camera, in file order."""
-        counters = self._parts.perception.cameras()
-        return [
-            self._camera(id_, block, counters.get(id_))
-            for id_, block in self.config.cameras.items()
-        ]
-
-    def _camera(self, id_: str, block: CameraBlock, seen: CameraCounters | None) -> CameraView:
-        view = CameraView(
-            id=id_,
-            name=block.name or self.campus.name(block.place),
-            place=block.place,
-            place_words=self.campus.words(block.place),
-            state="starting" if block.enabled else "disabled",
-            reason="" if block.enabled else "switched off in the configuration",
-            picture_time=None,
-            picture_age_s=None,
-            gate="",
-            fps=block.fps,
-            decoded=0,
-            triggered=0,
-            inferred=0,
-            dropped=0,
-            detector="",
-            guessing=False,
-            private=self.campus.private(block.place),
-        )
-        if seen is None:
-            if block.enabled:
-                view["reason"] = self._parts.drivers.get("cameras", id_).reason
-            return view
-        view["state"], view["reason"] = seen.state, seen.reason
-        view["picture_time"] = iso(seen.picture_time) if seen.picture_time else None
-        if seen.picture_time is not None:
-            view["picture_age_s"] = round(
-                max(0.0, (self.clock.now() - seen.picture_time).total_seconds()), 3
-            )
-        view["gate"], view["detector"], view["guessing"] = seen.gate, seen.detector, seen.guessing
-        view["decoded"], view["triggered"] = seen.decoded, seen.triggered
-        view["inferred"], view["dropped"] = seen.inferred, seen.dropped
-        return view
-
-    def snapshot(self, camera: str) -> Path | None:
-        """The file of the newest picture; None when there is none."""
-        found = self._parts.perception.snapshot(camera)
-        return found[0] if found else None
+    # ---------------------------------------------------------------- pictures
 
     def media(self, name: str) -> Path | None:
         """The file of a kept picture; None for a name that is unknown or not a plain name."""
         path = self._parts.state.media / name
         return path if MEDIA_NAME.match(name) and path.is_file() else None
+
+    async def camera_of(self, picture: str) -> str:
+        """The camera that took a kept picture; empty where nobody knows."""
+        return await self._parts.journal.read(lambda c: taken_by(c, picture))
 
     # ------------------------------------------------------------------ doors
 
@@ -380,6 +343,11 @@ class House:
         """The models that look at pictures now, with their cards."""
         reports = self._parts.perception.detectors()
         return await asyncio.to_thread(models_in_use, self._parts.state.models, reports)
+
+    def in_force(self, schedule: str) -> bool:
+        """Whether a schedule is in force now; one that is not configured never is."""
+        known = self._timetables.get(schedule)
+        return known is not None and known.in_force(self.clock.now())
 
     # ----------------------------------------------------------------- events
 

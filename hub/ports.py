@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub.audit_port import AuditFacade
+from hub.camera_views import CameraView, MasksView
 from hub.case_views import CallCardView, NearView
 from hub.casework import IncidentKind
 from hub.door_views import DoorPastView
@@ -19,7 +20,6 @@ from hub.kinds.notifiers import Severity
 from hub.protocol_port import ProtocolsFacade
 from hub.views import (
     AlertView,
-    CameraView,
     ConfigurationView,
     DoorView,
     HealthView,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from hub.config import Config
 
 Accept = Callable[..., Awaitable[None]]
+Corners = Sequence[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,20 @@ class CasesFacade(Protocol):
         ...
 
 
+class MasksFacade(Protocol):
+    """Masks that somebody draws, in the user's own file; see `hub.mask_room`."""
+
+    async def plan(self, camera: str, masks: Sequence[Corners]) -> MasksView:
+        """What these masks would change in the file. Raises `Refused` where that cannot be read."""
+        ...
+
+    async def write(self, camera: str, masks: Sequence[Corners], before: str, by: str) -> str:
+        """Write what was planned; returns the name of the copy of what stood there. Raises
+        `Refused`, and then nothing has changed.
+        """
+        ...
+
+
 class PictureLinksFacade(Protocol):
     """Tells good links to pictures from others; see `hub.safety.notices.picture_links`."""
 
@@ -211,6 +226,7 @@ class HouseFacade(Protocol):
     picture_links: PictureLinksFacade
     push_keys: Callable[[], Awaitable[Mapping[str, str]]]  # what browsers subscribe with
     cases: CasesFacade
+    masks: MasksFacade
     protocols: ProtocolsFacade
 
     @property
@@ -226,8 +242,16 @@ class HouseFacade(Protocol):
         """The file of the newest picture; None when there is none."""
         ...
 
+    def watch(self, camera: str) -> None:
+        """Somebody looks at a camera: for ten seconds it shows every picture of its rate."""
+        ...
+
     def media(self, name: str) -> Path | None:
         """The file of a kept picture; None for a name that is unknown or not a plain name."""
+        ...
+
+    async def camera_of(self, picture: str) -> str:
+        """The camera that took a kept picture; empty where nobody knows."""
         ...
 
     def doors(self) -> list[DoorView]:
@@ -311,6 +335,10 @@ class HouseFacade(Protocol):
 
     async def models(self) -> list[ModelView]:
         """The models that look at pictures now, with their cards."""
+        ...
+
+    def in_force(self, schedule: str) -> bool:
+        """Whether a schedule is in force now; one that is not configured never is."""
         ...
 
     def events(self) -> AbstractContextManager[EventStream]:

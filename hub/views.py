@@ -6,8 +6,11 @@ Times are RFC 3339 text in UTC (see `hub.clock.iso`), ages and durations seconds
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 
+from typing_extensions import TypedDict
+
+from hub.case_views import ActionState as ActionState
 from hub.case_views import CaseLinkView, CasePersonView, TaskView
 from hub.casework import IncidentKind
 from hub.door_views import DoorIntentView
@@ -18,33 +21,10 @@ from hub.liveness import HeartbeatView
 Verdict = Literal["verified", "dismissed", "unsure"]
 AlertState = Literal["raised", "verified", "dismissed", "unsure"]
 Conclusion = Literal["secured", "not_secured", "open", "unlocked", "unknown"]
-ActionState = Literal["pending", "confirmed", "failed", "timed_out", "cancelled"]
 ReceiptState = Literal[
     "queued", "held", "accepted", "delivered", "seen", "acknowledged", "failed", "called_off",
     "in_digest",
 ]  # fmt: skip
-
-
-class CameraView(TypedDict):
-    """A camera as it is now. `state` is `online` only while pictures arrive."""
-
-    id: str
-    name: str
-    place: str
-    place_words: str
-    state: Literal["starting", "online", "offline", "disabled"]
-    reason: str
-    picture_time: str | None
-    picture_age_s: float | None
-    gate: str
-    fps: float
-    decoded: int
-    triggered: int
-    inferred: int
-    dropped: int
-    detector: str
-    guessing: bool
-    private: bool
 
 
 class Requested(TypedDict):

@@ -11,12 +11,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "units"}
-FOUNDATION |= {"origin"}
-DESCRIPTION = FOUNDATION | {"config", "rulebook", "conditions", "expression"}
+FOUNDATION |= {"origin", "phrases"}
+DESCRIPTION = FOUNDATION | {"config", "rulebook", "role_settings", "conditions", "expression"}
 DESCRIPTION |= {"campus", "views", "ports"}
 DESCRIPTION |= {"case_views", "casework", "escalation", "liveness"}
 DESCRIPTION |= {"door_views", "protocol_views", "protocol_settings", "protocol_port"}
-DESCRIPTION |= {"audit_port"}
+DESCRIPTION |= {"audit_port", "camera_views", "sign_in_settings", "web_settings"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION

@@ -3,7 +3,7 @@
 Worker to hub: `hello`, `event` (numbered; kept and sent again until acknowledged), `health`, `log`.
 Hub to worker: `start` (detectors and cameras), `camera` (one camera, new or changed), `forget` (one
 camera), `detectors` (all of them, as they are now), `ack`, `keep` (pictures around a moment),
-`stop`. Every message is an object with its name under `t`.
+`watch` (somebody looks at a camera), `stop`. Every message is an object with its name under `t`.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class LiveCamera:
         self._sleeping = Sleeping(None if spec.private else spec.sleep_after)
         self._intra = KeyFramesOnly()
         self._looks = LookTimes(spec.fps)
-        self._worked_at = self._look_from = self._shown_at = NEVER
+        self._worked_at = self._look_from = self._shown_at = self._looked_at_until = NEVER
         self._wall = clock.now()
         self._answers: deque[tuple[Question, list[Detection] | None]] = deque()
         self._wanted: list[Wanted] = []
@@ -138,6 +138,10 @@ class LiveCamera:
         """Ask for pictures around a moment, for an incident."""
         with self._lock:
             self._wanted.extend(wanted)
+
+    def watch(self, for_s: float) -> None:
+        """Somebody looks at it for so long: no picture of its rate is left out, and it is awake."""
+        self._looked_at_until = self._clock.monotonic() + for_s
 
     def begin_anew(self) -> None:
         """Look with a fresh pipeline from the next picture on: the detector was exchanged."""
@@ -237,7 +241,7 @@ class LiveCamera:
 
     def _packets(self) -> Iterator[Packet]:
         """What has come and is to be decoded now; the rest is kept while nothing moves."""
-        if self.pictures.wanting:
+        if self.pictures.wanting or self._looked_at:
             yield from self._sleeping.wake(self._clock.monotonic())
         taken = self.feed.queue.take()
         self._look_from = self._oldest_wanted(taken)
@@ -246,6 +250,10 @@ class LiveCamera:
             yield from self._sleeping.admit(packet)
             if self._sleeping.held and self._stream.seeing:
                 self.picture_at = self._clock.monotonic()
+
+    @property
+    def _looked_at(self) -> bool:
+        return self._clock.monotonic() < self._looked_at_until
 
     def _oldest_wanted(self, taken: Sequence[Packet]) -> float:
         """From when on pictures are looked at: where this process falls behind, late looks at all
@@ -276,7 +284,7 @@ class LiveCamera:
         if self._pipeline is not None:
             self._look(frame, worked)
         moment = self._wall + timedelta(seconds=time)
-        if self.pictures.due(moment):
+        if self._looked_at or self.pictures.due(moment):
             self.pictures.show(Picture(moment, frame.jpeg()))
 
     def _see_early(self, picture: Any, time: float, worked: Worked) -> None:

@@ -34,11 +34,11 @@ from hub.perception.pipeline import CameraPipeline
 from hub.perception.spec import CameraSpec, WorkerSpec
 from hub.perception.worker_log import LinkLog, log_through_logging, to_loop
 from hub.perception.zones import WHOLE, ZoneArea
-from hub.procfs import die_with_parent, name_threads
+from hub.procfs import die_with_parent, give_way, name_threads
 
 log = logging.getLogger(__name__)
 
-NICE = 5
+NICE = 10
 START_WITHIN_S = 15.0
 HEALTH_EVERY_S = 0.5
 FLUSH_WITHIN_S = 0.8
@@ -111,6 +111,9 @@ class Worker:
                     self._exchange.set()
                 case "keep":
                     self._keep(message)
+                case "watch":
+                    if known := self._cameras.get(str(message["camera"])):
+                        known.watch(float(message["for_s"]))
                 case "stop":
                     stopped.set()
                 case other:
@@ -361,8 +364,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     die_with_parent()
     faulthandler.enable()
     faulthandler.register(signal.SIGUSR1)
-    with contextlib.suppress(OSError):
-        os.nice(NICE)
+    give_way(NICE)
     try:
         asyncio.run(serve(descriptor))
     except BaseException:

@@ -167,6 +167,13 @@ class Perception:
         if crew is None or not crew.tell(message):
             log.warning("no worker could be asked to keep pictures of camera %s", camera)
 
+    def watch(self, camera: str, for_s: float) -> bool:
+        """Somebody looks at a camera for so long: every picture of its rate is shown. False where
+        no worker could be asked.
+        """
+        crew = self._crew_of(camera)
+        return crew is not None and crew.tell({"t": "watch", "camera": camera, "for_s": for_s})
+
     def detectors(self) -> dict[str, dict[str, Any]]:
         """By id: `name`, `guessing`, `reason`, and its queue's counters, over all workers."""
         found: dict[str, dict[str, Any]] = {}
@@ -280,6 +287,7 @@ class Perception:
             if camera is None or name not in crew.cameras:
                 continue
             camera.now = {key: int(report[key]) for key in COUNTED}
+            camera.count(now)
             camera.gate = str(report["gate"])
             camera.reason = str(report["reason"])
             camera.wrong = dict(report["wrong"])
@@ -316,7 +324,7 @@ class Perception:
             return
         told = camera.state == "starting" and state == "online"
         if told or await self._publish(self._presence(name, camera, state, silent)):
-            camera.state = state
+            camera.state, camera.changed = state, self._clock.now()
 
     def _presence(self, name: str, camera: Watched, state: State, silent: float) -> Event:
         data: dict[str, Any] = {"camera": name, "place": camera.spec.place}
@@ -352,6 +360,8 @@ class Perception:
         return CameraCounters(
             state=camera.state,
             reason=self._what_is_wrong(camera),
+            since=camera.changed,
+            rate=camera.rate(self._clock.monotonic()),
             gate=camera.gate,
             picture_time=snapshot[1] if snapshot else None,
             picture_age_s=age,

@@ -1,4 +1,4 @@
-"""The pages: now, an alert, a camera, incidents, visitors and health.
+"""The pages: now, an alert, incidents, visitors and health.
 
 They work without a script: forms post and the answer leads back. With the script the same pages are
 fetched again when something changed, and only what differs is replaced.
@@ -12,11 +12,15 @@ from typing import Any, TypeGuard, cast, get_args
 
 from aiohttp import web
 
+from hub.camera_views import CameraView
 from hub.casework import CASE_ROLES, KIND_NAMES
 from hub.errors import Refused, StateError
 from hub.events import new_id
 from hub.kinds.notifiers import SEVERITIES
-from hub.views import AlertView, CameraView, IncidentView, Verdict
+from hub.views import AlertView, IncidentView, Verdict
+from hub.web.cameras import watches
+from hub.web.language import gettext as _
+from hub.web.language import mark
 from hub.web.recent import RECENT
 from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
@@ -27,7 +31,6 @@ OPENED_WITHIN_S = 1.0
 
 _LONGEST_NOTE = 2000
 _CALM = {"running": 1, "disabled": 2}
-_SEES = ("warming", "watching")
 
 
 async def now(request: web.Request) -> web.Response:
@@ -49,8 +52,8 @@ async def now(request: web.Request) -> web.Response:
         doors=doors,
         beside=beside,
         view_of=lambda camera: _camera(cameras, camera),
-        watching=[each for each in cameras if _watches(each)],
-        blind=[each for each in cameras if not _watches(each)],
+        watching=[each for each in cameras if watches(each)],
+        blind=[each for each in cameras if not watches(each)],
         open_alerts=len(waiting) if allowed(request, "see.alerts") else 0,
     )
 
@@ -65,10 +68,6 @@ async def _queue(request: web.Request) -> list[AlertView]:
     return sorted(
         found.values(), key=lambda each: (SEVERITIES.index(each["severity"]), each["opened"])
     )
-
-
-def _watches(camera: CameraView) -> bool:
-    return camera["state"] == "online" and not camera["private"] and camera["gate"] in _SEES
 
 
 def _camera(cameras: list[CameraView], camera: str) -> CameraView | None:
@@ -125,7 +124,7 @@ async def give_verdict(request: web.Request) -> web.Response:
     verdict, note = str(fields.get("verdict", "")), str(fields.get("note", "")).strip()
     if not _is_verdict(verdict):
         return await error_page(
-            request, 422, "That is not a verdict.", "Choose Verify, Dismiss or Not sure."
+            request, 422, _("That is not a verdict."), _("Choose Verify, Dismiss or Not sure.")
         )
     try:
         await house.verdict(alert_id, verdict, who_is(request).by, note[:_LONGEST_NOTE])
@@ -135,14 +134,6 @@ async def give_verdict(request: web.Request) -> web.Response:
         return await alert_page(request, alert_id, status=409, problem=sentence(str(refusal)))
     request.app[RECENT].add(alert_id)
     return see_other(local_path(str(fields.get("back", "/"))))
-
-
-async def camera(request: web.Request) -> web.Response:
-    """One camera, large, with how it is doing."""
-    view = _camera(request.app[HOUSE].cameras(), request.match_info["id"])
-    if view is None:
-        raise web.HTTPNotFound
-    return await page(request, "camera.html", camera=view)
 
 
 def _is_verdict(word: str) -> TypeGuard[Verdict]:
@@ -164,10 +155,10 @@ async def incidents(request: web.Request) -> web.Response:
 
 _ANSWERS = ("verified", "dismissed", "unsure", "acknowledged", "resolved")
 _SHOWS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "doors": ("Doors", ("door.", "action.")),
-    "people": ("Decisions", (*(f"alert.{said}" for said in _ANSWERS), "visitor.")),
-    "case": ("Written down", ("incident.",)),
-    "pictures": ("Pictures", ()),
+    "doors": (mark("Doors"), ("door.", "action.")),
+    "people": (mark("Decisions"), (*(f"alert.{said}" for said in _ANSWERS), "visitor.")),
+    "case": (mark("Written down"), ("incident.",)),
+    "pictures": (mark("Pictures"), ()),
 }
 
 
@@ -216,24 +207,24 @@ def _shown(key: str, entry: dict[str, Any]) -> bool:
 def _times(view: IncidentView, request: web.Request) -> list[tuple[str, str, str]]:
     """When it began, and how long after that the turning points came: name, time, detail."""
     start = min([view["opened"], *(each["opened"] for each in view["alerts"])])
-    rows = [("Began", words_in(request.app[HOUSE].config.hub.timezone).clock(start), "")]
+    rows = [(_("Began"), words_in(request.app[HOUSE].config.hub.timezone).clock(start), "")]
     decided = [each["verdict"] for each in view["alerts"] if each["verdict"]]
     if decided:
         first = min(decided, key=lambda each: each["time"])
-        rows.append(("Decided", offset(first["time"], start), f"by {first['by']}"))
+        rows.append((_("Decided"), offset(first["time"], start), _("by %(who)s", who=first["by"])))
     done = [each for each in view["actions"] if each["state"] == "confirmed"]
     told = [each["finished"] for each in done if each["kind"] == "notice" and each["finished"]]
     moved = [each["finished"] for each in done if each["kind"] == "door" and each["finished"]]
     if told:
-        rows.insert(1, ("First told", offset(min(told), start), ""))
+        rows.insert(1, (_("First told"), offset(min(told), start), ""))
     if moved:
-        rows.append(("First door done", offset(min(moved), start), ""))
-        rows.append(("Last door done", offset(max(moved), start), ""))
+        rows.append((_("First door done"), offset(min(moved), start), ""))
+        rows.append((_("Last door done"), offset(max(moved), start), ""))
     not_done = sum(each["state"] in ("failed", "timed_out") for each in view["actions"])
     if not_done:
-        rows.append(("Not done", str(not_done), "see what was done"))
+        rows.append((_("Not done"), str(not_done), _("see what was done")))
     if view["entries"]:
-        rows.append(("Last entry", offset(view["entries"][-1]["time"], start), ""))
+        rows.append((_("Last entry"), offset(view["entries"][-1]["time"], start), ""))
     return rows
 
 
@@ -287,19 +278,24 @@ async def health(request: web.Request) -> web.Response:
     house = request.app[HOUSE]
     view = await house.health()
     cameras = house.cameras()
-    cameras.sort(key=lambda each: each["private"] * 1 + _watches(each) * 2)
+    cameras.sort(key=lambda each: each["private"] * 1 + watches(each) * 2)
     return await page(
         request,
         "health.html",
         health=view,
         models=await house.models(),
         cameras=cameras,
-        watching=sum(_watches(each) for each in cameras),
+        watching=sum(watches(each) for each in cameras),
         able=sum(not each["private"] for each in cameras),
         doors=house.doors(),
         drivers=sorted(view["drivers"], key=lambda each: _CALM.get(each["state"], 0)),
         streams=request.app[STREAMS],
     )
+
+
+async def more(request: web.Request) -> web.Response:
+    """Where a phone leads to besides the five places at its edge."""
+    return await page(request, "more.html")
 
 
 async def model(request: web.Request) -> web.Response:

@@ -17,6 +17,7 @@ from hub.identity.accounts import Identity
 from hub.identity.permissions import ROLES, RoleSettings, may, role_name
 from hub.secrets import Secrets
 from hub.web.files import STATIC
+from hub.web.language import language, spoken
 from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO
 from hub.web.standing import standing_seen
 from hub.web.words import Words, install
@@ -30,7 +31,30 @@ def words_in(timezone: str) -> Words:
 
 def _shown(secrets: Secrets, value: Any) -> Any:
     """A value as a page shows it; markup is our own, made of values that came through here."""
-    return secrets.clean(value) if isinstance(value, str) and type(value) is not Markup else value
+    if not isinstance(value, str) or type(value) is Markup:
+        return value
+    return secrets.clean(spoken(value))
+
+
+def _translations(environment: Environment, secrets: Secrets) -> None:
+    """`_` and its kin, and `{% trans %}`: our words are markup, what is put in them is not."""
+
+    def said(text: str, values: Mapping[str, Any]) -> Markup:
+        cleaned = {name: _shown(secrets, value) for name, value in values.items()}
+        return Markup(text) % cleaned  # noqa: S704  # of our own catalogue
+
+    def one(text: str, /, **values: Any) -> Markup:
+        return said(language().words.gettext(text), values)
+
+    def many(one: str, many: str, num: int, /, **values: Any) -> Markup:
+        return said(language().words.ngettext(one, many, num), {"num": num, **values})
+
+    def apart(context: str, text: str, /, **values: Any) -> Markup:
+        return said(language().words.pgettext(context, text), values)
+
+    environment.globals.update(_=one, gettext=one, ngettext=many, pgettext=apart)
+    setattr(environment, "newstyle_gettext", True)  # noqa: B010  # an attribute of the extension
+    environment.policies["ext.i18n.trimmed"] = True
 
 
 @cache
@@ -43,28 +67,32 @@ def _templates(timezone: str, version: str, secrets: Secrets) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
         finalize=partial(_shown, secrets),
+        extensions=["jinja2.ext.i18n"],
     )
+    _translations(environment, secrets)
     install(environment, words_in(timezone), version)
     return environment
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """An entry of the main navigation."""
+    """An entry of the main navigation; one that is `second` stands behind More on a phone."""
 
     path: str
     icon: str
     name: str
     permission: str
     key: str
+    second: bool = False
 
 
 NAVIGATION = (
     Place("/", "bell", "Now", "", "n"),
     Place("/doors", "door-closed", "Doors", "see.doors", "d"),
+    Place("/cameras", "cctv", "Cameras", "see.cameras", "c"),
     Place("/incidents", "clipboard-list", "Incidents", "see.incidents", "i"),
-    Place("/visitors", "id-card", "Visitors", "see.visitors", "v"),
-    Place("/health", "heart-pulse", "Health", "see.health", "h"),
+    Place("/visitors", "id-card", "Visitors", "see.visitors", "v", second=True),
+    Place("/health", "heart-pulse", "Health", "see.health", "h", second=True),
     Place("/protocols", "shield-alert", "Protocols", "", "p"),
 )
 
@@ -121,6 +149,7 @@ def html(request: web.Request, template: str, *, status: int = 200, **values: An
         .get_template(template)
         .render(
             site=house.config.hub.name,
+            lang=language().code,
             zone=house.config.hub.timezone,
             now=now,
             now_iso=iso(now),

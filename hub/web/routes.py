@@ -9,30 +9,43 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from hub.identity.permissions import PERMISSIONS
 from hub.web import (
+    account,
     answers,
     api,
     audit,
     browsers,
     call_card,
+    cameras,
     cases,
     configuration,
     devices,
     doors,
+    doors_api,
     files,
+    guest_pages,
+    guests,
     inbound,
+    openapi,
     pages,
+    passkeys,
     picture_link,
     pins,
     protocols,
     protocols_api,
+    provider,
+    readers,
+    setup,
     signin,
+    socket,
     stream,
+    ways,
 )
-from hub.web.security import PUBLIC, SIGNED_IN
+from hub.web.contract import Contract, Handler
+from hub.web.idempotency import UNDER_WAY, speaking
+from hub.web.security import GUEST, PUBLIC, SIGNED_IN
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +56,7 @@ class Route:
     path: str
     permission: str
     handler: Handler
+    contract: Contract | None = None
 
 
 ROUTES: tuple[Route, ...] = (
@@ -53,7 +67,6 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/alerts/{id}/acknowledge", "give.verdict", answers.acknowledge),
     Route("POST", "/alerts/{id}/resolve", "give.verdict", answers.resolve),
     Route("POST", "/alerts/{id}/restore-rule", "give.verdict", answers.restore_rule),
-    Route("GET", "/cameras/{id}", "see.cameras", pages.camera),
     Route("GET", "/doors", "see.doors", doors.board),
     Route("GET", "/doors/{id}", "see.doors", doors.door),
     Route("POST", "/doors/{id}/commands", "command.doors", doors.command),
@@ -63,6 +76,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/visitors/{desk}/{id}/in", "work.visitors", pages.check_in),
     Route("POST", "/visitors/{desk}/{id}/out", "work.visitors", pages.check_out),
     Route("GET", "/health", "see.health", pages.health),
+    Route("GET", "/more", SIGNED_IN, pages.more),
     Route("GET", "/models/{sha256}", "see.health", pages.model),
     Route("GET", "/configuration", "manage.configuration", configuration.show),
     Route("GET", "/configuration/apply", "manage.configuration", configuration.show),
@@ -73,42 +87,26 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/static/{name}", PUBLIC, files.static),
     Route("GET", "/signin", PUBLIC, signin.form),
     Route("POST", "/signin", PUBLIC, signin.enter),
-    Route("GET", "/setup/{link}", PUBLIC, signin.setup_form),
-    Route("POST", "/setup/{link}", PUBLIC, signin.setup),
-    Route("GET", "/me", SIGNED_IN, signin.account),
-    Route("POST", "/me/signout-others", SIGNED_IN, signin.sign_out_others),
+    Route("GET", "/signin/code", PUBLIC, signin.code_form),
+    Route("POST", "/signin/code", PUBLIC, signin.enter_code),
+    *(Route(*line) for line in (*setup.LINES, *account.LINES, *ways.LINES)),
+    *(Route(*line) for line in (*passkeys.LINES, *provider.LINES)),
     Route("POST", "/me/browsers", SIGNED_IN, browsers.add),
     Route("POST", "/me/browsers/{id}/forget", SIGNED_IN, browsers.forget),
     Route("GET", "/sw.js", PUBLIC, browsers.worker),
     Route("POST", "/signout", SIGNED_IN, signin.leave),
     Route("POST", "/inbound/{name}", PUBLIC, inbound.receive),
-    Route("GET", "/healthz", PUBLIC, api.healthz),
-    Route("GET", "/api/v1/health", "see.health", api.health),
-    Route("GET", "/api/v1/models", "see.health", api.models),
-    Route("GET", "/api/v1/cameras", "see.cameras", api.cameras),
-    Route("GET", "/api/v1/doors", "see.doors", api.doors),
-    Route("POST", "/api/v1/doors/{id}/commands", "command.doors", api.command_door),
-    Route("GET", "/api/v1/alerts", "see.alerts", api.alerts),
-    Route("GET", "/api/v1/alerts/{id}", "see.alerts", api.alert),
-    Route("POST", "/api/v1/alerts/{id}/verdict", "give.verdict", api.give_verdict),
-    Route("POST", "/api/v1/alerts/{id}/acknowledge", "give.verdict", api.acknowledge),
-    Route("POST", "/api/v1/alerts/{id}/resolve", "give.verdict", api.resolve),
-    Route("POST", "/api/v1/rules/{id}/restore", "give.verdict", api.restore_rule),
-    Route("GET", "/api/v1/incidents", "see.incidents", api.incidents),
-    Route("GET", "/api/v1/incidents/{id}", "see.incidents", api.incident),
-    Route("GET", "/api/v1/visits", "see.visitors", api.visits),
-    Route("GET", "/api/v1/configuration", "manage.configuration", configuration.api_view),
-    Route("GET", "/api/v1/configuration/plan", "manage.configuration", configuration.api_plan),
-    Route("POST", "/api/v1/configuration/apply", "manage.configuration", configuration.api_apply),
-    Route("GET", "/api/v1/events", "see.events", stream.events),
+    *(Route(*line) for line in (*api.LINES, *doors_api.LINES, *stream.API_LINES)),
+    *(Route(*line) for line in (*openapi.LINES, *socket.LINES)),
+    *(Route(*line) for line in (*configuration.API_LINES, *call_card.API_LINES)),
     *(Route(*line) for line in (*cases.LINES, *audit.LINES)),
     *(Route(*line) for line in (*protocols.LINES, *devices.LINES, *protocols_api.LINES)),
+    *(Route(*line) for line in (*guests.LINES, *guest_pages.LINES)),
+    *(Route(*line) for line in (*readers.LINES, *cameras.LINES)),
     Route("POST", "/me/pins", "end.protocols", pins.keep),
     Route("GET", "/incidents/{id}/call", "see.incidents", call_card.show),
     Route("POST", "/incidents/{id}/called", "work.incidents", call_card.called),
     Route("POST", "/incidents/{id}/hand-off", "call.emergency", call_card.hand_over),
-    Route("GET", "/api/v1/incidents/{id}/call-card", "see.incidents", call_card.api_card),
-    Route("POST", "/api/v1/incidents/{id}/hand-off", "call.emergency", call_card.api_hand_over),
 )
 
 PERMISSION_OF: web.AppKey[dict[web.AbstractRoute, str]] = web.AppKey("permission_of", dict)
@@ -118,10 +116,13 @@ def install(app: web.Application) -> None:
     """Put the table into the application. Raises `ValueError` for an unknown permission."""
     declared: dict[web.AbstractRoute, str] = {}
     for line in ROUTES:
-        if line.permission not in PERMISSIONS and line.permission not in (PUBLIC, SIGNED_IN):
+        if line.permission not in PERMISSIONS and line.permission not in (PUBLIC, SIGNED_IN, GUEST):
             raise ValueError(f"{line.method} {line.path}: no permission {line.permission!r}")
-        declared[app.router.add_route(line.method, line.path, line.handler)] = line.permission
+        handler = speaking(line.contract, line.handler) if line.contract else line.handler
+        declared[app.router.add_route(line.method, line.path, handler)] = line.permission
     app[PERMISSION_OF] = declared
+    app[UNDER_WAY] = set()
+    app[openapi.ROUTES_TOLD] = ROUTES
 
 
 async def refuse_undeclared(app: web.Application) -> None:

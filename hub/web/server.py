@@ -14,11 +14,17 @@ from aiohttp.typedefs import Handler
 from hub.origin import origin, present_origin
 from hub.ports import HouseFacade
 from hub.secrets import Secrets
-from hub.web import files, routes
+from hub.web import files, passkeys, routes, ways
+from hub.web.entrance import ENTRANCE, Entrance
+from hub.web.guest_pages import admit
+from hub.web.problems import MEDIA_TYPE, Denied, denial
+from hub.web.proxy import proxied
+from hub.web.readers import CHOSEN, speak_to, speak_to_a_stranger
 from hub.web.recent import RECENT, RecentVerdicts
 from hub.web.render import error_page
 from hub.web.security import (
     DOORKEEPER,
+    GUEST,
     HOUSE,
     PUBLIC,
     SAFE_METHODS,
@@ -26,19 +32,30 @@ from hub.web.security import (
     SIGNED_IN,
     WHO,
     Doorkeeper,
+    SightOf,
     bearer,
-    denial,
     form_is_ours,
     harden,
     is_api,
     readable,
     same_origin,
+    see_other,
     stranger,
 )
+from hub.web.sight import SeenHouse, looking
 from hub.web.stream import STREAMS, Streams
+from hub.web.watching import VIEWERS, Viewers
 
 MAX_BODY = 64 * 1024
+_JSON = ("application/json", MEDIA_TYPE)
 NO_SECRETS = Secrets()
+OWED = ways.PAGE
+OPEN_TO_OWING = frozenset(
+    {line[1] for line in ways.LINES if "{" not in line[1]}
+    | {line[1] for line in passkeys.LINES}
+    | {"/signout", "/me/language"}
+)
+"""Where somebody may go who owes a second factor."""
 
 log = structlog.get_logger("web")
 
@@ -67,11 +84,15 @@ def create_app(
     Whoever runs it should give the runner a short `shutdown_timeout`: open streams end by
     themselves when the application shuts down. No page, answer or stream shows any of `secrets`.
     """
-    app = web.Application(middlewares=[_clean, _errors, _placed, _gate], client_max_size=MAX_BODY)
-    app[HOUSE] = hub
+    around = [proxied, _spoken, _clean, _errors, _placed, _gate]
+    app = web.Application(middlewares=around, client_max_size=MAX_BODY)
+    app[HOUSE] = SeenHouse(hub)
     app[SECRETS] = secrets or NO_SECRETS
     app[DOORKEEPER] = Doorkeeper(hub)
+    app[ENTRANCE] = Entrance(hub)
+    app[CHOSEN] = {}
     app[STREAMS] = streams or Streams()
+    app[VIEWERS] = Viewers(hub)
     app[RECENT] = RecentVerdicts(hub.clock)
     app[files.STATIC] = files.load_static()
     routes.install(app)
@@ -87,10 +108,18 @@ async def _end_streams(app: web.Application) -> None:
 
 
 @web.middleware
+async def _spoken(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every answer is in the language of the browser, until it is known who reads it."""
+    speak_to_a_stranger(request)
+    return await handler(request)
+
+
+@web.middleware
 async def _clean(request: web.Request, handler: Handler) -> web.StreamResponse:
     """No secret in what programs read; in pages each value is cleaned as it is put in."""
     answer = await handler(request)
-    if isinstance(answer, web.Response) and answer.content_type == "application/json":
+    packed = "Content-Encoding" in answer.headers  # says nothing of the house
+    if isinstance(answer, web.Response) and answer.content_type in _JSON and not packed:
         secrets, text = request.app[SECRETS], answer.text or ""
         if secrets.clean(text) != text:
             answer.text = json.dumps(secrets.clean_data(json.loads(text)))
@@ -117,18 +146,21 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         )
     if permission == PUBLIC:
         return await (handler(request) if await readable(request) else _unreadable(request))
+    if permission == GUEST:
+        return await admit(request, handler)
     who = await keeper.recognise(request)
     if who is None:
         return stranger(request)
     request[WHO] = who
+    await speak_to(request, who)
     if (here := present_origin()) is not None:
         here.by = who.by
     if permission is None:
         return await handler(request)  # no such page, or not with this method
+    if keeper.owes_factor(who) and request.path not in OPEN_TO_OWING:
+        return await _owing(request)
     if permission != SIGNED_IN and not keeper.may(who, permission):
-        return await _denied(
-            request, 403, "Your role may not do this.", f"It needs the permission {permission}."
-        )
+        return await _denied(request, 403, *keeper.refusal(who, permission))
     if acts and not await readable(request):
         return await _unreadable(request)
     if acts and who.kind == "session" and not await form_is_ours(request, who.csrf):
@@ -138,7 +170,17 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             "The form was out of date.",
             "Load the page again and repeat what you did. Programs send a token instead.",
         )
-    return await handler(request)
+    with looking(SightOf(request)):
+        return await handler(request)
+
+
+async def _owing(request: web.Request) -> web.StreamResponse:
+    """Whoever owes a second factor is led to adding one."""
+    if request.method in SAFE_METHODS and not is_api(request):
+        return see_other(OWED)
+    return await _denied(
+        request, 403, "Your role needs a second factor.", f"Add one at {OWED}, then go on."
+    )
 
 
 async def _unreadable(request: web.Request) -> web.StreamResponse:
@@ -165,6 +207,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every failure leaves in the shape its receiver reads, and none without a line in the log."""
     try:
         return await handler(request)
+    except Denied as denied:
+        return await _denied(request, denied.status, denied.detail, denied.hint)
     except web.HTTPException as problem:
         if problem.status < 400:
             raise

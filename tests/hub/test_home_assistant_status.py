@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from hub.app import Hub
 from hub.broker import EmbeddedBroker
 from hub.bus import Bus
+from hub.camera_views import CameraView
 from hub.config import Config
 from hub.configuration import choose
 from hub.errors import NotReady, Refused
@@ -37,7 +38,7 @@ from hub.ports import HouseFacade
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 from hub.testing import FakeClock
-from hub.views import AlertView, CameraView, DoorView
+from hub.views import AlertView, DoorView
 
 NAMES = Names("vestibule", "Hill School")
 

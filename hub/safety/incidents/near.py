@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from hub.camera_views import CameraView
 from hub.campus import Campus
 from hub.case_views import NearView
 from hub.config import Config
-from hub.views import AlertView, CameraView, DoorView, VisitView
+from hub.views import AlertView, DoorView, VisitView
 
 STEPS = 2
 HALLS = ("floor", "area")

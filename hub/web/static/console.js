@@ -1,7 +1,9 @@
-// The console's only script. Pages work without it; with it they stay current by fetching themselves
-// again and replacing what differs, never what is under a finger.
+// Pages work without this script; with it they stay current by fetching themselves again and
+// replacing what differs, never what is under a finger. Other scripts use what it leaves in
+// `window.vestibule`.
 "use strict";
 (() => {
+  const { _, ngettext, locale } = window.vestibuleWords;
   const body = document.body;
   const at = (id) => document.getElementById(id);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
@@ -11,8 +13,8 @@
   let skew = Date.parse(body.dataset.now) - Date.now();
   const hubNow = () => Date.now() + skew;
   const zone = { timeZone: body.dataset.zone };
-  const clockOf = new Intl.DateTimeFormat("en-GB", { ...zone, timeStyle: "medium" });
-  const dayOf = new Intl.DateTimeFormat("en-GB", { ...zone, weekday: "short", day: "numeric", month: "short" });
+  const clockOf = new Intl.DateTimeFormat(locale, { ...zone, hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+  const dayOf = new Intl.DateTimeFormat(locale, { ...zone, weekday: "short", day: "numeric", month: "short" });
 
   function span(seconds) {
     const s = Math.max(0, seconds), w = Math.floor(s), m = Math.floor(w / 60), h = Math.floor(m / 60);
@@ -81,8 +83,8 @@
   function announce(before, after) {
     const fresh = after.filter((c) => !before.has(c.id));
     const severe = fresh.filter((c) => c.dataset.severity === "severe");
-    if (severe.length) shout(`Severe alert. ${severe[0].dataset.title}`);
-    else if (fresh.length) say(`${fresh.length} new: ${fresh[0].dataset.title}`);
+    if (severe.length) shout(_("Severe alert. %(title)s", { title: severe[0].dataset.title }));
+    else if (fresh.length) say(ngettext("%(n)s new: %(title)s", "%(n)s new: %(title)s", fresh.length, { n: fresh.length, title: fresh[0].dataset.title }));
     return severe.length;
   }
 
@@ -97,7 +99,8 @@
       for (const card of [...after.children]) { const mine = card.id && at(card.id); if (mine && !pressed) morphStill(mine, card); }
       const severe = announce(known, cards(after)), fresh = cards(after).filter((c) => !at(c.id)).length;
       known = new Set([...known, ...cards(after).map((c) => c.id)]);
-      if (fresh) bar(`${fresh} new${severe || cards(after).some((c) => !at(c.id) && c.dataset.severity === "severe") ? ", severe" : ""}`);
+      const grave = severe || cards(after).some((c) => !at(c.id) && c.dataset.severity === "severe");
+      if (fresh) bar(grave ? ngettext("%(n)s new, severe: show", "%(n)s new, severe: show", fresh, { n: fresh }) : ngettext("%(n)s new: show", "%(n)s new: show", fresh, { n: fresh }));
       return;
     }
     if (pressed) { waiting = true; return; }
@@ -109,19 +112,19 @@
     body.className = page.body.className;
     const dark = page.getElementById("dark");
     if (dark && at("dark").media !== dark.media) at("dark").media = dark.media;
-    if (forced !== inForce(page)) { forced = inForce(page); shout(forced ? `In force: ${forced}` : "No protocol is in force any more"); }
+    if (forced !== inForce(page)) { forced = inForce(page); shout(forced ? _("In force: %(names)s", { names: forced }) : _("No protocol is in force any more")); }
     if (body.dataset.lost) lock(true);
     tick();
   }
 
   // A card whose verdict has focus keeps its buttons unless somebody else has decided.
-  function morphStill(mine, card) { if (card.classList.contains("done")) { morph(mine, card); say(card.textContent.includes("Verified") ? "Already verified" : "Already decided"); } }
+  function morphStill(mine, card) { if (card.classList.contains("done")) { morph(mine, card); say(card.dataset.verdict === "verified" ? _("Already verified") : _("Already decided")); } }
 
   function bar(text) {
     const place = at("fresh");
     if (!text) { place.hidden = true; place.replaceChildren(); return; }
     const button = document.createElement("button");
-    button.type = "button"; button.className = "btn"; button.textContent = `${text}: show`;
+    button.type = "button"; button.className = "btn"; button.textContent = text;
     button.addEventListener("click", () => { if (document.activeElement) document.activeElement.blur(); pressed = false; refresh(); scrollTo({ top: 0 }); });
     place.replaceChildren(button); place.hidden = false;
   }
@@ -149,7 +152,7 @@
 
   // The link: named topics arrive; silence is loss.
   let source = null, heard = Date.now(), lostSince = 0, failing = 0;
-  function connected() { heard = Date.now(); failing = 0; if (lostSince) { lostSince = 0; delete body.dataset.lost; at("lost").hidden = true; lock(false); say("Connected again"); soon(0); } }
+  function connected() { heard = Date.now(); failing = 0; if (lostSince) { lostSince = 0; delete body.dataset.lost; at("lost").hidden = true; lock(false); say(_("Connected again")); soon(0); } }
   function listen() {
     if (source && source.readyState !== 2) return;
     source = new EventSource("/live");
@@ -166,11 +169,11 @@
     if (!document.hidden && lost) {
       if (!lostSince) { lostSince = Math.min(heard, failing || heard); body.dataset.lost = "1"; lock(true); }
       at("lost").hidden = false;
-      const text = `Not connected since ${clockOf.format(lostSince + skew)}. What you see is ${span((Date.now() - fetched) / 1000)} old. Verdicts and doors are off here until it is back; nothing is kept to act later.`;
+      const text = _("Not connected since %(time)s. What you see is %(age)s old. Verdicts and doors are off here until it is back; nothing is kept to act later.", { time: clockOf.format(lostSince + skew), age: span((Date.now() - fetched) / 1000) });
       if (at("lost").dataset.since !== String(lostSince)) { at("lost").dataset.since = String(lostSince); at("lost").textContent = text; shout(text); } else if (Math.floor(Date.now() / 1000) % 5 === 0) put(at("lost"), text);
-      put(pill.lastElementChild, "Not connected"); pill.firstElementChild.className = "dot off";
+      put(pill.lastElementChild, _("Not connected")); pill.firstElementChild.className = "dot off";
       if (Math.floor(Date.now() / 1000) % 4 === 0) refresh();
-    } else if (!lost) { put(pill.lastElementChild, "Live"); pill.firstElementChild.className = "dot live"; }
+    } else if (!lost) { put(pill.lastElementChild, _("Live")); pill.firstElementChild.className = "dot live"; }
   }
   function lock(on) { for (const each of all("[data-acts] button")) each.disabled = on; }
   addEventListener("pagehide", () => { if (source) source.close(); });
@@ -185,7 +188,7 @@
     form.dataset.sent = "1";
     const fields = new URLSearchParams(new FormData(form));
     if (e.submitter && e.submitter.name) fields.set(e.submitter.name, e.submitter.value);
-    const slow = setTimeout(() => say("Sent. Waiting for the hub's answer."), 400);
+    const slow = setTimeout(() => say(_("Sent. Waiting for the hub's answer.")), 400);
     const card = form.closest("article");
     try {
       const answer = await fetch(form.action, { method: "POST", body: fields });
@@ -200,14 +203,14 @@
         const mine = card && at(card.id);
         if (mine) mine.focus({ preventScroll: true });
         const note = mine && mine.querySelector(".note");
-        say(note ? note.textContent.trim() : "Done");
+        say(note ? note.textContent.trim() : _("Done"));
       } else { for (const each of all("input[type=password]", form)) each.value = ""; trouble(page); refresh(); }
     } catch { trouble(null); } finally { clearTimeout(slow); delete form.dataset.sent; }
   });
   function trouble(page) {
     const words = page && page.querySelector("[data-problem]");
     const place = at("trouble");
-    put(place, words ? words.textContent.trim() : "Not confirmed by the hub. Look at what stands here, then try again.");
+    put(place, words ? words.textContent.trim() : _("Not confirmed by the hub. Look at what stands here, then try again."));
     place.hidden = false;
     shout(place.textContent);
     setTimeout(() => { place.hidden = true; place.textContent = ""; }, 15000);
@@ -227,7 +230,7 @@
     if (!button || button.disabled) return false;
     button.focus();
     const title = card.dataset ? card.dataset.title : (document.querySelector("h1") || {}).textContent;
-    say(`${button.textContent.trim()}: ${title}. Enter gives it, Escape lets it go.`);
+    say(_("%(verdict)s: %(title)s. Enter gives it, Escape lets it go.", { verdict: button.textContent.trim(), title }));
     return true;
   }
   function step(by) {
@@ -245,7 +248,7 @@
     if (e.key === "Escape" && !field) {
       const armed = document.activeElement && document.activeElement.closest(".verdict");
       const back = document.querySelector("[data-back]");
-      if (armed) { document.activeElement.blur(); say("Let go"); } else if (back) location.assign(back.href);
+      if (armed) { document.activeElement.blur(); say(_("Let go")); } else if (back) location.assign(back.href);
       return;
     }
     if (field || !letters()) { if (e.key === "?" && !field) at("keys").showModal(); return; }
@@ -297,19 +300,20 @@
     if (one.age === null) return;
     const age = one.age + (performance.now() - one.got) / 1000, old = age > OLD_S, text = pic.querySelector(".age");
     pic.classList.toggle("old", old);
-    if (old) put(text, `${clockOf.format(hubNow() - age * 1000)}, ${span(age)} ago`);
-    else put(text, text.dataset.short === "1" ? `${age.toFixed(1)} s` : `Live, ${age.toFixed(1)} s behind`);
+    if (old) put(text, _("%(time)s, %(age)s ago", { time: clockOf.format(hubNow() - age * 1000), age: span(age) }));
+    else put(text, text.dataset.short === "1" ? `${age.toFixed(1)} s` : _("Live, %(seconds)s s behind", { seconds: age.toFixed(1) }));
   }
   function lookAround() {
     if (document.hidden) return;
     const groups = new Map();
-    for (const pic of all(".pic[data-camera]")) if (visible(pic)) groups.set(pic.dataset.camera, [...(groups.get(pic.dataset.camera) || []), pic]);
+    for (const pic of all(".pic[data-camera]")) if (visible(pic) && !pic.dataset.streaming) groups.set(pic.dataset.camera, [...(groups.get(pic.dataset.camera) || []), pic]);
     for (const [camera, pics] of groups) {
       if (window.createImageBitmap) look(camera, pics);
       for (const pic of pics) if (seen.has(camera)) stamp(pic, seen.get(camera));
     }
   }
 
+  window.vestibule = Object.freeze({ all, at, canvasOf, hubNow, put, say, shout, stamp, visible });
   listen();
   tick();
   setInterval(tick, 1000);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -358,3 +359,26 @@ def test_a_private_camera_never_sleeps(visit: Path, tmp_path: Path) -> None:
     camera = Camera(tmp_path, private=True)
     camera.play(visit)
     assert camera.live.counters.decoded == 300
+
+
+def test_a_camera_that_somebody_looks_at_does_not_sleep(visit: Path, tmp_path: Path) -> None:
+    """Whoever watches is shown every picture of its rate, asleep or not; then it sleeps again."""
+    camera = Camera(tmp_path)
+    step, shown = camera.step, []
+    snapshot = tmp_path / "hall.jpg"
+
+    def watching() -> None:
+        if camera.clock.monotonic() == 17.0:
+            assert camera.live._sleeping.held > 3
+            camera.live.watch(3.0)
+        before = snapshot.stat().st_ino if snapshot.exists() else 0
+        step()
+        if snapshot.exists() and snapshot.stat().st_ino != before:
+            shown.append(camera.clock.monotonic())
+
+    camera.step = watching  # type: ignore[method-assign]
+    camera.play(visit)
+    watched = [each for each in shown if 17.0 <= each < 20.0]
+    gaps = [round(b - a, 3) for a, b in pairwise(watched)]
+    assert max(gaps) <= 0.2, gaps
+    assert camera.live.counters.decoded < 250, "it slept before and after"

@@ -26,6 +26,7 @@ from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES
 from hub.safety.notices.picture_links import PictureLinks
+from hub.safety.rules.schedule import timetables
 from hub.storage.journal import Journal
 
 PLACES = {
@@ -144,6 +145,7 @@ class ScriptedHouse:
         self.incident_views: dict[str, dict[str, Any]] = {}
         self.visit_views: list[dict[str, Any]] = []
         self.looked: list[tuple[str, str]] = []
+        self.watched: list[str] = []
         self.picture_links = PictureLinks(b"secret of the tests")
         self.browser_keys: dict[str, str] = {}
         self.protocols = ScriptedProtocols(self)
@@ -182,9 +184,22 @@ class ScriptedHouse:
         file = self.folder / f"snapshot-{camera}.jpg"
         return file if file.exists() else None
 
+    def watch(self, camera: str) -> None:
+        self.watched.append(camera)
+
     def media(self, name: str) -> Path | None:
         file = self.folder / "media" / name
         return file if file.exists() else None
+
+    async def camera_of(self, picture: str) -> str:
+        by_alert = (e["camera"] for e in self.alert_views.values() if e["picture"] == picture)
+        stories = (entry for each in self.incident_views.values() for entry in each["entries"])
+        told = (e["data"].get("camera", "") for e in stories if e["picture"] == picture)
+        return next(filter(None, (*by_alert, *told)), "")
+
+    def in_force(self, schedule: str) -> bool:
+        known = timetables(self.config.schedules, self.config.hub.timezone).get(schedule)
+        return known is not None and known.in_force(self.clock.now())
 
     def doors(self) -> list[Any]:
         return [dict(each) for each in self.door_views]
@@ -541,10 +556,12 @@ class ScriptedHouse:
             "place_words": self.campus.words(place),
             "state": "online",
             "reason": "",
+            "since": self.ago(3000),
             "picture_time": None,
             "picture_age_s": None,
             "gate": "watching",
             "fps": 5.0,
+            "rate": 14.9,
             "decoded": 1204,
             "triggered": 130,
             "inferred": 122,
@@ -552,6 +569,7 @@ class ScriptedHouse:
             "detector": "yolox-nano",
             "guessing": False,
             "private": False,
+            "masked": 0,
             **more,
         }
 
@@ -677,6 +695,7 @@ class ScriptedHouse:
                 "journal": {"waiting": 2, "limit": 2048, "dropped": 0},
                 "inference": {"waiting": 30, "limit": 48, "dropped": 4},
             },
+            "work": {"perception": {"decode_s": 9.1, "gate_s": 2.0, "pictures_mb": 12.5}},
             "events": 1520,
             "heartbeat": {
                 "every": "5m",

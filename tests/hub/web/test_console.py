@@ -40,11 +40,13 @@ PATHS = {
     "alert": "/alerts/a1",
     "doors": "/doors",
     "door": "/doors/science_east",
+    "cameras": "/cameras",
     "camera": "/cameras/science",
     "incidents": "/incidents",
     "incident": "/incidents/i1",
     "visitors": "/visitors",
     "health": "/health",
+    "more": "/more",
     "me": "/me",
     "signin": "/signin",
 }

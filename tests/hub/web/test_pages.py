@@ -13,6 +13,8 @@ PAGES = (
     "/",
     "/alerts/a1",
     "/alerts/a2",
+    "/cameras",
+    "/cameras?columns=3",
     "/cameras/lobby",
     "/cameras/gym",
     "/doors",
@@ -23,6 +25,7 @@ PAGES = (
     "/incidents/i1?show=doors",
     "/visitors",
     "/health",
+    "/more",
     "/models/" + "ab" * 32,
     "/me",
     "/protocols",
@@ -315,7 +318,7 @@ async def test_a_failure_inside_is_an_honest_page(
     assert "Traceback" not in page
     problem = await client.get("/api/v1/alerts")
     assert problem.status == 500
-    assert set(await problem.json()) == {"error", "hint"}
+    assert set(await problem.json()) == {"type", "title", "status", "detail", "hint"}
 
 
 async def test_a_decided_card_is_kept_ten_seconds() -> None:
