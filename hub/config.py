@@ -21,6 +21,7 @@ from hub.inbound.blocks import InboundBlock
 from hub.kinds import Block, Kind
 from hub.liveness import HeartbeatSettings
 from hub.protocol_settings import DrillSettings, DuressSettings, FireSettings, InputBlock
+from hub.role_settings import BreakGlassSettings, RoleBlock
 from hub.rulebook import (
     DAYS,
     Action,
@@ -32,13 +33,14 @@ from hub.rulebook import (
     NoticeAction,
     Person,
     Protocol,
-    RoleBlock,
     Rule,
     Schedule,
     Weekly,
 )
+from hub.sign_in_settings import SignInSettings
 from hub.surroundings import BackupSettings, Broker, EmergencyCall, HomeAssistantSettings
 from hub.units import Duration
+from hub.web_settings import WebSettings
 
 __all__ = [
     "DAYS", "Action", "AlertSpec", "BackupSettings", "Broker", "CameraBlock", "Condition", "Config",
@@ -108,6 +110,14 @@ class HubSettings(Block):
     drills: DrillSettings = Field(DrillSettings(), description="What a drill may do.")
     fire: FireSettings = Field(FireSettings(), description="A fire alarm during a lockdown.")
     duress: DuressSettings = Field(DuressSettings(), description="Who hears of a duress PIN.")
+    break_glass: BreakGlassSettings = Field(
+        BreakGlassSettings(), description="What people may take in an emergency, and who hears."
+    )
+    reason_for: tuple[str, ...] = Field(
+        (),
+        description="For which permissions people say why, each time they act, and once in a "
+        "quarter of an hour where they look ([roles.md](../reference/roles.md#reasons)).",
+    )
     language: LanguageName = Field(
         "en",
         description="The language that people are told in: `en`, `es`, or one of `templates`.",
@@ -117,6 +127,8 @@ class HubSettings(Block):
         description="A folder, beside this file, with texts of your own: `LANGUAGE/ABOUT.txt`, "
         "such as `es/alert.txt`. See [the guide](../guide/notices.md#texts-of-your-own).",
     )
+    web: WebSettings = Field(WebSettings(), description="Where the pages are, and TLS.")
+    sign_in: SignInSettings = Field(SignInSettings(), description="How people come in.")
     plugins_dir: Path = Field(
         Path("my_plugins"),
         description="A folder, beside this file, with Python files that offer drivers of your own.",

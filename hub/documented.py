@@ -20,7 +20,10 @@ CHOICES: Mapping[str, str] = {
     "rules.*.verified.[].door.verb": f"{CONFIG}#verbs",
     "protocols.*.doors.[].verb": f"{CONFIG}#verbs",
     **{f"{kind}.*.driver": f"{CONFIG}#drivers" for kind in KINDS},
-    "roles.*.may.[]": "docs/reference/roles.md#permissions",
+    **dict.fromkeys(
+        ("roles.*.may.[]", "roles.*.break_glass.[]", "hub.reason_for.[]"),
+        "docs/reference/roles.md#permissions",
+    ),
 }
 
 

@@ -25,6 +25,7 @@ from hub.plainwords import Finding
 from hub.plugins import Registry
 from hub.pressrules import PRESS_RULES
 from hub.references import event_types, is_off, matches
+from hub.rolerules import ROLE_RULES
 
 DERIVED = ("alert.", "incident.", "picture.", "rule.")
 PATHS = get_args(get_type_hints(Channel)["path"])
@@ -252,4 +253,5 @@ HOUSE_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
     *LADDER_RULES,
     *PRESS_RULES,
     *DOOR_RULES,
+    *ROLE_RULES,
 )

@@ -101,14 +101,12 @@ REFERENCES: tuple[Reference, ...] = tuple(
     Reference(pattern, target)
     for pattern, target in (
         ("places.*.in", PLACE),
-        ("cameras.*.place", PLACE),
+        *((f"{part}.place", PLACE) for part in ("cameras.*", "doors.*", "visitors.*", "inputs.*")),
         ("cameras.*.detector", DETECTOR),
         ("cameras.*.zones.[].place", PLACE),
         *((f"{part}.*.controller", CONTROLLER) for part in ("doors", "inbound")),
-        ("doors.*.place", PLACE),
         ("doors.*.leads_to", PLACE),
         ("doors.*.unlocked", SCHEDULE),
-        ("visitors.*.place", PLACE),
         *(
             (f"inbound.*.fields.{key}.{value}", target)
             for key, target in (("place", PLACE), ("camera", CAMERA), ("door", DOOR))
@@ -119,7 +117,9 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("people.*.prefer.[]", CHANNEL),
         ("people.*.quiet", SCHEDULE),
         ("notifiers.*.fallback", CHANNEL),
-        ("roles.*.may.[]", PERMISSION),
+        *((f"{part}.[]", PERMISSION) for part in ("roles.*.may", "hub.reason_for")),
+        *(("roles.*.places.[]", PLACE), ("roles.*.cameras.[]", CAMERA)),
+        *(("roles.*.hours", SCHEDULE), ("roles.*.break_glass.[]", PERMISSION)),
         ("schedules.*.between", SCHEDULE),
         ("schedules.*.holidays_of", SCHEDULE),
         *(
@@ -144,10 +144,10 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("protocols.*.tell.[]", TELLABLE),
         ("protocols.*.through.[]", CHANNEL),
         ("protocols.*.area", PLACE),
-        ("inputs.*.place", PLACE),
         ("hub.emergency.hand_off.[]", CHANNEL),
-        ("hub.duress.tell.[]", TELLABLE),
-        ("hub.duress.through.[]", CHANNEL),
+        *((f"hub.sign_in.{part}", ROLE) for part in ("second_factor.[]", "provider.roles.*")),
+        *((f"hub.{part}.tell.[]", TELLABLE) for part in ("duress", "break_glass")),
+        *((f"hub.{part}.through.[]", CHANNEL) for part in ("duress", "break_glass")),
     )
 )
 

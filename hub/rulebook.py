@@ -92,17 +92,6 @@ def same_person(people: Mapping[str, Person], one: str, other: str) -> bool:
     return one.casefold() == other.casefold() or (known != "" and known == person_of(people, other))
 
 
-class RoleBlock(Block):
-    """What holders of a role may do (see docs/reference/roles.md)."""
-
-    name: str = Field("", description="What people call it.")
-    may: tuple[str, ...] = Field(
-        (),
-        description="What its holders may do ([roles.md](roles.md)); takes the place of a built-in "
-        "role's list.",
-    )
-
-
 class Weekly(Block):
     """Hours on some days of the week; `to` may be 24:00, or before `from` to pass midnight."""
 

@@ -99,7 +99,8 @@ class _Book:
             for each in self.parts["rules.Condition"]["properties"]["label"]["anyOf"]:
                 each.get("items", each)["examples"] = labels
         if section == "roles":
-            properties["may"]["items"] = _one_of(PERMISSIONS)
+            for key in ("may", "break_glass"):
+                properties[key]["items"] = _one_of(PERMISSIONS)
         if section == "people":
             properties["role"]["examples"] = list(ROLES)
         return made

@@ -26,9 +26,32 @@ PERMISSIONS: Mapping[str, str] = {
     "end.protocols": "Ask for the end of a protocol, confirm it, decide in a fire alarm.",
     "manage.devices": "Enrol devices that may start protocols without anybody signing in.",
     "work.visitors": "Check visitors in and out.",
+    "invite.guests": "Make links for responders: read-only, for a while, without sign-in.",
     "manage.accounts": "Add people, tokens and roles.",
     "manage.configuration": "Have the hub take over a changed configuration, or go back to one.",
 }
+
+AT_ANY_HOUR = frozenset({"start.protocols"})
+"""What no hours of a role take away: nobody trained may be kept from starting a lockdown."""
+
+WHOLE_HOUSE = frozenset(
+    {"see.audit", *(name for name in PERMISSIONS if name.startswith("manage."))}
+)
+"""What tells of the whole house, or changes it: nothing for a role with places or cameras."""
+
+BREAKABLE = frozenset(
+    {
+        *(name for name in PERMISSIONS if name.startswith("see.")),
+        *("work.incidents", "export.incidents", "give.verdict", "command.doors", "work.visitors"),
+        "enter.in_lockdown",
+    }
+) - {"see.audit", "see.events"}
+"""What breaking the glass can give. Ending a protocol takes two people who may, the way to
+emergency services is a person's work by day and night, and who manages has the role for it.
+"""
+
+NEVER_ASKED_WHY = frozenset({"start.protocols", "call.emergency", "enter.in_lockdown"})
+"""What must not wait for a reason."""
 
 _SEE_ALL = frozenset(name for name in PERMISSIONS if name.startswith("see."))
 _CASES = frozenset(name for name in PERMISSIONS if name.endswith(".incidents"))
@@ -39,11 +62,12 @@ ROLES: Mapping[str, frozenset[str]] = {
     "principal": _SEE_ALL
     | _CASES
     | _PROTOCOLS
-    | {"call.emergency", "give.verdict", "command.doors", "manage.devices", "work.visitors"},
+    | {"call.emergency", "give.verdict", "command.doors", "manage.devices", "work.visitors"}
+    | {"invite.guests"},
     "sro": (_SEE_ALL - {"see.audit"})
     | _CASES
     | _PROTOCOLS
-    | {"call.emergency", "give.verdict", "command.doors"},
+    | {"call.emergency", "give.verdict", "command.doors", "invite.guests"},
     "front_office": frozenset(
         {
             "see.cameras",
@@ -125,16 +149,39 @@ class RoleSettings(Protocol):
         """The permissions of the role; empty leaves a built-in role as it is."""
         ...
 
+    @property
+    def places(self) -> tuple[str, ...]:
+        """The places that it reaches; empty for all."""
+        ...
+
+    @property
+    def cameras(self) -> tuple[str, ...]:
+        """The cameras that it reaches; empty for those of its places."""
+        ...
+
+    @property
+    def hours(self) -> str | None:
+        """The schedule during which it holds; None for always."""
+        ...
+
+    @property
+    def break_glass(self) -> tuple[str, ...]:
+        """What its holders may take in an emergency."""
+        ...
+
 
 def may(role: str, permission: str, roles: Mapping[str, RoleSettings] | None = None) -> bool:
     """Whether holders of `role` may do `permission`; anything unknown may nothing.
 
     A `may:` list in the configuration takes the place of a built-in role's list, so that it can
-    take away as well as give.
+    take away as well as give. Where and when they may, `hub.identity.reach` and the hours say.
     """
     if permission not in PERMISSIONS:
         return False
     settings = roles.get(role) if roles else None
+    limited = settings is not None and bool(settings.places or settings.cameras)
+    if limited and permission in WHOLE_HOUSE:
+        return False
     if settings is not None and settings.may:
         return permission in settings.may
     return permission in ROLES.get(role, frozenset())

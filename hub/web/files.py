@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import json
 import re
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from hub.errors import StateError
+from hub.web.language import languages
 from hub.web.security import HOUSE, who_is
 
 STATIC_FOLDER = Path(__file__).parent / "static"
@@ -56,15 +58,24 @@ def load_static(folder: Path = STATIC_FOLDER) -> StaticFiles:
     """Read and compress the static files; once a process, they do not change under it."""
     files: dict[str, StaticFile] = {}
     whole = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.suffix not in _TYPES:
-            continue
-        body = path.read_bytes()
-        whole.update(path.name.encode() + body)
-        packed = None if path.suffix == ".woff2" else gzip.compress(body, 9, mtime=0)
+    for name, body in sorted(_bodies(folder)):
+        whole.update(name.encode() + body)
+        kind = Path(name).suffix
+        packed = None if kind == ".woff2" else gzip.compress(body, 9, mtime=0)
         tag = hashlib.sha256(body).hexdigest()[:16]
-        files[path.name] = StaticFile(body, packed, _TYPES[path.suffix], f'"{tag}"')
+        files[name] = StaticFile(body, packed, _TYPES[kind], f'"{tag}"')
     return StaticFiles(files, whole.hexdigest()[:10])
+
+
+def _bodies(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Each file with its name, and what the scripts say in other languages: `said.es.js`."""
+    for path in folder.iterdir():
+        if path.suffix in _TYPES:
+            yield path.name, path.read_bytes()
+    for code, each in languages().items():
+        if each.scripts:
+            words = json.dumps(each.scripts, ensure_ascii=False, separators=(",", ":"))
+            yield f"said.{code}.js", f"window.vestibuleSaid={words};\n".encode()
 
 
 async def static(request: web.Request) -> web.StreamResponse:
@@ -88,7 +99,12 @@ async def static(request: web.Request) -> web.StreamResponse:
 
 
 async def picture(request: web.Request) -> web.StreamResponse:
-    """The newest picture of a camera, with its age; never of a private place.
+    """The newest picture of a camera, for who is signed in."""
+    return await newest_picture(request, who_is(request).by)
+
+
+async def newest_picture(request: web.Request, by: str) -> web.StreamResponse:
+    """The newest picture of a camera, with its age; never of a private place. `by` looks at it.
 
     Honours `If-None-Match`, so that asking twice a second costs little.
     """
@@ -103,8 +119,7 @@ async def picture(request: web.Request) -> web.StreamResponse:
         written = file.stat().st_mtime
     except OSError:
         raise web.HTTPNotFound from None
-    who = who_is(request)
-    if unseen := await _recorded(house.audit.look(who.by, request.remote or "", camera)):
+    if unseen := await _recorded(house.audit.look(by, request.remote or "", camera)):
         return unseen
     age = max(0.0, house.clock.now().timestamp() - written)
     headers = {**_NO_STORE, PICTURE_AGE_HEADER: f"{age:.3f}", "Content-Type": "image/jpeg"}
@@ -117,7 +132,7 @@ async def media(request: web.Request) -> web.StreamResponse:
     if not _MEDIA_NAME.match(name):
         raise web.HTTPNotFound
     house, who = request.app[HOUSE], who_is(request)
-    file = house.media(name)
+    file = await house.kept_picture(name)
     if file is None:
         raise web.HTTPNotFound
     if unseen := await _recorded(house.audit.look_at_kept(who.by, request.remote or "", name)):

@@ -11,24 +11,36 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from hub.clock import iso
+from hub.errors import StateError
 from hub.identity import accounts
 from hub.identity.accounts import Identity
 from hub.identity.passwords import PasswordThreads
-from hub.identity.permissions import may
+from hub.identity.permissions import AT_ANY_HOUR, may
+from hub.identity.reach import Reach, reach_of, within
 from hub.identity.throttle import Throttle
+from hub.phrases import phrase
 from hub.ports import HouseFacade
 from hub.secrets import Secrets
+from hub.web.problems import denial as denial
+from hub.web.sight import SeenHouse, present_reach
 
 SECRETS: web.AppKey[Secrets] = web.AppKey("secrets", Secrets)
 SESSION_COOKIE = "vestibule_session"
 FORM_COOKIE = "vestibule_form"
+PROTOCOL = "vestibule.v1"
+BEARER = "bearer."
 PUBLIC = "public"
 SIGNED_IN = "signed_in"
+GUEST = "guest"
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "X-CSRF-Token"
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -49,6 +61,7 @@ HEADERS: Mapping[str, str] = {
     "Server": "Vestibule",
 }
 
+_NOTED_EVERY = timedelta(minutes=5)
 _REMEMBER_S = 2.0
 _REMEMBERED = 1024
 
@@ -63,6 +76,8 @@ class Doorkeeper:
     def __init__(self, house: HouseFacade) -> None:
         self._house = house
         self._remembered: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._reaches: dict[tuple[str, frozenset[str], bool], Reach] = {}
+        self._reached_in: object = None
         self.passwords = PasswordThreads()
         self.by_name = Throttle(house.clock)
         self.by_address = Throttle(house.clock, free=30)
@@ -73,15 +88,58 @@ class Doorkeeper:
         self._remembered.clear()
 
     def may(self, who: Identity, permission: str) -> bool:
-        """Whether this person or program may do it, by the roles in force."""
-        return may(who.role, permission, self._house.config.roles)
+        """Whether this person or program may do it now, by the roles in force and their hours."""
+        roles = self._house.config.roles
+        if not may(who.role, permission, roles) or (who.scopes and permission not in who.scopes):
+            return False
+        return permission in AT_ANY_HOUR or not self.off_duty(who)
+
+    def owes_factor(self, who: Identity) -> bool:
+        """Whether their role needs a second factor, and they have signed in with a password alone:
+        they are led to adding one, and come no further.
+        """
+        asked = self._house.config.hub.sign_in.second_factor
+        return who.role in asked and who.way in ("password", "setup")
+
+    def off_duty(self, who: Identity) -> str:
+        """The schedule outside of whose hours this person's role does not hold now; else empty."""
+        settings = self._house.config.roles.get(who.role)
+        hours = settings.hours if settings is not None else None
+        return hours if hours and not self._house.in_force(hours) else ""
+
+    def refusal(self, who: Identity, permission: str) -> tuple[str, str]:
+        """Why they may not, and what to do."""
+        config = self._house.config
+        if (hours := self.off_duty(who)) and may(who.role, permission, config.roles):
+            name = config.schedules[hours].name if hours in config.schedules else ""
+            said = phrase(
+                "It holds during %(hours)s. A protocol can be started at any hour.",
+                hours=name or hours.replace("_", " "),
+            )
+            return phrase("Your role may not do this at this hour."), said
+        needs = phrase("It needs the permission %(permission)s.", permission=permission)
+        return phrase("Your role may not do this."), needs
+
+    def reach(self, who: Identity) -> Reach:
+        """How far this person or program reaches."""
+        config, freed = self._house.config, frozenset[str]()
+        if self._reached_in is not config:  # another configuration has taken over
+            self._reaches.clear()
+            self._reached_in = config
+        key = who.role, freed, bool(self.off_duty(who))
+        found = self._reaches.get(key)
+        if found is None:
+            campus, off_duty = self._house.campus, key[2]
+            found = reach_of(who.role, config, campus, freed, off_duty=off_duty)
+            self._reaches[key] = found
+        return found
 
     async def recognise(self, request: web.Request, afresh: bool = False) -> Identity | None:
         """Who sends the request, by token or else by session cookie; None for a stranger."""
         token = bearer(request)
         if token is not None:
             return await self._look_up("token", token, afresh)
-        secret = request.cookies.get(SESSION_COOKIE, "")
+        secret = session_secret(request)
         return await self._look_up("session", secret, afresh) if secret else None
 
     async def _look_up(self, kind: str, secret: str, afresh: bool) -> Identity | None:
@@ -91,30 +149,54 @@ class Doorkeeper:
         if known is not None and not afresh and now - known[0] < _REMEMBER_S:
             return known[1]
         self._remembered.pop(key, None)
-        if kind == "token":
-            who = await self._house.journal_read(lambda c: accounts.identify_token(c, secret))
-        else:
-            moment = self._house.clock.now()
-            who = await self._house.journal_read(
-                lambda c: accounts.identify_session(c, secret, moment)
-            )
+        moment = self._house.clock.now()
+        identify = accounts.identify_token if kind == "token" else accounts.identify_session
+        who = await self._house.journal_read(lambda c: identify(c, secret, moment))
         if not isinstance(who, Identity):
             return None
+        if who.last_used < iso(moment - _NOTED_EVERY):
+            with suppress(StateError):  # nobody is shut out because the disk is full
+                await self._house.journal_write(lambda c: accounts.used_now(c, who, moment))
         self._remembered[key] = (now, who)
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
         return who
 
 
-HOUSE: web.AppKey[HouseFacade] = web.AppKey("house", HouseFacade)
+HOUSE: web.AppKey[SeenHouse] = web.AppKey("house", SeenHouse)
 DOORKEEPER: web.AppKey[Doorkeeper] = web.AppKey("doorkeeper", Doorkeeper)
 WHO: web.RequestKey[Identity] = web.RequestKey("who", Identity)
 
 
+@dataclass(frozen=True, slots=True)
+class SightOf:
+    """What the sender of a request sees; satisfies `hub.web.sight.Sight`."""
+
+    request: web.Request
+
+    def reach(self) -> Reach:
+        """How far they reach now."""
+        return self.request.app[DOORKEEPER].reach(who_is(self.request))
+
+    def may(self, permission: str) -> bool:
+        """Whether they may do something now."""
+        return allowed(self.request, permission)
+
+
 def bearer(request: web.Request) -> str | None:
     """The token a program sends; None when there is none. Other schemes are a proxy's business."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else None
+    scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return _offered(request) if "Sec-WebSocket-Protocol" in request.headers else None
+
+
+def _offered(request: web.Request) -> str | None:
+    """The token among the subprotocols of a WebSocket: a browser sends no other header with one."""
+    for each in request.headers["Sec-WebSocket-Protocol"].split(","):
+        if each.strip().startswith(BEARER):
+            return each.strip().removeprefix(BEARER)
+    return None
 
 
 def who_is(request: web.Request) -> Identity:
@@ -127,14 +209,25 @@ def allowed(request: web.Request, permission: str) -> bool:
     return request.app[DOORKEEPER].may(who_is(request), permission)
 
 
+def may_see(request: web.Request, camera: str) -> bool:
+    """Whether the sender of this request may look at a camera now; asked before each picture."""
+    return allowed(request, "see.cameras") and within(present_reach().cameras, camera)
+
+
+async def still_may(request: web.Request, permission: str) -> bool:
+    """Whether the session or token still stands and may still do it: what streams ask again and
+    again while they last.
+    """
+    who = await request.app[DOORKEEPER].recognise(request, afresh=True)
+    if who is None:
+        return False
+    request[WHO] = who  # their role may be another by now
+    return allowed(request, permission)
+
+
 def is_api(request: web.Request) -> bool:
     """Whether the answer is for a program rather than a person."""
     return request.path.startswith(("/api/", "/inbound/"))
-
-
-def denial(status: int, error: str, hint: str) -> web.Response:
-    """The one shape of an API error."""
-    return web.json_response({"error": error, "hint": hint}, status=status)
 
 
 def same_origin(request: web.Request) -> bool:
@@ -212,10 +305,22 @@ def see_other(path: str) -> web.Response:
     return web.Response(status=303, headers={"Location": path})
 
 
+def session_cookie(request: web.Request) -> str:
+    """The name of the session's cookie. Under TLS browsers take `__Host-` from this host alone, so
+    that no page of another host, nor one without TLS, can put one there.
+    """
+    return f"__Host-{SESSION_COOKIE}" if request.secure else SESSION_COOKIE
+
+
+def session_secret(request: web.Request) -> str:
+    """The session that a browser sends; empty without one."""
+    return request.cookies.get(session_cookie(request), "")
+
+
 def set_session(response: web.StreamResponse, request: web.Request, secret: str) -> None:
     """Hand over the session; the cookie ends with the session."""
     response.set_cookie(
-        SESSION_COOKIE,
+        session_cookie(request),
         secret,
         max_age=int(accounts.SESSION_LIFE.total_seconds()),
         path="/",

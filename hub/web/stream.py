@@ -11,13 +11,17 @@ import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Annotated
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from hub.events import Event
 from hub.ports import EventStream
 from hub.secrets import Secrets
-from hub.web.security import DOORKEEPER, HOUSE, SECRETS, allowed, denial
+from hub.web.contract import Contract, Line, asked
+from hub.web.problems import denial
+from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO, allowed, still_may
 
 API_BEAT_S = 15.0
 PAGE_BEAT_S = 5.0
@@ -46,6 +50,7 @@ _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 TOPICS = ("alerts", "incidents", "doors", "cameras", "visitors", "health")
 FOR_ALL = ("protocols",)
+UNTOLD = ("protocol.duress",)  # nobody knows who looks over the shoulder of a stream's reader
 
 
 @dataclass(slots=True)
@@ -64,7 +69,14 @@ class Streams:
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
 
 
-class _Cut(Exception):
+class EventsQuery(BaseModel):
+    """From where to go on: the last number that was received; empty for what comes from now on."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    after: Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")] = ""
+
+
+class Cut(Exception):
     """This client missed something; it has to come back."""
 
 
@@ -76,34 +88,37 @@ def topics_of(event_type: str) -> tuple[str, ...]:
     return ()
 
 
-class _Line:
-    """One client's stream: what arrives, what is sent, and when it has to end."""
+class Listener:
+    """One client: what arrives for it, what it is sent, and when that has to end."""
 
     def __init__(
-        self, request: web.Request, response: web.StreamResponse, subscription: EventStream
+        self,
+        request: web.Request,
+        write: Callable[[str], Awaitable[None]],
+        subscription: EventStream,
+        leaves: asyncio.Task[None] | None = None,
     ) -> None:
         self.request = request
         self.streams = request.app[STREAMS]
         self.subscription = subscription
-        self._response = response
+        self._write, self._leaves = write, leaves
         self._arriving: asyncio.Task[tuple[int, Event]] | None = None
         self._ending = asyncio.create_task(self.streams.stopping.wait(), name="web-stream-end")
 
     async def send(self, text: str) -> None:
         """Write, or raise `TimeoutError` when the client does not read."""
         async with asyncio.timeout(self.streams.write_deadline_s):
-            await self._response.write(text.encode())
+            await self._write(text)
 
     async def arrival(self, within_s: float) -> tuple[int, Event] | None:
         """The next event, or None when none came in time. Ends with `StopAsyncIteration`."""
         if self._arriving is None:
             self._arriving = asyncio.create_task(_next(self.subscription), name="web-stream-next")
+        ends = {self._ending, *([self._leaves] if self._leaves else ())}
         await asyncio.wait(
-            {self._arriving, self._ending},
-            timeout=within_s,
-            return_when=asyncio.FIRST_COMPLETED,
+            {self._arriving, *ends}, timeout=within_s, return_when=asyncio.FIRST_COMPLETED
         )
-        if self._ending.done():
+        if any(each.done() for each in ends):
             raise StopAsyncIteration
         if not self._arriving.done():
             return None
@@ -113,6 +128,8 @@ class _Line:
     async def still_welcome(self) -> bool:
         """Whether the session or token still stands; asked at every beat."""
         who = await self.request.app[DOORKEEPER].recognise(self.request, afresh=True)
+        if who is not None:
+            self.request[WHO] = who  # their role may be another by now
         return who is not None
 
     async def close(self) -> None:
@@ -120,11 +137,11 @@ class _Line:
         for task in (self._arriving, self._ending):
             if task is not None:
                 task.cancel()
-                with suppress(asyncio.CancelledError, StopAsyncIteration, _Over):
+                with suppress(asyncio.CancelledError, StopAsyncIteration, Over):
                     await task
 
 
-class _Over(Exception):
+class Over(Exception):
     """The house closed the subscription."""
 
 
@@ -133,17 +150,17 @@ async def _next(subscription: EventStream) -> tuple[int, Event]:
         return await subscription.__anext__()
     except StopAsyncIteration:
         # A task cannot end with StopAsyncIteration's cousin StopIteration; be explicit for both.
-        raise _Over from None
+        raise Over from None
 
 
 async def events(request: web.Request) -> web.StreamResponse:
     """Every event as it is committed; `Last-Event-ID` or `?after=` resumes after that number."""
-    after = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+    after = request.headers.get("Last-Event-ID") or asked(request, EventsQuery).after
     if after and not (after.isascii() and after.isdigit() and len(after) < 19):
         return denial(422, "Last-Event-ID is not a number.", "Send the last `id:` you received.")
     last = int(after) if after else None
 
-    async def feed(line: _Line) -> None:
+    async def feed(line: Listener) -> None:
         await _feed(line, last)
 
     return await _stream(request, feed)
@@ -151,11 +168,11 @@ async def events(request: web.Request) -> web.StreamResponse:
 
 async def live(request: web.Request) -> web.StreamResponse:
     """For pages: names what changed, so that the page can ask for its parts again."""
-    return await _stream(request, _bell)
+    return await _stream(request, _bell, doubtful=True)
 
 
 async def _stream(
-    request: web.Request, run: Callable[[_Line], Awaitable[None]]
+    request: web.Request, run: Callable[[Listener], Awaitable[None]], *, doubtful: bool = False
 ) -> web.StreamResponse:
     streams = request.app[STREAMS]
     if streams.open >= MOST_STREAMS or streams.stopping.is_set():
@@ -166,20 +183,20 @@ async def _stream(
     )
     streams.open += 1
     try:
-        with request.app[HOUSE].events() as subscription:
+        with request.app[HOUSE].events(doubtful) as subscription:
             await response.prepare(request)
-            line = _Line(request, response, subscription)
+            line = Listener(request, lambda text: response.write(text.encode()), subscription)
             try:
                 await run(line)
             finally:
                 await line.close()
-    except _Cut:
+    except Cut:
         streams.cut += 1
     except TimeoutError:
         streams.cut += 1
         if request.transport is not None:
             request.transport.abort()
-    except (ConnectionError, StopAsyncIteration, _Over):
+    except (ConnectionError, StopAsyncIteration, Over):
         pass
     finally:
         streams.open -= 1
@@ -192,7 +209,7 @@ def _frame(seq: int, event: Event, secrets: Secrets) -> str:
     return f"id: {seq}\nevent: {event.type}\ndata: {body}\n\n"
 
 
-async def _feed(line: _Line, after: int | None) -> None:
+async def _feed(line: Listener, after: int | None) -> None:
     loop, secrets = asyncio.get_running_loop(), line.request.app[SECRETS]
     await line.send("retry: 2000\n\n")
     last = -1
@@ -200,27 +217,33 @@ async def _feed(line: _Line, after: int | None) -> None:
         last = after
         while batch := await line.request.app[HOUSE].past_events(last, REPLAY_BATCH):
             for seq, event in batch:
-                await line.send(_frame(seq, event, secrets))
                 last = seq
+                if event.type not in UNTOLD:
+                    await line.send(_frame(seq, event, secrets))
     beat_at = loop.time() + line.streams.beat_s
     while True:
         arrived = await line.arrival(max(0.0, beat_at - loop.time()))
         if line.subscription.dropped:
-            raise _Cut
+            raise Cut
         if arrived is not None and arrived[0] > last:
             last = arrived[0]
-            await line.send(_frame(*arrived, secrets))
+            if arrived[1].type not in UNTOLD:
+                await line.send(_frame(*arrived, secrets))
         if loop.time() >= beat_at:  # also where events never cease
-            if not await line.still_welcome():
+            if not await still_may(line.request, "see.events"):
                 return
             await line.send(": still here\n\n")
             beat_at = loop.time() + line.streams.beat_s
 
 
-async def _bell(line: _Line) -> None:
+def topics_for(request: web.Request) -> set[str]:
+    """What the sender of a request is told of now."""
+    return {*FOR_ALL, *(topic for topic in TOPICS if allowed(request, f"see.{topic}"))}
+
+
+async def _bell(line: Listener) -> None:
     loop = asyncio.get_running_loop()
-    seen = {topic for topic in TOPICS if allowed(line.request, f"see.{topic}")}
-    seen.update(FOR_ALL)
+    seen = topics_for(line.request)
     changed: set[str] = set()
     missed = 0
     ring_at, beat_at = 0.0, loop.time() + line.streams.page_beat_s
@@ -242,5 +265,16 @@ async def _bell(line: _Line) -> None:
         if loop.time() >= beat_at:  # also where events never cease
             if not await line.still_welcome():
                 return
+            if (now_seen := topics_for(line.request)) != seen:  # hours began or ended
+                changed |= {*seen, *now_seen}
+                seen = now_seen
             await line.send("event: beat\ndata: .\n\n")
             beat_at = loop.time() + line.streams.page_beat_s
+
+
+API_LINES: tuple[Line, ...] = (
+    (
+        "GET", "/api/v1/events", "see.events", events,
+        Contract(media=("text/event-stream",), asks=EventsQuery, refuses=(503,)),
+    ),
+)  # fmt: skip

@@ -1,0 +1,110 @@
+"""Rules about roles: what is narrowed, what may be taken in an emergency, what is asked for.
+
+They look at the file's plain values, as the rules of `hub.houserules` do, to which they belong.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from hub.campus import Campus
+from hub.identity.permissions import BREAKABLE, NEVER_ASKED_WHY, PERMISSIONS, WHOLE_HOUSE
+from hub.kinds.notifiers import Channel
+from hub.plainwords import Finding
+from hub.references import matches
+
+
+class Looked(Protocol):
+    """What the rules look at; see `hub.houserules.House`."""
+
+    @property
+    def values(self) -> Mapping[str, Any]: ...
+
+    @property
+    def campus(self) -> Campus: ...
+
+    @property
+    def channels(self) -> Mapping[str, Channel]: ...
+
+
+def a_narrowed_role_holds_nothing_of_the_whole_house(house: Looked) -> Iterator[Finding]:
+    """Who sees a part does not read the audit of all, nor change what holds for all."""
+    for path, block in matches(house.values, "roles.*"):
+        if not isinstance(block, dict) or not (block.get("places") or block.get("cameras")):
+            continue
+        listed = block.get("may")
+        for index, permission in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(permission, str) and permission in WHOLE_HOUSE:
+                words = (
+                    f"`{permission}` is about the whole house, and this role is narrowed to some "
+                    "`places` or `cameras`; expected a role without them"
+                )
+                yield Finding((*path, "may", index), words)
+
+
+def cameras_of_a_role_hang_in_its_places(house: Looked) -> Iterator[Finding]:
+    """A camera beyond the places would never be seen."""
+    cameras = house.values.get("cameras")
+    for path, camera in matches(house.values, "roles.*.cameras.[]"):
+        places = _block(house.values, path[:2]).get("places")
+        block = cameras.get(camera) if isinstance(cameras, dict) else None
+        place = block.get("place") if isinstance(block, dict) else None
+        if not isinstance(places, list) or not places or not isinstance(place, str):
+            continue
+        if not any(isinstance(e, str) and house.campus.within(place, e) for e in places):
+            words = (
+                f"{camera} hangs in {place}, which is none of the role's `places`, so nobody of "
+                "the role would see it; expected a camera within them"
+            )
+            yield Finding(path, words)
+
+
+def breaking_the_glass_gives_no_more_than_it_may(house: Looked) -> Iterator[Finding]:
+    """Nobody ends a protocol, hands over to emergency services or manages the hub that way."""
+    for path, permission in matches(house.values, "roles.*.break_glass.[]"):
+        if isinstance(permission, str) and permission in PERMISSIONS.keys() - BREAKABLE:
+            words = (
+                f"`{permission}` cannot be taken by breaking the glass; expected it under `may`, "
+                "for whoever is to hold it, or one of: " + ", ".join(sorted(BREAKABLE))
+            )
+            yield Finding(path, words)
+
+
+def no_reason_stands_before_help(house: Looked) -> Iterator[Finding]:
+    """Starting a protocol, passing a locked door and calling for help wait for no words."""
+    for path, permission in matches(house.values, "hub.reason_for.[]"):
+        if isinstance(permission, str) and permission in NEVER_ASKED_WHY:
+            words = (
+                f"`{permission}` must not wait until somebody has written a reason; expected "
+                "another permission"
+            )
+            yield Finding(path, words)
+
+
+def who_hears_of_broken_glass_is_told_alone(house: Looked) -> Iterator[Finding]:
+    """That somebody broke the glass is for those concerned, not for a loudspeaker."""
+    for path, channel in matches(house.values, "hub.break_glass.through.[]"):
+        known = house.channels.get(channel) if isinstance(channel, str) else None
+        if known is not None and known.public:
+            words = (
+                f"{channel} is heard by everyone, and that somebody has broken the glass concerns "
+                "few; expected a channel that reaches people alone"
+            )
+            yield Finding(path, words)
+
+
+def _block(values: Mapping[str, Any], path: tuple[Any, ...]) -> Mapping[str, Any]:
+    found: Any = values
+    for key in path:
+        found = found.get(key) if isinstance(found, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+ROLE_RULES = (
+    a_narrowed_role_holds_nothing_of_the_whole_house,
+    cameras_of_a_role_hang_in_its_places,
+    breaking_the_glass_gives_no_more_than_it_may,
+    no_reason_stands_before_help,
+    who_hears_of_broken_glass_is_told_alone,
+)
