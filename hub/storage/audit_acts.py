@@ -14,18 +14,34 @@ from hub.events import Event
 ACTS: Mapping[str, str] = {
     "view.live": "Looked at a camera's live pictures; one line from the first to the last.",
     "view.recorded": "Looked at kept pictures of an incident or an alert.",
-    "session.opened": "Signed in.",
+    "session.opened": "Signed in; says which way.",
     "session.refused": "Was refused at sign-in.",
     "session.closed": "Signed out.",
     "session.others_closed": "Ended all other sessions of the account.",
     "account.added": "An account was made; says its role.",
-    "account.changed": "An account was given a password and a role.",
+    "account.changed": "An account was given a role, by a command also a password.",
+    "account.link_made": "A link was made behind which somebody chooses their password.",
+    "account.password_set": "An account has another password.",
+    "account.locked": "An account was locked out.",
+    "account.unlocked": "An account was let in again.",
+    "factor.added": "An account has another second factor: an authenticator app or a passkey.",
+    "factor.removed": "A second factor of an account was taken away.",
+    "factor.codes_made": "An account has new recovery codes.",
+    "factor.code_used": "Signed in with a recovery code; says how many are left.",
     "token.made": "A token for a program was made; says its role.",
     "token.revoked": "A token was ended.",
     "pins.set": "Set the PINs that end a protocol.",
     "device.enrolled": "Enrolled a panic device.",
     "device.revoked": "Revoked a panic device.",
+    "guest.invited": "Made a link for guests; says to which area, cameras and incident, until when.",
+    "guest.opened": "A link for guests was opened on a device.",
+    "guest.refused": "A link for guests that is over, or used up, was opened.",
+    "guest.revoked": "Ended a link for guests.",
+    "glass.broken": "Broke the glass; says why, for what and until when.",
+    "glass.ended": "Broken glass is whole again; says since when it was not.",
+    "reason.given": "Said why they look.",
     "config.changed": "Another configuration took over.",
+    "config.written": "Wrote a camera's masks into the configuration file.",
     "config.refused": "A changed configuration did not start.",
     "rule.restored": "Lets a rule that was only reviewed raise alerts again.",
     "door.asked": "Asked a door for something; says for what and why.",
@@ -69,7 +85,9 @@ _DOORS: Mapping[str, tuple[str, str]] = {
     "action.timed_out": ("door.answered", "no answer"),
     "action.cancelled": ("door.answered", "called off"),
 }
-_WEB_ALONE = ("view.", "session.", "account.", "token.", "door.", "audit.")
+_WEB_ALONE = (
+    "view.", "session.", "account.", "factor.", "token.", "door.", "audit.", "guest.", "reason.",
+)  # fmt: skip
 TYPES = frozenset({*_DOORS, *(act for act in ACTS if not act.startswith(_WEB_ALONE))})
 """Types of events that may be acts."""
 

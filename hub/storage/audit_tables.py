@@ -42,7 +42,8 @@ heads = Table(
     *(Column(name, Text, nullable=False) for name in ("hash", "time", "key", "signature")),
 )
 
-# Who is looking at pictures now: one row from the first picture until the line is written.
+# Who is looking at pictures now: one row from the first picture until the line is written. `glass`
+# is set where they look because they have broken the glass.
 looks = Table(
     "audit_looks",
     metadata,
@@ -50,4 +51,5 @@ looks = Table(
     *(Column(name, Text, nullable=False) for name in ("who", "address", "act", "subject")),
     *(Column(name, Text, nullable=False) for name in ("since", "until")),
     Column("pictures", Integer, nullable=False),
+    Column("glass", Text, nullable=False, server_default=""),
 )
