@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -38,7 +40,8 @@ from plugins.detectors._runtime import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-WITHIN_S = 20.0
+WITHIN_S = 20.0  # of processor time
+PATIENCE = 6  # times as long by the clock, on a machine with more to do than it can
 MOST_MEMORY = 4 << 30  # bytes of address space
 MOST_ANSWER = 1 << 20
 EDITION = 2  # of what is found, for what is remembered
@@ -75,7 +78,7 @@ def tried(
     """Try a model, `names` being how many class names are told; blocking.
 
     What was found is kept in the folder `cache` under the model's SHA-256. Raises `ValueError` with
-    the reason where it cannot be used.
+    the reason where it cannot be used. `within_s` is processor time, in whole seconds.
     """
     import onnxruntime
 
@@ -98,16 +101,20 @@ def _asked(data: bytes, question: Mapping[str, Any], within_s: float) -> dict[st
         try:
             done = subprocess.run(  # noqa: S603 - our own module
                 [sys.executable, "-P", "-m", "plugins.detectors._trial", json.dumps(question)],
-                input=data, stdout=answer, stderr=subprocess.DEVNULL, timeout=within_s,
+                input=data, stdout=answer, stderr=subprocess.DEVNULL,
+                timeout=PATIENCE * within_s,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))},
                 check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            return {"error": f"it was not loaded and tried within {within_s:g} s"}
+            return {"error": f"it was not loaded and tried within {PATIENCE * within_s:g} s"}
         except OSError as error:
             return {"error": f"it cannot be tried ({error.strerror})"}
         answer.seek(0)
         text = answer.read(MOST_ANSWER)
+    if done.returncode == -signal.SIGXCPU:
+        spent = f"{within_s:g} s of processor time"
+        return {"error": f"it was not loaded and tried within {spent}"}
     if done.returncode:
         how = f"signal {-done.returncode}" if done.returncode < 0 else f"status {done.returncode}"
         return {"error": f"it ends the process that loads it ({how})"}
@@ -225,8 +232,8 @@ def _limit(memory: int, within_s: float) -> None:
     """Little memory, little time, no files, and the first to go when memory runs out."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    seconds = int(within_s) + 2
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
+    seconds = math.ceil(within_s)
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 2))
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_ANSWER, MOST_ANSWER))
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")

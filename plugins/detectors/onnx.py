@@ -111,7 +111,7 @@ class OnnxDetector:
             self._load(file, data, digest, context)
         except ValueError as error:
             raise ModelError(f"{file.path}: {error}") from None
-        self._watch = Watch(context.clock.monotonic)
+        self._watch = Watch()
         weakref.finalize(self, self._watch.stop)
         self._info = DetectorInfo(
             name=file.name,
@@ -201,7 +201,7 @@ class OnnxDetector:
             outputs = self._session.run(given, self._watch)
         except TimeoutError:
             self._late += 1
-            spent = f"{self._watch.within_s:g} s"
+            spent = f"{self._watch.within_s:g} s of processor time"
             raise ModelError(f"{name} was stopped: a look took more than {spent}") from None
         except ValueError as error:
             raise ModelError(f"{name}: {error}") from None
