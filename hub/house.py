@@ -26,6 +26,8 @@ from hub.config import Config
 from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
+from hub.glass_room import GlassRoom
+from hub.glass_views import GlassFacade
 from hub.handing_on import handing_on
 from hub.heartbeat import Heartbeat
 from hub.home_assistant import HomeAssistantStatus
@@ -35,11 +37,19 @@ from hub.input_listener import InputListener
 from hub.isolated import Hosts
 from hub.kinds import BrokerAddress
 from hub.kinds.visitors import Visit, VisitorSystem
+from hub.mask_room import MaskRoom
 from hub.models_view import detecting, models_in_use
 from hub.perception.inference import overload
 from hub.perception.workers import Perception
+from hub.phrases import phrase
 from hub.plugins import Registry
-from hub.ports import CasesFacade, ConfigurationFacade, InboundAnswer, PictureLinksFacade
+from hub.ports import (
+    CasesFacade,
+    ConfigurationFacade,
+    InboundAnswer,
+    MasksFacade,
+    PictureLinksFacade,
+)
 from hub.protocol_port import ProtocolsFacade
 from hub.protocol_room import protocol_room
 from hub.rulebook import person_of
@@ -51,6 +61,7 @@ from hub.safety.intake import Intake
 from hub.safety.notices.hearing import Hearing
 from hub.safety.rules.schedule import timetables
 from hub.safety.words import Words
+from hub.sampling import Sampling
 from hub.storage.folder import StateFolder
 from hub.storage.inputs import ClosedInputs
 from hub.storage.journal import Journal
@@ -113,6 +124,8 @@ class House:
             parts.intake, parts.drivers, lambda: self.config, parts.doors.views
         )
         self.protocols: ProtocolsFacade = self._protocols
+        self._glass = GlassRoom(parts.intake)
+        self.glass: GlassFacade = self._glass
         press, accept = self._protocols.press_or_call, parts.intake.accept
         memory = ClosedInputs(parts.journal)
         self._inputs = InputListener(
@@ -126,7 +139,13 @@ class House:
             parts.perception, parts.drivers, parts.clock, lambda: (self.config, self.campus)
         )
         self.cameras, self.snapshot, self.watch = room.views, room.snapshot, room.watch
+        self.masks: MasksFacade = MaskRoom(parts.configuration, parts.journal, parts.clock)
         self._timetables = timetables(self.config.schedules, self.config.hub.timezone)
+        self._sampling = Sampling(
+            parts.perception, parts.supervisor, self._queues, parts.journal, parts.state.path,
+            parts.clock,
+        )  # fmt: skip
+        self.past = self._sampling.past
         self._desks = desks
         self._started, self._started_monotonic = parts.clock.now(), parts.clock.monotonic()
         take, hear, hand = self._protocols.take, parts.hearing.answered, handing_on(parts.drivers)
@@ -141,7 +160,8 @@ class House:
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What has to run while the hub does, by name."""
         tasks = {"situation updates": self._room.run, "heartbeat": self._heartbeat.run}
-        tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks()
+        tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks() | self._glass.tasks()
+        tasks |= self._sampling.tasks()
         return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}
 
     # ---------------------------------------------------------------- pictures
@@ -256,7 +276,7 @@ class House:
         detectors = self._parts.perception.detectors()
         plugins = self.plugins()
         problems = [*await self._parts.escalator.unheard(), *self._problems(detectors)]
-        problems += self._heartbeat.problems() + self.audit.problems()
+        problems += self._heartbeat.problems() + self.audit.problems() + self._sampling.problems()
         problems += [
             f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
             for plugin in plugins
@@ -279,6 +299,7 @@ class House:
             work=self._parts.perception.work(),
             backup=self._parts.backups.view(),
             heartbeat=self._heartbeat.view(),
+            machine=await self._sampling.machine(),
             events=counts["events"],
             alerts_open=counts["alerts_open"],
             actions=counts["actions"],
@@ -294,7 +315,7 @@ class House:
             if view["state"] in ("retrying", "failed")
         ]
         problems += [
-            f"camera {camera['id']} is offline: {camera['reason']}"
+            phrase("camera %(id)s is offline: %(reason)s", id=camera["id"], reason=camera["reason"])
             for camera in self.cameras()
             if camera["state"] == "offline"
         ]
@@ -314,7 +335,7 @@ class House:
             words for name, report in detectors.items() if (words := overload(name, report))
         ]
         problems += [
-            f"process {process['name']} is being started again"
+            phrase("process %(name)s is being started again", name=process["name"])
             for process in self._parts.supervisor.views()
             if process["state"] == "restarting" and process["restarts"]
         ]

@@ -9,8 +9,9 @@ from pathlib import Path
 from hub.check import Examined, examine
 from hub.clock import Clock, SystemClock
 from hub.errors import CannotCheck, Refused
-from hub.migrate import restore, rewrites, write
+from hub.migrate import rewrites
 from hub.output import guard_output
+from hub.rewriting import restore, write
 from hub.secrets import Secrets
 from hub.yamltags import beside
 

@@ -15,8 +15,10 @@ from hub.case_views import CallCardView, NearView
 from hub.casework import IncidentKind
 from hub.door_views import DoorPastView
 from hub.events import Event
+from hub.glass_views import GlassFacade
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Severity
+from hub.past_views import PastView
 from hub.protocol_port import ProtocolsFacade
 from hub.views import (
     AlertView,
@@ -228,6 +230,7 @@ class HouseFacade(Protocol):
     cases: CasesFacade
     masks: MasksFacade
     protocols: ProtocolsFacade
+    glass: GlassFacade
 
     @property
     def audit(self) -> AuditFacade:
@@ -339,6 +342,10 @@ class HouseFacade(Protocol):
 
     def in_force(self, schedule: str) -> bool:
         """Whether a schedule is in force now; one that is not configured never is."""
+        ...
+
+    async def past(self, about: str, hours: int) -> PastView:
+        """How the hub (`hub`) or a camera (`camera/ID`) was, over the last hours."""
         ...
 
     def events(self) -> AbstractContextManager[EventStream]:

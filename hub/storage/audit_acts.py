@@ -96,7 +96,8 @@ _OUTCOMES = {"config.refused": "refused"}
 _TOLD = (
     "verb", "reason", "device", "protocol", "area", "place", "drill", "ending", "decision",
     "people", "verdict", "alert", "incident", "kind", "role", "person", "do", "into", "format",
-    "hash", "file", "changes", "backup", "as_of", "detail", "seconds",
+    "hash", "file", "changes", "backup", "as_of", "detail", "seconds", "permissions", "since",
+    "until", "glass",
 )  # fmt: skip
 _LONGEST = 300
 _MOST = 50

@@ -22,14 +22,17 @@ from hub.config import Config
 from hub.door_views import DoorPastView
 from hub.errors import Refused
 from hub.events import Event
+from hub.glass_views import GlassFacade
 from hub.identity.reach import EVERYTHING, Reach, within
 from hub.kinds.access_control import Verb
+from hub.past_views import PastView
 from hub.ports import (
     CasesFacade,
     ConfigurationFacade,
     EventStream,
     HouseFacade,
     InboundAnswer,
+    MasksFacade,
     PictureLinksFacade,
 )
 from hub.protocol_port import ProtocolsFacade
@@ -105,6 +108,10 @@ class SeenHouse:
         return self._house.configuration
 
     @property
+    def masks(self) -> MasksFacade:
+        return self._house.masks
+
+    @property
     def picture_links(self) -> PictureLinksFacade:
         return self._house.picture_links
 
@@ -115,6 +122,10 @@ class SeenHouse:
     @property
     def protocols(self) -> ProtocolsFacade:
         return self._house.protocols
+
+    @property
+    def glass(self) -> GlassFacade:
+        return self._house.glass
 
     @property
     def audit(self) -> AuditFacade:
@@ -173,12 +184,12 @@ class SeenHouse:
     def doors(self) -> list[DoorView]:
         """The doors within reach; one that closes off another place takes no command."""
         reach = present_reach()
-        if reach.doors is None:
+        if reach.commanded is None:
             return self._house.doors()
         return [
             each if within(reach.commanded, each["id"]) else {**each, "verbs": []}
             for each in self._house.doors()
-            if each["id"] in reach.doors
+            if within(reach.doors, each["id"])
         ]
 
     async def command_door(
@@ -305,6 +316,13 @@ class SeenHouse:
             ],
             "alerts_open": len(await self.alerts(open_only=True)),
         }
+
+    async def past(self, about: str, hours: int) -> PastView:
+        """How the hub, or a camera within reach, was. Raises `KeyError`."""
+        kind, _of, camera = about.partition("/")
+        if kind == "camera" and camera not in {each["id"] for each in self.cameras()}:
+            raise KeyError(about)
+        return await self._house.past(about, hours)
 
     @contextmanager
     def events(self, doubtful: bool = False) -> Iterator[EventStream]:

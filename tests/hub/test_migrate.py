@@ -13,8 +13,9 @@ import pytest
 
 from hub.check import examine
 from hub.errors import Refused
-from hub.migrate import rewrites, write
+from hub.migrate import rewrites
 from hub.migrate_cli import migrate
+from hub.rewriting import write
 from hub.testing import FakeClock
 
 Capture = pytest.CaptureFixture[str]

@@ -24,7 +24,9 @@ from hub.clock import Clock, SystemClock, iso
 from hub.config import Config
 from hub.errors import Refused
 from hub.events import Event, new_id
+from hub.glass_room import GlassRoom
 from hub.kinds.notifiers import SEVERITIES
+from hub.mask_room import MaskRoom
 from hub.safety.notices.picture_links import PictureLinks
 from hub.safety.rules.schedule import timetables
 from hub.storage.journal import Journal
@@ -73,6 +75,7 @@ class ScriptedConfiguration:
     def __init__(self) -> None:
         self.trouble = ""
         self.waiting = ""
+        self.file = "/etc/vestibule/school.yaml"
         self.refusal = ""
         self.applied: list[tuple[str, str, bool]] = []
         self.plan: dict[str, Any] = {
@@ -91,7 +94,7 @@ class ScriptedConfiguration:
             {"hash": "bbbbbbbbbbbb", "time": "2026-03-01T08:00:00.000Z", "running": False},
         ]
         return {
-            "file": "/etc/vestibule/school.yaml",
+            "file": self.file,
             "hash": "aaaaaaaaaaaa",
             "since": "2026-03-02T08:00:00.000Z",
             "kept_runs": False,
@@ -131,6 +134,8 @@ class ScriptedHouse:
         self.journal = Journal(folder / "journal.db")
         self.audit = AuditRoom(self.journal, folder, self.clock)
         self.cases = ScriptedCases(self)
+        self.masks = MaskRoom(self.configuration, self.journal, self.clock)
+        self.glass = GlassRoom(self.cases.intake)
         self._stream_size = stream_size
         self._streams: set[_Stream] = set()
         self._past: list[tuple[int, Event]] = []
