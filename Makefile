@@ -1,5 +1,5 @@
 # Two verbs are all a newcomer needs: `make run` and `make test`.
-.PHONY: run test slow check format reference model
+.PHONY: run test slow check format reference words model
 
 run: ## the example school, on http://127.0.0.1:8480
 	@scripts/setup.sh run
@@ -17,9 +17,14 @@ check: ## style and types alone
 	@scripts/setup.sh test
 	@.venv/bin/ruff check . && .venv/bin/ruff format --check . && .venv/bin/mypy
 
-reference: ## docs/reference/config.md, made from the models
+reference: ## docs/reference/config.md and api.md, made from the models
 	@scripts/setup.sh test
 	@.venv/bin/python scripts/config_page.py
+	@.venv/bin/python scripts/api_page.py
+
+words: ## every text of the pages and sentences, for translating, into hub/web/locale
+	@scripts/setup.sh test
+	@.venv/bin/python scripts/words.py
 
 model: ## the person detector anew, from labelled pictures in PICTURES; hours on two cores
 	@scripts/setup.sh model

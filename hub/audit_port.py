@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any, Protocol, TypedDict
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
+
+from typing_extensions import TypedDict
 
 from hub.clock import iso
 
@@ -61,12 +63,15 @@ class AuditLineView(TypedDict):
 
 
 class LookView(TypedDict):
-    """Somebody who is looking at pictures now; their line is written when they look no more."""
+    """Somebody who is looking at pictures now; their line is written when they look no more.
+    `glass` is set where they may because they have broken the glass.
+    """
 
     who: str
     address: str
     act: str
     subject: str
+    glass: str
     since: str
 
 

@@ -5,12 +5,13 @@ Times are RFC 3339 text in UTC (see `hub.clock.iso`), intervals seconds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, TypedDict
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
 
 from hub.casework import CaseRole
 
-if TYPE_CHECKING:
-    from hub.views import ActionState
+ActionState = Literal["pending", "confirmed", "failed", "timed_out", "cancelled"]
 
 
 class TaskView(TypedDict):

@@ -5,7 +5,9 @@ Times are RFC 3339 text in UTC, durations seconds, as in `hub.views`.
 
 from __future__ import annotations
 
-from typing import Literal, TypedDict
+from typing import Literal
+
+from typing_extensions import TypedDict
 
 from hub.conditions import ProtocolName
 from hub.kinds.access_control import Verb

@@ -17,6 +17,7 @@ from hub.door_views import DoorIntentView
 from hub.kinds.access_control import Lock, Position, Verb
 from hub.kinds.notifiers import Severity
 from hub.liveness import HeartbeatView
+from hub.past_views import MachineView
 
 Verdict = Literal["verified", "dismissed", "unsure"]
 AlertState = Literal["raised", "verified", "dismissed", "unsure"]
@@ -305,6 +306,7 @@ class HealthView(TypedDict):
     work: dict[str, dict[str, float]]
     backup: BackupView
     heartbeat: HeartbeatView
+    machine: MachineView
     events: int
     alerts_open: int
     actions: dict[str, int]

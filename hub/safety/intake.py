@@ -36,7 +36,7 @@ from hub.safety.notices import receipts
 from hub.safety.outbox import ActionRow
 from hub.safety.words import Words
 from hub.secrets import Secrets
-from hub.storage import eventlog
+from hub.storage import eventlog, once
 from hub.storage.journal import Journal
 from hub.views import AlertView, IncidentView, Requested, Verdict
 
@@ -224,6 +224,7 @@ class Intake:
             decider = Decider(connection, self._charter, self.clock.now())
             try:
                 work(decider)
+                once.note(connection, decider.decision.key)
                 if self.on_begun is not None:
                     decider.begin_asked()
             except (KeyError, Refused):

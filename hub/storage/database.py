@@ -21,6 +21,7 @@ from hub.storage import audit_tables as _audit_tables  # noqa: F401  # part of `
 from hub.storage import identity_tables as _identity_tables  # noqa: F401  # likewise
 from hub.storage import once as _once  # noqa: F401  # likewise
 from hub.storage import reader_tables as _reader_tables  # noqa: F401  # likewise
+from hub.storage import sample_tables as _sample_tables  # noqa: F401  # likewise
 from hub.storage.schema import SCHEMA_VERSION, metadata, refuse_newer, refuse_older
 
 BUSY_TIMEOUT_S = 5.0

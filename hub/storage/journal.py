@@ -24,6 +24,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from hub.errors import StateError
+from hub.storage import once
 from hub.storage.database import is_busy, open_engine, open_readers, state_error
 
 __all__ = ["Journal", "JournalCounters", "open_engine"]
@@ -174,7 +175,7 @@ class Journal:
             here = copy_context()  # what is done is audited with where it was asked for
 
             def run(connection: Connection) -> T:
-                return here.run(work, connection)
+                return here.run(once.run, work, connection)
 
             item = _Work(run, asyncio.get_running_loop().create_future(), after)
             self._works.put(item, urgent)

@@ -1,88 +1,89 @@
-"""The API under /api/v1: what the pages know, for programs. Errors are `{error, hint}`."""
+"""The API under /api/v1: what the pages know, for programs. What goes wrong is a problem.
+
+Beside each address stands its contract: what it takes and gives.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, get_args
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, StringConstraints
+from typing_extensions import TypedDict
 
+from hub.camera_views import CameraView
 from hub.errors import Refused
-from hub.kinds.access_control import Verb
-from hub.views import Verdict
+from hub.identity.permissions import PERMISSIONS, role_name
+from hub.views import (
+    AlertView,
+    HealthView,
+    IncidentView,
+    ModelView,
+    Verdict,
+    VisitView,
+)
+from hub.web.contract import Contract, Line, Nothing, asked, taken
+from hub.web.files import media, picture
+from hub.web.problems import denial, turned_down
 from hub.web.recent import RECENT
-from hub.web.security import HOUSE, allowed, denial, who_is
-from hub.web.standing import doors_seen
+from hub.web.security import HOUSE, PUBLIC, SIGNED_IN, allowed, who_is
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
-_Body = TypeVar("_Body", bound=BaseModel)
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+_Yes = Literal["1", "true", "yes"]
+_No = Literal["0", "false", "no"]
+
+ALERTS = "GET /api/v1/alerts lists them."
+INCIDENTS = "GET /api/v1/incidents lists them."
+CAMERAS = "GET /api/v1/cameras lists them."
+VISITS = "GET /api/v1/visits lists them."
 
 
-class VerdictBody(BaseModel):
+class Body(BaseModel):
+    """What is sent, with nothing in it that is not known."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class VerdictBody(Body):
     """What a verdict needs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     verdict: Verdict
-    note: _Text = ""
+    note: Text = ""
 
 
-class NothingBody(BaseModel):
-    """What taking an alert on needs: an empty object."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ResolveBody(BaseModel):
+class ResolveBody(Body):
     """What resolving an alert needs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    note: _Text = ""
+    note: Text = ""
 
 
-class RestoreBody(BaseModel):
+class RestoreBody(Body):
     """What restoring a rule needs; `camera` is empty for what no camera saw."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    camera: _Text
+    camera: Text
 
 
-class CommandBody(BaseModel):
-    """What a door command needs."""
+class AlertsQuery(Body):
+    """Which alerts: `open` for those only that wait for a verdict."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    verb: Verb
-    reason: _Text = ""
-    lasts_s: Annotated[float, Field(gt=0, le=604_800)] | None = None
+    open: _Yes | _No = "0"
 
 
-class BadBody(Exception):
-    """The request's body cannot be used; carries the answer to give."""
+class WatchdogView(TypedDict):
+    """Whether the hub is well, and how old the heartbeat is; null until it first came through."""
 
-    def __init__(self, answer: web.Response) -> None:
-        super().__init__()
-        self.answer = answer
+    state: Literal["ok", "degraded"]
+    heartbeat_age_s: float | None
 
 
-async def read_body(request: web.Request, model: type[_Body]) -> _Body:
-    """The JSON body, checked. Raises `BadBody` with 400, 415 or 422."""
-    expected = ", ".join(model.model_fields)
-    if request.content_type != "application/json":
-        raise BadBody(
-            denial(415, "The body must be JSON.", "Send 'Content-Type: application/json'.")
-        )
-    try:
-        return model.model_validate_json(await request.read())
-    except ValidationError as problem:
-        first = problem.errors(include_url=False, include_context=False, include_input=False)
-        if first[0]["type"] == "json_invalid":
-            raise BadBody(
-                denial(400, "The body is not valid JSON.", f"Send an object with: {expected}.")
-            ) from None
-        said = "; ".join(
-            f"{'.'.join(str(part) for part in each['loc']) or 'body'}: {each['msg']}"
-            for each in first
-        )
-        raise BadBody(denial(422, said, f"Send an object with: {expected}.")) from None
+class ReaderView(TypedDict):
+    """Who asks: a person in a session or a program with a token, and what they may do."""
+
+    name: str
+    kind: Literal["session", "token"]
+    role: str
+    role_name: str
+    may: list[str]
 
 
 async def health(request: web.Request) -> web.Response:
@@ -102,28 +103,44 @@ async def healthz(request: web.Request) -> web.Response:
     return web.json_response({"state": view["state"], "heartbeat_age_s": age})
 
 
+async def reader(request: web.Request) -> web.Response:
+    """Who asks, and what they may do."""
+    who = who_is(request)
+    return web.json_response(
+        {
+            "name": who.name,
+            "kind": who.kind,
+            "role": who.role,
+            "role_name": role_name(who.role, request.app[HOUSE].config.roles),
+            "may": [each for each in PERMISSIONS if allowed(request, each)],
+        }
+    )
+
+
 async def cameras(request: web.Request) -> web.Response:
     """Every camera, in the order of the file."""
     return web.json_response(request.app[HOUSE].cameras())
 
 
-async def doors(request: web.Request) -> web.Response:
-    """Every door with what was requested, is reported and physically so."""
-    return web.json_response(await doors_seen(request))
+async def camera(request: web.Request) -> web.Response:
+    """One camera."""
+    wanted = request.match_info["id"]
+    for each in request.app[HOUSE].cameras():
+        if each["id"] == wanted:
+            return web.json_response(each)
+    return denial(404, "There is no such camera.", CAMERAS)
 
 
 async def alerts(request: web.Request) -> web.Response:
-    """Alerts, most severe first; with `?open=1` only those that wait for a verdict."""
-    open_only = request.query.get("open", "").lower() in ("1", "true", "yes")
+    """Alerts, most severe first; with `open` only those that wait for a verdict."""
+    open_only = asked(request, AlertsQuery).open in get_args(_Yes)
     return web.json_response(await request.app[HOUSE].alerts(open_only))
 
 
 async def alert(request: web.Request) -> web.Response:
-    """One alert."""
-    try:
+    """One alert; `told` says what became of its notices for each person."""
+    with turned_down("alert", ALERTS):
         return web.json_response(await request.app[HOUSE].alert(request.match_info["id"]))
-    except KeyError:
-        return _no_such("alert", "GET /api/v1/alerts lists them.")
 
 
 async def incidents(request: web.Request) -> web.Response:
@@ -133,10 +150,8 @@ async def incidents(request: web.Request) -> web.Response:
 
 async def incident(request: web.Request) -> web.Response:
     """One incident with its timeline, alerts and actions."""
-    try:
+    with turned_down("incident", INCIDENTS):
         return web.json_response(await request.app[HOUSE].incident(request.match_info["id"]))
-    except KeyError:
-        return _no_such("incident", "GET /api/v1/incidents lists them.")
 
 
 async def visits(request: web.Request) -> web.Response:
@@ -144,91 +159,102 @@ async def visits(request: web.Request) -> web.Response:
     return web.json_response(await request.app[HOUSE].visits())
 
 
+async def check_in(request: web.Request) -> web.Response:
+    """A visitor has come; answers with the visit as it is now."""
+    at = request.match_info
+    with turned_down("visit", VISITS):
+        view = await request.app[HOUSE].check_in(at["desk"], at["id"], who_is(request).by)
+    return web.json_response(view)
+
+
+async def check_out(request: web.Request) -> web.Response:
+    """A visitor has gone; answers with the visit as it is now."""
+    at = request.match_info
+    with turned_down("visit", VISITS):
+        view = await request.app[HOUSE].check_out(at["desk"], at["id"], who_is(request).by)
+    return web.json_response(view)
+
+
 async def give_verdict(request: web.Request) -> web.Response:
-    """Verify or dismiss an alert, or say not sure; answers with the alert as it is now."""
+    """Verify or dismiss an alert, or say not sure; answers with the alert as it is now. Where
+    another verdict stands the problem tells of it in `verdict`.
+    """
     house, alert_id = request.app[HOUSE], request.match_info["id"]
-    try:
-        body = await read_body(request, VerdictBody)
-        view = await house.verdict(alert_id, body.verdict, who_is(request).by, body.note)
-        request.app[RECENT].add(alert_id)
-        return web.json_response(view)
-    except BadBody as bad:
-        return bad.answer
-    except KeyError:
-        return _no_such("alert", "GET /api/v1/alerts lists them.")
-    except Refused as refusal:
-        standing = (await house.alert(alert_id))["verdict"]
-        answer: dict[str, Any] = {
-            "error": str(refusal),
-            "hint": "A verdict that stands is not replaced; add what you know to the incident.",
-            "verdict": standing,
-        }
-        return web.json_response(answer, status=409)
+    body = taken(request, VerdictBody)
+    with turned_down("alert", ALERTS):
+        try:
+            view = await house.verdict(alert_id, body.verdict, who_is(request).by, body.note)
+        except Refused as refusal:
+            hint = "A verdict that stands is not replaced; add what you know to the incident."
+            standing: Any = (await house.alert(alert_id))["verdict"]
+            return denial(409, str(refusal), hint, verdict=standing)
+    request.app[RECENT].add(alert_id)
+    return web.json_response(view)
 
 
 async def acknowledge(request: web.Request) -> web.Response:
     """Take an alert on; answers with the alert as it is now."""
-    return await _answer(request, NothingBody)
+    with turned_down("alert", ALERTS, "GET /api/v1/alerts/ID shows how the alert stands."):
+        view = await request.app[HOUSE].acknowledge(request.match_info["id"], who_is(request).by)
+    return web.json_response(view)
 
 
 async def resolve(request: web.Request) -> web.Response:
     """Say that a verified alert is over; answers with the alert as it is now."""
-    return await _answer(request, ResolveBody)
-
-
-async def _answer(
-    request: web.Request, model: type[NothingBody] | type[ResolveBody]
-) -> web.Response:
-    house, alert_id, by = request.app[HOUSE], request.match_info["id"], who_is(request).by
-    try:
-        body = await read_body(request, model)
-        if isinstance(body, ResolveBody):
-            view = await house.resolve(alert_id, by, body.note)
-        else:
-            view = await house.acknowledge(alert_id, by)
-        return web.json_response(view)
-    except BadBody as bad:
-        return bad.answer
-    except KeyError:
-        return _no_such("alert", "GET /api/v1/alerts lists them.")
-    except Refused as refusal:
-        return denial(409, str(refusal), "GET /api/v1/alerts/ID shows how the alert stands.")
+    body = taken(request, ResolveBody)
+    with turned_down("alert", ALERTS, "GET /api/v1/alerts/ID shows how the alert stands."):
+        view = await request.app[HOUSE].resolve(
+            request.match_info["id"], who_is(request).by, body.note
+        )
+    return web.json_response(view)
 
 
 async def restore_rule(request: web.Request) -> web.Response:
-    """Have a rule that gave too many false alarms raise alerts as before; 204."""
-    try:
-        body = await read_body(request, RestoreBody)
-        rule, by = request.match_info["id"], who_is(request).by
-        await request.app[HOUSE].restore_rule(rule, body.camera, by)
-    except BadBody as bad:
-        return bad.answer
-    except KeyError:
-        return _no_such("rule", "The rules stand in the configuration.")
+    """Have a rule that gave too many false alarms raise alerts as before."""
+    body, rule = taken(request, RestoreBody), request.match_info["id"]
+    with turned_down("rule", "The rules stand in the configuration."):
+        await request.app[HOUSE].restore_rule(rule, body.camera, who_is(request).by)
     return web.Response(status=204)
 
 
-async def command_door(request: web.Request) -> web.Response:
-    """Ask a door for something; 202 with the key under which the outcome will be reported."""
-    house = request.app[HOUSE]
-    try:
-        body = await read_body(request, CommandBody)
-        key = await house.command_door(
-            request.match_info["id"],
-            body.verb,
-            who_is(request).by,
-            body.reason,
-            lasts=body.lasts_s,
-            may_enter=allowed(request, "enter.in_lockdown"),
-        )
-    except BadBody as bad:
-        return bad.answer
-    except KeyError:
-        return _no_such("door", "GET /api/v1/doors lists them.")
-    except Refused as refusal:
-        return denial(409, str(refusal), "GET /api/v1/doors names the verbs each door takes.")
-    return web.json_response({"key": key}, status=202)
+_PICTURE = Contract(media=("image/jpeg",), also=(206, 304), refuses=(404, 416, 503))
 
-
-def _no_such(what: str, hint: str) -> web.Response:
-    return denial(404, f"There is no such {what}.", hint)
+LINES: tuple[Line, ...] = (
+    ("GET", "/healthz", PUBLIC, healthz),
+    ("GET", "/api/v1/me", SIGNED_IN, reader, Contract(ReaderView)),
+    ("GET", "/api/v1/health", "see.health", health, Contract(HealthView)),
+    ("GET", "/api/v1/models", "see.health", models, Contract(list[ModelView])),
+    ("GET", "/api/v1/cameras", "see.cameras", cameras, Contract(list[CameraView])),
+    ("GET", "/api/v1/cameras/{id}", "see.cameras", camera, Contract(CameraView)),
+    ("GET", "/api/v1/cameras/{id}/picture", "see.cameras", picture, _PICTURE),
+    ("GET", "/api/v1/media/{name}", "see.alerts", media, _PICTURE),
+    ("GET", "/api/v1/alerts", "see.alerts", alerts, Contract(list[AlertView], asks=AlertsQuery)),
+    ("GET", "/api/v1/alerts/{id}", "see.alerts", alert, Contract(AlertView)),
+    (
+        "POST", "/api/v1/alerts/{id}/verdict", "give.verdict", give_verdict,
+        Contract(AlertView, VerdictBody, refuses=(409,)),
+    ),
+    (
+        "POST", "/api/v1/alerts/{id}/acknowledge", "give.verdict", acknowledge,
+        Contract(AlertView, Nothing, refuses=(409,)),
+    ),
+    (
+        "POST", "/api/v1/alerts/{id}/resolve", "give.verdict", resolve,
+        Contract(AlertView, ResolveBody, refuses=(409,)),
+    ),
+    (
+        "POST", "/api/v1/rules/{id}/restore", "give.verdict", restore_rule,
+        Contract(takes=RestoreBody, status=204),
+    ),
+    ("GET", "/api/v1/incidents", "see.incidents", incidents, Contract(list[IncidentView])),
+    ("GET", "/api/v1/incidents/{id}", "see.incidents", incident, Contract(IncidentView)),
+    ("GET", "/api/v1/visits", "see.visitors", visits, Contract(list[VisitView])),
+    (
+        "POST", "/api/v1/visits/{desk}/{id}/in", "work.visitors", check_in,
+        Contract(VisitView, Nothing, refuses=(409,)),
+    ),
+    (
+        "POST", "/api/v1/visits/{desk}/{id}/out", "work.visitors", check_out,
+        Contract(VisitView, Nothing, refuses=(409,)),
+    ),
+)  # fmt: skip

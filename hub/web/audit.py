@@ -2,41 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
 
-from hub.audit_port import Asked, AuditLineView, LookView, whole_day
+from hub.audit_port import Asked, AuditLineView, AuditView, LookView, whole_day
 from hub.clock import from_iso, iso
 from hub.errors import StateError
-from hub.web.api import BadBody, read_body
+from hub.web.contract import Contract, Line, asked, taken
+from hub.web.language import gettext as _
+from hub.web.language import known, mark, ngettext
+from hub.web.problems import Denied, denial
 from hub.web.render import error_page, page
-from hub.web.security import HOUSE, allowed, denial, is_api, who_is
+from hub.web.security import HOUSE, allowed, is_api, who_is
 from hub.web.words import ACTION_TAGS, VERB_WORDS, listed, span
 
 _LONGEST = 200
+_TIMES = "Write times as RFC 3339, such as 2026-03-02T08:00:00Z."
 _Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=_LONGEST)]
 _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
-    "refused": ("bad", "x", "Refused"),
+    "refused": ("bad", "x", mark("Refused")),
     "failed": ACTION_TAGS["failed"],
     "no answer": ACTION_TAGS["timed_out"],
-    "called off": ("", "ban", "Called off"),
-    "asked": ("stale", "clock", "Asked"),
+    "called off": ("", "ban", mark("Called off")),
+    "asked": ("stale", "clock", mark("Asked")),
     "confirmed": ACTION_TAGS["confirmed"],
-    "cut off by a stop": ("stale", "clock", "Cut off by a stop"),
+    "cut off by a stop": ("stale", "clock", mark("Cut off by a stop")),
 }
 _ICONS = {
     "view": "eye", "session": "user", "account": "users", "token": "key-round", "pins": "key-round",
+    "guest": "eye", "glass": "key-round", "reason": "message-square",
     "device": "phone", "config": "settings", "rule": "settings", "door": "door-closed",
     "doors": "door-closed", "protocol": "shield-alert", "panic": "siren", "help": "hand",
     "fire": "flame", "alert": "bell", "incident": "clipboard-list", "audit": "download",
     "journal": "history", "clock": "clock", "hub": "house",
 }  # fmt: skip
-_NAMES = {"hub": "The hub", "nobody signed in": "Nobody signed in"}
-_SAID_OTHERWISE = ("verb", "reason", "hash")
+_NAMES = {"hub": mark("The hub"), "nobody signed in": mark("Nobody signed in")}
+_SAID_OTHERWISE = ("verb", "reason", "hash", "glass")
 _OF_A_LOOK = ("pictures", "since", "until")
+
+
+def _written(value: str) -> str:
+    """A time as RFC 3339 text, or nothing. Raises `ValueError`."""
+    if value:
+        from_iso(value)
+    return value
+
+
+_A_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}
+_Moment = Annotated[str, AfterValidator(_written), WithJsonSchema(_A_MOMENT)]
 
 
 class ExportBody(BaseModel):
@@ -45,8 +61,14 @@ class ExportBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     who: _Word = ""
     act: _Word = ""
-    since: _Word = ""
-    until: _Word = ""
+    since: _Moment = ""
+    until: _Moment = ""
+
+
+class AuditQuery(ExportBody):
+    """Which lines a program reads; `before` goes on below a number."""
+
+    before: Annotated[str, StringConstraints(pattern=r"^[0-9]{0,15}$")] = ""
 
 
 async def show(request: web.Request) -> web.Response:
@@ -78,25 +100,14 @@ async def take(request: web.Request) -> web.StreamResponse:
 
 
 async def api_show(request: web.Request) -> web.Response:
-    """Lines for programs; `before` goes on below a number."""
-    names = {name: request.query.get(name, "")[:_LONGEST] for name in ExportBody.model_fields}
-    try:
-        asked = _between(ExportBody(**names))
-    except ValueError as problem:
-        return denial(422, "This time cannot be read.", str(problem))
-    view = await request.app[HOUSE].audit.view(asked, _before(request))
-    return web.json_response(view)
+    """Lines of the audit, newest first; `more` is the `before` to go on with, or 0."""
+    narrowed = _between(asked(request, AuditQuery))
+    return web.json_response(await request.app[HOUSE].audit.view(narrowed, _before(request)))
 
 
 async def api_take(request: web.Request) -> web.StreamResponse:
-    """The lines as a file, for programs."""
-    try:
-        asked = _between(await read_body(request, ExportBody))
-    except BadBody as bad:
-        return bad.answer
-    except ValueError as problem:
-        return denial(422, "This time cannot be read.", str(problem))
-    return await _file(request, asked)
+    """The lines of the audit as a file that anybody can verify; that it is taken away is a line."""
+    return await _file(request, _between(taken(request, ExportBody)))
 
 
 async def _file(request: web.Request, asked: Asked) -> web.StreamResponse:
@@ -133,11 +144,11 @@ def _asked(request: web.Request, fields: Mapping[str, Any]) -> tuple[Asked, str]
 
 
 def _between(body: ExportBody) -> Asked:
-    """Raises `ValueError`."""
+    """Raises `Denied`."""
     try:
         since, until = (iso(from_iso(each)) if each else "" for each in (body.since, body.until))
     except OverflowError:
-        raise ValueError("it is beyond what the calendar holds") from None
+        raise Denied(422, "This time is beyond what the calendar holds.", _TIMES) from None
     return Asked(body.who, body.act, since, until)
 
 
@@ -151,8 +162,8 @@ def _row(request: web.Request, line: AuditLineView, acts: Mapping[str, str]) -> 
     about, link = _about(request, line)
     return {
         "icon": _ICONS.get(line["act"].split(".")[0], "info"),
-        "who": _NAMES.get(line["who"], line["who"]),
-        "words": acts.get(line["act"], line["act"]).split(";")[0].rstrip("."),
+        "who": _(_NAMES[line["who"]]) if line["who"] in _NAMES else line["who"],
+        "words": str(known(acts.get(line["act"], line["act"]))).split(";")[0].rstrip("."),
         "about": "" if about in (line["who"], "hub", "configuration") else about,
         "link": link,
         "more": _more(line["details"]),
@@ -166,9 +177,9 @@ def _about(request: web.Request, line: AuditLineView | LookView) -> tuple[str, s
     kind, _, name = subject.partition("/")
     if act == "incident" or kind == "incident":
         link = f"/incidents/{name or subject}" if allowed(request, "see.incidents") else ""
-        return "Incident", link
+        return _("Incident"), link
     if act == "alert" or kind == "alert":
-        return "Alert", f"/alerts/{name or subject}" if allowed(request, "see.alerts") else ""
+        return _("Alert"), f"/alerts/{name or subject}" if allowed(request, "see.alerts") else ""
     if kind == "camera" and name in house.config.cameras:
         block = house.config.cameras[name]
         link = f"/cameras/{name}" if allowed(request, "see.cameras") else ""
@@ -187,24 +198,37 @@ def _more(details: Mapping[str, Any]) -> str:
         otherwise += _OF_A_LOOK
         seconds = (from_iso(details["until"]) - from_iso(details["since"])).total_seconds()
         count = details["pictures"]
-        said.append(f"{count} picture{'s' if count != 1 else ''} in {span(seconds)}")
+        lasted = span(seconds)
+        said.append(
+            ngettext(
+                "%(n)s picture in %(span)s",
+                "%(n)s pictures in %(span)s",
+                count,
+                n=count,
+                span=lasted,
+            )
+        )
     if "verb" in details:
-        said.append(VERB_WORDS.get(str(details["verb"]), str(details["verb"])))
+        said.append(str(known(VERB_WORDS.get(str(details["verb"]), str(details["verb"])))))
+    if details.get("glass"):
+        said.append(_("with broken glass"))
     if details.get("reason"):
-        said.append(f"reason: {details['reason']}")
+        said.append(_("reason: %(reason)s", reason=details["reason"]))
     for name, value in details.items():
         if name in otherwise:
             continue
         words = listed([str(each) for each in value]) if isinstance(value, list) else value
-        said.append(f"{name.replace('_', ' ')}: {'yes' if words is True else words}")
+        label = known(name.replace("_", " "))
+        said.append(f"{label}: {_('yes') if words is True else known(words)}")
     return ", ".join(said)
 
-
-Line = tuple[str, str, str, Callable[[web.Request], Awaitable[web.StreamResponse]]]
 
 LINES: tuple[Line, ...] = (
     ("GET", "/audit", "see.audit", show),
     ("POST", "/audit/export", "see.audit", take),
-    ("GET", "/api/v1/audit", "see.audit", api_show),
-    ("POST", "/api/v1/audit/export", "see.audit", api_take),
-)
+    ("GET", "/api/v1/audit", "see.audit", api_show, Contract(AuditView, asks=AuditQuery)),
+    (
+        "POST", "/api/v1/audit/export", "see.audit", api_take,
+        Contract(takes=ExportBody, media=("application/jsonl",), refuses=(503,), once=False),
+    ),
+)  # fmt: skip

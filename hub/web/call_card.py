@@ -11,17 +11,21 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from hub.case_views import NOT_TAKEN
+from hub.case_views import NOT_TAKEN, CallCardView
 from hub.errors import Refused
 from hub.events import new_id
-from hub.web.api import BadBody, read_body
-from hub.web.protocols import once_more
+from hub.web.api import INCIDENTS
+from hub.web.confirm import once_more
+from hub.web.contract import Contract, Line, key_of, taken
+from hub.web.language import gettext as _
+from hub.web.language import mark
+from hub.web.problems import turned_down
 from hub.web.render import error_page, page
-from hub.web.security import HOUSE, denial, see_other, who_is
+from hub.web.security import HOUSE, see_other, who_is
 from hub.web.words import sentence
 
 NOT_YET = (None, *NOT_TAKEN)
-BY_HAND = "A token is a program's, and only a person hands an incident over."
+BY_HAND = mark("A token is a program's, and only a person hands an incident over.")
 
 
 class HandOffBody(BaseModel):
@@ -63,14 +67,16 @@ async def _card(request: web.Request, status: int = 200, problem: str = "") -> w
 async def hand_over(request: web.Request) -> web.Response:
     """Hand the incident over, once for each key; the card then says what came of it."""
     if who_is(request).kind == "token":
-        return await error_page(request, 403, BY_HAND, "Sign in to do so.")
+        return await error_page(request, 403, _(BY_HAND), _("Sign in to do so."))
     house, incident = request.app[HOUSE], request.match_info["id"]
     key = str((await request.post()).get("key", ""))[:64]
     here = f"/incidents/{incident}/call"
     try:
         drill = (await house.incident(incident))["drill"]
-        question = "Practise handing it over?" if drill else "Hand it over to emergency services?"
-        asks = await once_more(request, {"key": key}, question, "Yes, hand it over", here)
+        question = (
+            _("Practise handing it over?") if drill else _("Hand it over to emergency services?")
+        )
+        asks = await once_more(request, {"key": key}, question, _("Yes, hand it over"), here)
         if asks is not None:
             return asks
         await house.cases.hand_over(incident, who_is(request).by, key=key)
@@ -109,27 +115,28 @@ async def api_hand_over(request: web.Request) -> web.Response:
     """Hand the incident over, for programs in which somebody is signed in: `key` makes two of them
     one. A token is refused, for nobody knows whether a person is behind it.
     """
-    if who_is(request).kind == "token":
-        return denial(403, BY_HAND, "Sign in, or call; programs can read the call card.")
-    try:
-        body = await read_body(request, HandOffBody)
-    except BadBody as bad:
-        return bad.answer
-    try:
+    key = taken(request, HandOffBody).key or key_of(request)
+    with turned_down("incident", INCIDENTS, "GET the call card to see what came of it."):
         card = await request.app[HOUSE].cases.hand_over(
-            request.match_info["id"], who_is(request).by, key=body.key
+            request.match_info["id"], who_is(request).by, key=key
         )
-    except KeyError:
-        return denial(404, "There is no such incident.", "GET /api/v1/incidents lists them.")
-    except Refused as refusal:
-        return denial(409, str(refusal), "GET the call card to see what came of it.")
     return web.json_response(card)
 
 
 async def api_card(request: web.Request) -> web.Response:
-    """The card, for programs."""
-    try:
+    """What to say to emergency services, and whom to call."""
+    with turned_down("incident", INCIDENTS):
         card = await request.app[HOUSE].cases.call_card(request.match_info["id"])
-    except KeyError:
-        return denial(404, "There is no such incident.", "GET /api/v1/incidents lists them.")
     return web.json_response(card)
+
+
+API_LINES: tuple[Line, ...] = (
+    (
+        "GET", "/api/v1/incidents/{id}/call-card", "see.incidents", api_card,
+        Contract(CallCardView),
+    ),
+    (
+        "POST", "/api/v1/incidents/{id}/hand-off", "call.emergency", api_hand_over,
+        Contract(CallCardView, HandOffBody, refuses=(409,), not_by_token=BY_HAND),
+    ),
+)  # fmt: skip

@@ -13,16 +13,19 @@ from typing import Annotated, Any, Literal, get_args
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from hub.case_views import NearView
 from hub.casework import KIND_NAMES, CaseRole, IncidentKind
 from hub.errors import Refused
 from hub.events import new_id
 from hub.kinds.notifiers import Severity
 from hub.ports import CasesFacade
 from hub.views import IncidentView
-from hub.web.api import BadBody, read_body
+from hub.web.api import INCIDENTS
+from hub.web.contract import Contract, Line, key_of, taken
 from hub.web.pages import incident_page
+from hub.web.problems import turned_down
 from hub.web.render import error_page, page
-from hub.web.security import HOUSE, allowed, denial, see_other, who_is
+from hub.web.security import HOUSE, allowed, see_other, who_is
 from hub.web.words import sentence
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
@@ -122,12 +125,15 @@ class ReportBody(_Body):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """One thing to do: the address behind the incident's, what it needs, who may, what it does."""
+    """One thing to do: the address behind the incident's, what it needs, who may, what it does, and
+    in words what that is.
+    """
 
     path: str
     permission: str
     body: type[_Body]
     run: Callable[[CasesFacade, dict[str, str], Any, str], Awaitable[IncidentView]]
+    words: str
 
 
 ACTS: tuple[Act, ...] = (
@@ -136,48 +142,59 @@ ACTS: tuple[Act, ...] = (
         lambda cases, at, b, by: cases.open(
             b.title, b.kind, b.severity, b.place, by, drill=b.drill, key=b.key
         ),
+        "Open an incident by hand.",
     ),
     Act(
         "/{id}/notes", "work.incidents", NoteBody,
         lambda cases, at, b, by: cases.note(at["id"], b.text, by, key=b.key, corrects=b.corrects),
+        "Add a note, or with `corrects` the correction of an entry.",
     ),
     Act(
         "/{id}/roles", "work.incidents", RoleBody,
         lambda cases, at, b, by: cases.role(at["id"], b.role, b.person or by, by, ends=b.ends),
+        "Give somebody a role, or end it.",
     ),
     Act(
         "/{id}/tasks", "work.incidents", TaskBody,
         lambda cases, at, b, by: cases.add_task(at["id"], b.text, by, key=b.key, who=b.who),
+        "Add a task.",
     ),
     Act(
         "/{id}/tasks/{task}", "work.incidents", TaskChangeBody,
         lambda cases, at, b, by: cases.task(
             at["id"], at["task"], b.do, by, who=b.who, note=b.note
         ),
+        "A task is taken, done, dropped or opened again.",
     ),
     Act(
         "/{id}/updates", "work.incidents", UpdateBody,
         lambda cases, at, b, by: cases.update(at["id"], b.text, by, key=b.key),
+        "Tell everyone who was told how it stands.",
     ),
     Act(
         "/{id}/kind", "lead.incidents", KindBody,
         lambda cases, at, b, by: cases.kind(at["id"], b.kind, by),
+        "Say what it is about.",
     ),
     Act(
         "/{id}/merge", "lead.incidents", MergeBody,
         lambda cases, at, b, by: cases.merge(at["id"], b.into, by, why=b.why),
+        "Make it part of another; answers with that one.",
     ),
     Act(
         "/{id}/split", "lead.incidents", SplitBody,
         lambda cases, at, b, by: cases.split(at["id"], b.alerts, b.title, by, why=b.why),
+        "Make some of its alerts an incident of their own; answers with the new one.",
     ),
     Act(
         "/{id}/close", "lead.incidents", EndBody,
         lambda cases, at, b, by: cases.close(at["id"], by, why=b.why),
+        "End it; refused while an alert waits for a verdict.",
     ),
     Act(
         "/{id}/reopen", "lead.incidents", EndBody,
         lambda cases, at, b, by: cases.reopen(at["id"], by, why=b.why),
+        "Go on with it.",
     ),
 )  # fmt: skip
 
@@ -228,29 +245,23 @@ def by_api(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
     """The act as the handler of an API address."""
 
     async def handle(request: web.Request) -> web.Response:
-        cases = request.app[HOUSE].cases
-        try:
-            body = await read_body(request, act.body)
-            by = who_is(request).by
-            return web.json_response(await act.run(cases, dict(request.match_info), body, by))
-        except BadBody as bad:
-            return bad.answer
-        except KeyError:
-            return _no_such()
-        except Refused as refusal:
-            return denial(409, str(refusal), HINT)
+        cases, by, body = request.app[HOUSE].cases, who_is(request).by, taken(request, act.body)
+        if "key" in act.body.model_fields and not getattr(body, "key", ""):
+            body = body.model_copy(update={"key": key_of(request)})
+        with turned_down("incident", INCIDENTS, HINT):
+            view = await act.run(cases, dict(request.match_info), body, by)
+        return web.json_response(view)
 
+    handle.__doc__ = act.words
     return handle
 
 
 async def near(request: web.Request) -> web.Response:
     """What is around an incident, as far as the reader may see it."""
     house, incident = request.app[HOUSE], request.match_info["id"]
-    try:
+    with turned_down("incident", INCIDENTS):
         view = await house.incident(incident)
-    except KeyError:
-        return _no_such()
-    around = await house.cases.near(view, lambda permission: allowed(request, permission))
+        around = await house.cases.near(view, lambda permission: allowed(request, permission))
     return web.json_response(around)
 
 
@@ -292,15 +303,9 @@ async def take_report(request: web.Request) -> web.Response:
 
 
 async def api_report(request: web.Request) -> web.Response:
-    """The after-action report as a file, for programs."""
-    try:
-        return await _report(request, await read_body(request, ReportBody))
-    except BadBody as bad:
-        return bad.answer
-    except KeyError:
-        return _no_such()
-    except Refused as refusal:
-        return denial(409, str(refusal), HINT)
+    """The after-action report as a file; that it is taken away is told in the story."""
+    with turned_down("incident", INCIDENTS, HINT):
+        return await _report(request, taken(request, ReportBody))
 
 
 async def _report(request: web.Request, body: _Body) -> web.Response:
@@ -316,17 +321,23 @@ async def _report(request: web.Request, body: _Body) -> web.Response:
     return web.Response(body=data, content_type=kind, headers=headers)
 
 
-def _no_such() -> web.Response:
-    return denial(404, "There is no such incident.", "GET /api/v1/incidents lists them.")
-
-
-Line = tuple[str, str, str, Callable[[web.Request], Awaitable[web.Response]]]
-
 LINES: tuple[Line, ...] = (
     *(("POST", f"/incidents{act.path}", act.permission, by_form(act)) for act in ACTS),
-    *(("POST", f"/api/v1/incidents{act.path}", act.permission, by_api(act)) for act in ACTS),
+    *(
+        (
+            "POST", f"/api/v1/incidents{act.path}", act.permission, by_api(act),
+            Contract(IncidentView, act.body, refuses=(409,)),
+        )
+        for act in ACTS
+    ),
     ("GET", "/incidents/{id}/case", "work.incidents", show_case),
     ("POST", "/incidents/{id}/report", "export.incidents", take_report),
-    ("POST", "/api/v1/incidents/{id}/report", "export.incidents", api_report),
-    ("GET", "/api/v1/incidents/{id}/near", "see.incidents", near),
-)
+    (
+        "POST", "/api/v1/incidents/{id}/report", "export.incidents", api_report,
+        Contract(
+            takes=ReportBody, media=("application/pdf", "application/json"), refuses=(409,),
+            once=False,
+        ),
+    ),
+    ("GET", "/api/v1/incidents/{id}/near", "see.incidents", near, Contract(NearView)),
+)  # fmt: skip

@@ -13,10 +13,11 @@ from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from hub.errors import Refused
-from hub.views import PlanView
-from hub.web.api import BadBody, read_body
+from hub.views import ConfigurationView, PlanView
+from hub.web.contract import Contract, Line, asked, taken
+from hub.web.problems import turned_down
 from hub.web.render import page
-from hub.web.security import HOUSE, denial, see_other, who_is
+from hub.web.security import HOUSE, see_other, who_is
 from hub.web.words import sentence
 
 _Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{0,64}$")]
@@ -28,6 +29,13 @@ class ApplyBody(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     plan: _Hash
     confirmed: bool = False
+
+
+class PlanQuery(BaseModel):
+    """Which kept configuration, by its hash; empty for the file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    kept: _Hash = ""
 
 
 async def show(request: web.Request) -> web.Response:
@@ -84,21 +92,31 @@ async def api_view(request: web.Request) -> web.Response:
 
 async def api_plan(request: web.Request) -> web.Response:
     """What taking over the file, or with `?kept=HASH` a kept configuration, would change."""
-    try:
-        return web.json_response(await _look(request, request.query.get("kept", "")))
-    except Refused as refusal:
-        return denial(409, str(refusal), "GET /api/v1/configuration lists what was kept.")
+    with turned_down("configuration", "GET /api/v1/configuration lists what was kept."):
+        return web.json_response(await _look(request, asked(request, PlanQuery).kept))
 
 
 async def api_apply(request: web.Request) -> web.Response:
     """Take over what was looked at last; answers with what changed."""
-    configuration = request.app[HOUSE].configuration
-    try:
-        body = await read_body(request, ApplyBody)
-        by = who_is(request).by
-        return web.json_response(await configuration.apply(body.plan, by, confirmed=body.confirmed))
-    except BadBody as bad:
-        return bad.answer
-    except Refused as refusal:
-        hint = "GET /api/v1/configuration/plan first; `confirmed: true` for what it calls grave."
-        return denial(409, str(refusal), hint)
+    configuration, by = request.app[HOUSE].configuration, who_is(request).by
+    body = taken(request, ApplyBody)
+    hint = "GET /api/v1/configuration/plan first; `confirmed: true` for what it calls grave."
+    with turned_down("configuration", hint):
+        plan = await configuration.apply(body.plan, by, confirmed=body.confirmed)
+    return web.json_response(plan)
+
+
+API_LINES: tuple[Line, ...] = (
+    (
+        "GET", "/api/v1/configuration", "manage.configuration", api_view,
+        Contract(ConfigurationView),
+    ),
+    (
+        "GET", "/api/v1/configuration/plan", "manage.configuration", api_plan,
+        Contract(PlanView, asks=PlanQuery, refuses=(404, 409)),
+    ),
+    (
+        "POST", "/api/v1/configuration/apply", "manage.configuration", api_apply,
+        Contract(PlanView, ApplyBody, refuses=(404, 409)),
+    ),
+)  # fmt: skip

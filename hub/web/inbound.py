@@ -6,7 +6,8 @@ import asyncio
 
 from aiohttp import web
 
-from hub.web.security import DOORKEEPER, HOUSE, denial
+from hub.web.problems import denial
+from hub.web.security import DOORKEEPER, HOUSE
 
 READ_S = 20.0  # for a whole message, from whoever sends one: nobody has proven anything yet
 READ_SLOWED_S = 5.0  # from an address that has sent much that proves nothing
@@ -32,7 +33,10 @@ async def receive(request: web.Request) -> web.Response:
         return slow
     if not answer.proven:
         guesses.count(key)
-    response = web.json_response(dict(answer.body), status=answer.status)
+    if answer.status >= 400:
+        response = denial(answer.status, answer.body["error"], answer.body["hint"])
+    else:
+        response = web.json_response(dict(answer.body), status=answer.status)
     if answer.retry_after:
         response.headers["Retry-After"] = str(answer.retry_after)
     return response

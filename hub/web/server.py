@@ -20,6 +20,7 @@ from hub.web.guest_pages import admit
 from hub.web.problems import MEDIA_TYPE, Denied, denial
 from hub.web.proxy import proxied
 from hub.web.readers import CHOSEN, speak_to, speak_to_a_stranger
+from hub.web.reasons import REASONS, Reasons, reason_asked
 from hub.web.recent import RECENT, RecentVerdicts
 from hub.web.render import error_page
 from hub.web.security import (
@@ -93,6 +94,7 @@ def create_app(
     app[CHOSEN] = {}
     app[STREAMS] = streams or Streams()
     app[VIEWERS] = Viewers(hub)
+    app[REASONS] = Reasons(hub.clock)
     app[RECENT] = RecentVerdicts(hub.clock)
     app[files.STATIC] = files.load_static()
     routes.install(app)
@@ -155,6 +157,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     await speak_to(request, who)
     if (here := present_origin()) is not None:
         here.by = who.by
+        broken = request.app[HOUSE].glass.of(who.digest) if who.kind == "session" else None
+        here.glass = broken["id"] if broken is not None else ""
     if permission is None:
         return await handler(request)  # no such page, or not with this method
     if keeper.owes_factor(who) and request.path not in OPEN_TO_OWING:
@@ -171,7 +175,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             "Load the page again and repeat what you did. Programs send a token instead.",
         )
     with looking(SightOf(request)):
-        return await handler(request)
+        asks = await reason_asked(request, permission)
+        return await handler(request) if asks is None else asks
 
 
 async def _owing(request: web.Request) -> web.StreamResponse:

@@ -39,6 +39,7 @@ _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("doors.", ("doors", "protocols", "incidents")),
     ("access.", ("doors", "incidents")),
     ("protocol.", ("protocols", "doors", "incidents")),
+    ("glass.", ("glass",)),
     ("fire.", ("protocols", "doors", "incidents")),
     ("camera.", ("cameras", "health")),
     ("visitor.", ("visitors",)),
@@ -49,7 +50,7 @@ _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("input.", ("health",)),
 )
 TOPICS = ("alerts", "incidents", "doors", "cameras", "visitors", "health")
-FOR_ALL = ("protocols",)
+FOR_ALL = ("protocols", "glass")
 UNTOLD = ("protocol.duress",)  # nobody knows who looks over the shoulder of a stream's reader
 
 

@@ -1,6 +1,7 @@
 // "Tell this device" on the page of one's account: asks the browser to take what the hub pushes.
 "use strict";
 (() => {
+  const { _ } = window.vestibuleWords;
   const place = document.getElementById("here");
   if (!place) return;
   const says = place.querySelector("p"), button = place.querySelector("button");
@@ -16,12 +17,12 @@
   async function post(path, body) {
     const headers = { "X-CSRF-Token": place.dataset.csrf, "Content-Type": "application/json" };
     const answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(body) });
-    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).error || "The hub did not take it. Load the page again, then try once more.");
+    if (!answer.ok) throw new Error((await answer.json().catch(() => ({}))).detail || _("The hub did not take it. Load the page again, then try once more."));
   }
 
   async function on() {
     if (await Notification.requestPermission() !== "granted") {
-      say("This browser does not let the hub tell you anything. Allow notifications for this page in its settings, then try again.");
+      say(_("This browser does not let the hub tell you anything. Allow notifications for this page in its settings, then try again."));
       return;
     }
     const worker = await navigator.serviceWorker.register("/sw.js");
@@ -49,14 +50,14 @@
 
   async function show() {
     if (!able) {
-      say(isSecureContext ? "This browser cannot be told while no page is open." : "This works only where the address of the hub begins with https://.");
+      say(isSecureContext ? _("This browser cannot be told while no page is open.") : _("This works only where the address of the hub begins with https://."));
       return;
     }
     const worker = await navigator.serviceWorker.getRegistration("/");
     const mine = worker && await worker.pushManager.getSubscription();
     const listed = mine && place.dataset.ids.split(" ").includes(await idOf(mine)) && same(mine.options && mine.options.applicationServerKey);
-    if (listed) offer("This device is told, also while no page is open.", "Stop telling this device", () => off(mine));
-    else offer("This device is not told while no page is open.", "Tell this device", on);
+    if (listed) offer(_("This device is told, also while no page is open."), _("Stop telling this device"), () => off(mine));
+    else offer(_("This device is not told while no page is open."), _("Tell this device"), on);
   }
   show().catch((problem) => say(problem.message));
 })();

@@ -105,7 +105,7 @@ async def test_a_driver_may_have_no_use_for_it_or_not_be_there(tmp_path: Path) -
     async with opened(tmp_path, hand) as (_, post):
         assert await post(b'{"a": 1}') == (200, {"taken": False, "why": "a doorbell"})
         status, said = await post(b'{"a": 2}')
-        assert (status, "no webhook" in said["error"]) == (422, True)
+        assert (status, "no webhook" in said["detail"]) == (422, True)
         assert (await post())[0] == 503
         assert (await post())[0] == 503
         assert (await post())[0] == 202

@@ -150,10 +150,10 @@ async def test_what_is_not_proven_changes_nothing(tmp_path: Path) -> None:
         for headers in wrong:
             status, said = await post(client, gun(), headers)
             assert status == 401
-            assert said["error"] == "The message does not prove who sent it."
+            assert said["detail"] == "The message does not prove who sent it."
             assert SECRET not in json.dumps(said)
         status, said = await post(client, gun(), to="nobody")
-        assert (status, said["error"]) == (401, "The message does not prove who sent it.")
+        assert (status, said["detail"]) == (401, "The message does not prove who sent it.")
         assert await house.intake.alerts() == []
         assert (await house.intake.counts())["events"] == 0
         assert house.desk.counts()["inbound guard"]["unproven"] == 3
@@ -246,8 +246,8 @@ async def test_bad_messages_are_answered_in_words(tmp_path: Path, body: bytes, s
     async with opened(tmp_path) as (_, client):
         found, said = await post(client, body)
         assert found == status
-        assert set(said) == {"error", "hint"}
-        assert "Traceback" not in said["error"]
+        assert set(said) == {"type", "title", "status", "detail", "hint"}
+        assert "Traceback" not in said["detail"]
 
 
 async def test_a_journal_that_fails_asks_for_it_again(tmp_path: Path) -> None:

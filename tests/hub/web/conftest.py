@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from conformance import watch
 from scripted_house import ScriptedHouse
 
 from hub.identity import accounts
@@ -26,9 +27,11 @@ async def house(tmp_path: Path) -> AsyncIterator[ScriptedHouse]:
 async def client(house: ScriptedHouse) -> AsyncIterator[TestClient]:
     """A browser without scripts that has not signed in; it does not follow redirects by itself."""
     app = create_app(house, Streams(beat_s=0.2, page_beat_s=0.2, write_deadline_s=0.5))
+    differs = watch(app)
     async with TestClient(TestServer(app)) as browser:
         yield browser
         await asyncio.sleep(0)
+    assert differs == []
 
 
 SignIn = Callable[[str], Awaitable[OpenedSession]]

@@ -114,7 +114,7 @@ async def test_programs_answer_too(client: TestClient, token: Any, house: Script
 
     status, refused = await post("alerts/b6/resolve", {"note": "x"})
     assert status == 409
-    assert refused["error"].startswith("nobody has said yet")
+    assert refused["detail"].startswith("nobody has said yet")
     status, view = await post("alerts/b6/acknowledge", {})
     assert status == 200
     assert view["acknowledged"]["by"]

@@ -40,7 +40,7 @@ async def test_single_things_and_what_is_not_there(client: TestClient, token: ob
     for path in ("alerts/none", "incidents/none", "nothing"):
         answer = await get(f"/api/v1/{path}", headers=headers)
         assert answer.status == 404
-        assert set(await answer.json()) == {"error", "hint"}
+        assert set(await answer.json()) == {"type", "title", "status", "detail", "hint"}
     assert (await client.delete("/api/v1/doors", headers=headers)).status == 405
 
 
@@ -60,7 +60,7 @@ async def test_a_verdict_is_given_once_and_a_late_one_is_told_whose_stands(
     assert late.status == 409
     said = await late.json()
     assert said["verdict"]["verdict"] == "verified"
-    assert said["error"]
+    assert said["detail"]
     assert said["hint"]
     assert house.alert_views["a1"]["verdict"]["note"] == "seen through the window"
     open_ones = await (await client.get("/api/v1/alerts?open=1", headers=headers)).json()
@@ -93,7 +93,7 @@ async def test_a_bad_body_is_answered_in_words(
     answer = await client.post("/api/v1/alerts/a1/verdict", data=data, headers=headers)
     assert answer.status == status
     problem = await answer.json()
-    assert said in problem["error"]
+    assert said in problem["detail"]
     assert house.alert_views["a1"]["state"] == "raised"
 
 
@@ -126,7 +126,7 @@ async def test_a_door_command_is_accepted_refused_or_unknown(
     assert house.commands == [("main", "lock", "sro script (token)", "rounds")]
     status, body = await ask("office", "lock")
     assert status == 409
-    assert "egress" in body["error"]
+    assert "egress" in body["detail"]
     assert (await ask("nowhere", "lock"))[0] == 404
     assert (await ask("main", "explode"))[0] == 422
     assert len(house.commands) == 1

@@ -257,16 +257,16 @@ async def test_programs_work_on_cases_too(client: TestClient, token: Any) -> Non
     assert done["tasks"][0]["note"] == "all here"
     assert (
         "expected one of `people:`"
-        in (await post(f"{at}/roles", {"role": "liaison"}, 409))["error"]
+        in (await post(f"{at}/roles", {"role": "liaison"}, 409))["detail"]
     )
-    assert "at most 4000" in (await post(f"{at}/notes", {"text": "x" * 5000}, 422))["error"]
+    assert "at most 4000" in (await post(f"{at}/notes", {"text": "x" * 5000}, 422))["detail"]
     assert (await post("/none/notes", {"text": "x"}, 404))["hint"]
     await post(f"{at}/notes", {"text": "x", "colour": "red"}, 422)
     made = await post(f"{at}/report", {"form": "json"})
     assert made["incident"]["drill"] is True
     assert made["generated_by"] == "admin script (token)"
     assert (await post(f"{at}/close", {"why": "done"}))["state"] == "closed"
-    assert "reopen it first" in (await post(f"{at}/tasks", {"text": "x"}, 409))["error"]
+    assert "reopen it first" in (await post(f"{at}/tasks", {"text": "x"}, 409))["detail"]
 
 
 async def test_the_report_is_a_file_to_keep(enter: Any, client: TestClient) -> None:
@@ -435,7 +435,7 @@ async def test_programs_hand_a_case_over(enter: Any, house: CaseHouse, client: T
     path, csrf = f"/api/v1{case}/hand-off", {"X-CSRF-Token": sro.csrf}
     answer = await client.post(path, json={"key": "k"}, headers=csrf)
     assert answer.status == 409
-    assert "no way to hand it over" in (await answer.json())["error"]
+    assert "no way to hand it over" in (await answer.json())["detail"]
     assert (await client.post(path, json={"by": "me"}, headers=csrf)).status == 422
     nowhere = "/api/v1/incidents/nothing/hand-off"
     assert (await client.post(nowhere, json={}, headers=csrf)).status == 404

@@ -39,6 +39,10 @@ def test_only_these_addresses_are_public() -> None:
         "GET /panic",
         "GET /setup/{link}",
         "GET /signin",
+        "GET /signin/code",
+        "GET /signin/out",
+        "GET /signin/provider",
+        "GET /signin/provider/return",
         "GET /static/{name}",
         "GET /sw.js",
         "POST /api/v1/panic",
@@ -49,6 +53,9 @@ def test_only_these_addresses_are_public() -> None:
         "POST /panic/lockdown",
         "POST /setup/{link}",
         "POST /signin",
+        "POST /signin/code",
+        "POST /signin/passkey",
+        "POST /signin/passkey/ask",
     ]
 
 

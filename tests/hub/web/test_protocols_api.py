@@ -121,7 +121,7 @@ async def test_two_people_end_it(client: TestClient, token: Any, sign_in: Any) -
     asked = await client.post(f"{path}/ask-end", json={}, headers=first)
     assert (await asked.json())["ending"]["by"] == "The sro"
     alone = await client.post(f"{path}/end", json={}, headers=first)
-    assert (alone.status, (await alone.json())["error"]) == (
+    assert (alone.status, (await alone.json())["detail"]) == (
         409, "it takes a second person: you have asked for its end yourself",
     )  # fmt: skip
     await client.post(f"{path}/withdraw-end", json={}, headers=first)
@@ -156,7 +156,7 @@ async def test_a_duress_pin_is_shown_the_end_in_its_session_alone(
     assert (await (await client.get(path)).json())["state"] == "ended"
     assert (await (await client.get("/api/v1/protocols")).json())["in_force"] == []
     gone = await client.post(f"{path}/ask-end", json={}, headers=headers)
-    assert (gone.status, (await gone.json())["error"]) == (409, "Lockdown has been ended already")
+    assert (gone.status, (await gone.json())["detail"]) == (409, "Lockdown has been ended already")
     await _signed_in(sign_in, "principal")
     (told,) = (await (await client.get("/api/v1/protocols")).json())["duress"]
     assert (told["run"], told["by"]) == (run, "The sro")
@@ -253,7 +253,7 @@ async def test_a_start_that_makes_no_sense_says_why(client: TestClient, token: A
     ):
         answer = await client.post(f"/api/v1/protocols/{path}/start", json=body, headers=headers)
         assert answer.status == status
-        assert set(await answer.json()) == {"error", "hint"}
+        assert set(await answer.json()) == {"type", "title", "status", "detail", "hint"}
     assert (await client.get("/api/v1/protocols/none", headers=headers)).status == 404
 
 

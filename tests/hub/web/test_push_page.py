@@ -81,7 +81,7 @@ async def test_what_cannot_be_kept_is_refused_in_words(client, house, sign_in, p
     answer = await client.post("/me/browsers", data=body, headers={"X-CSRF-Token": csrf})
     said = await answer.json()
     assert answer.status == status
-    assert said["error"]
+    assert said["detail"]
     assert said["hint"]
     assert await kept(house) == []
 

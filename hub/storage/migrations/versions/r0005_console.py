@@ -18,6 +18,7 @@ def upgrade() -> None:
     _reading()
     _access()
     _once()
+    _samples()
 
 
 def _texts(*names: str) -> list[sa.Column[str]]:
@@ -132,3 +133,23 @@ def _access() -> None:
     )
     for column in _texts("glass"):
         op.add_column("audit_looks", column)
+
+
+def _samples() -> None:
+    """What is measured each minute, for the pictures over time."""
+    op.create_table(
+        "samples",
+        sa.Column("minutes", sa.Integer, primary_key=True),
+        sa.Column("time", sa.Text, primary_key=True),
+        sa.Column("body", sa.Text, nullable=False),
+    )
+
+
+def _firings() -> None:
+    """When each rule fired, found without going through all events."""
+    op.create_index(
+        "ix_events_fired",
+        "events",
+        ["subject", "received"],
+        sqlite_where=sa.text("type = 'rule.fired'"),
+    )
