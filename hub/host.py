@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
 import faulthandler
 import logging
 import os
@@ -28,7 +27,7 @@ from hub.events import Event
 from hub.kinds import BrokerAddress, Context, Kind, Subscription
 from hub.link import Link, Message
 from hub.plugins import load_only
-from hub.procfs import die_with_parent
+from hub.procfs import die_with_parent, give_way
 
 NICE = 2
 AT_ONCE = 256
@@ -228,8 +227,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     die_with_parent()
     faulthandler.enable()
-    with contextlib.suppress(OSError):
-        os.nice(NICE)
+    give_way(NICE)
     log_plainly()
     code = 0
     try:

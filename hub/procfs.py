@@ -1,4 +1,4 @@
-"""What a process has used so far, read from Linux's /proc."""
+"""What Linux tells of processes and threads, and is told about our own."""
 
 from __future__ import annotations
 
@@ -7,10 +7,13 @@ import ctypes
 import os
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_GROUP = Path("/proc/self/autogroup")
+_TRIES, _TRY_AGAIN_S = 10, 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,3 +77,31 @@ def die_with_parent() -> None:
     """Ask Linux to kill this process when the hub dies (prctl(2), PR_SET_PDEATHSIG = 1)."""
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def give_way(niceness: int) -> None:
+    """Let what moves doors go before this process, from now on.
+
+    Linux may share its time out between sessions first (sched(7), autogroups), and a niceness then
+    counts only among those of one session. A process that the hub starts leads a session of its
+    own, whose share has to be made smaller too: else it had as much as all of the hub. The kernel
+    takes that once in a tenth of a second, from whomever.
+    """
+    with contextlib.suppress(OSError):
+        os.nice(niceness)
+    if os.getsid(0) != os.getpid():
+        return
+    with contextlib.suppress(OSError):  # there are no such groups here
+        group = os.open(_GROUP, os.O_WRONLY)
+        try:
+            _set(group, str(niceness).encode())
+        finally:
+            os.close(group)
+
+
+def _set(group: int, share: bytes) -> None:
+    for _ in range(_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            os.write(group, share)
+            return
+        time.sleep(_TRY_AGAIN_S)

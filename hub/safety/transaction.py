@@ -141,4 +141,5 @@ class Transaction(ABC):
         return outbox.add(self._connection, intention, self._now)
 
     def _tell(self, incident: str, event: Event) -> None:
-        incidents.tell(self._connection, incident, event, self._charter.words, self._now)
+        new = any(event.id == each.id for _, each in self.decision.events)
+        incidents.tell(self._connection, incident, event, self._charter.words, self._now, new=new)

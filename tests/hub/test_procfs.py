@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import mmap
 import os
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from time import monotonic, thread_time
 
-from hub.procfs import memory_mb, name_threads, threads
+import pytest
+
+from hub import procfs
+from hub.procfs import give_way, memory_mb, name_threads, threads
+
+ROOT = Path(__file__).resolve().parents[2]
+GROUP = Path("/proc/self/autogroup")
 
 
 def test_threads_are_named_for_the_kernel_and_their_work_is_counted() -> None:
@@ -46,3 +55,51 @@ def test_memory_is_that_of_the_process() -> None:
         assert memory_mb(os.getpid()) - before > 30
     assert memory_mb(1 << 22) == 0.0
     assert threads(1 << 22) == {}
+
+
+GIVING_WAY = """
+import os, pathlib
+from hub.procfs import give_way
+give_way(7)
+group = pathlib.Path("/proc/self/autogroup")
+print(os.nice(0), group.read_text().split()[-1] if group.exists() else "none")
+"""
+
+
+@pytest.mark.parametrize("leads", [True, False])
+def test_who_gives_way_does_so_with_the_whole_session_that_it_leads(leads: bool) -> None:
+    """A niceness alone counts only within a session; one that others share is left as it is."""
+    before = "0"
+    if not GROUP.exists():
+        before = "none"
+    elif not leads:
+        before = GROUP.read_text().split()[-1]
+    done = subprocess.run(
+        [sys.executable, "-c", GIVING_WAY],
+        cwd=ROOT, start_new_session=leads, capture_output=True, text=True, check=True, timeout=60,
+    )  # fmt: skip
+    niceness, share = done.stdout.split()
+    assert int(niceness) == min(19, os.nice(0) + 7)
+    assert share == ("7" if leads and before != "none" else before)
+
+
+def test_a_kernel_that_is_busy_with_another_session_is_asked_again(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The kernel takes a share once in a tenth of a second: a refusal for now is not the end."""
+    group, refused, slept = tmp_path / "autogroup", [11, 11], []
+    group.touch()
+    write = os.write
+
+    def busy(descriptor: int, data: bytes) -> int:
+        if refused:
+            raise BlockingIOError(refused.pop(), "busy")
+        return write(descriptor, data)
+
+    monkeypatch.setattr(procfs, "_GROUP", group)
+    monkeypatch.setattr(os, "write", busy)
+    monkeypatch.setattr(os, "getsid", lambda _: os.getpid())
+    monkeypatch.setattr(os, "nice", lambda _: 0)
+    monkeypatch.setattr(procfs.time, "sleep", slept.append)
+    give_way(7)
+    assert (group.read_text(), len(slept)) == ("7", 2)

@@ -167,13 +167,19 @@ def is_drill(connection: Connection, incident: str) -> bool:
 
 
 def tell(
-    connection: Connection, incident: str, event: Event, words: Words, received: datetime
+    connection: Connection,
+    incident: str,
+    event: Event,
+    words: Words,
+    received: datetime,
+    *,
+    new: bool = False,
 ) -> None:
-    """Add an event to an incident's story, in plain words. One that is told later than it came
-    keeps the time at which it came.
+    """Add an event to an incident's story, in plain words. One that is told later than it came,
+    and so is not `new`, keeps the time at which it came.
     """
     text, tone = words.sentence(event)
-    came = connection.scalar(_CAME, {"event": event.id})
+    came = None if new else connection.scalar(_CAME, {"event": event.id})
     picture = event.data.get("picture")
     connection.execute(
         insert(incident_entries),
