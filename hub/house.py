@@ -53,6 +53,7 @@ from hub.ports import (
 from hub.protocol_port import ProtocolsFacade
 from hub.protocol_room import protocol_room
 from hub.rulebook import person_of
+from hub.rules_room import RulesRoom
 from hub.safety.actions import Performer
 from hub.safety.alerts.escalator import Escalator
 from hub.safety.doors.past import door_past
@@ -140,6 +141,8 @@ class House:
         )
         self.cameras, self.snapshot, self.watch = room.views, room.snapshot, room.watch
         self.masks: MasksFacade = MaskRoom(parts.configuration, parts.journal, parts.clock)
+        know = (parts.clock, lambda: (self.config, self.campus), parts.intake.public)
+        self.rules = RulesRoom(parts.journal, parts.state, *know, parts.configuration)
         self._timetables = timetables(self.config.schedules, self.config.hub.timezone)
         self._sampling = Sampling(
             parts.perception, parts.supervisor, self._queues, parts.journal, parts.state.path,
@@ -161,7 +164,7 @@ class House:
         """What has to run while the hub does, by name."""
         tasks = {"situation updates": self._room.run, "heartbeat": self._heartbeat.run}
         tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks() | self._glass.tasks()
-        tasks |= self._sampling.tasks()
+        tasks |= self._sampling.tasks() | self.rules.tasks()
         return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}
 
     # ---------------------------------------------------------------- pictures

@@ -20,6 +20,7 @@ from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Severity
 from hub.past_views import PastView
 from hub.protocol_port import ProtocolsFacade
+from hub.rules_port import RulesFacade
 from hub.views import (
     AlertView,
     ConfigurationView,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from hub.campus import Campus
     from hub.clock import Clock
     from hub.config import Config
+    from hub.document import Document
 
 Accept = Callable[..., Awaitable[None]]
 Corners = Sequence[tuple[float, float]]
@@ -89,6 +91,15 @@ class ConfigurationFacade(Protocol):
     @property
     def waiting(self) -> str:
         """What somebody has to confirm, in words; empty where nothing waits."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where the file lies, and beside it its secrets and plugins."""
+        ...
+
+    def running(self) -> Document:
+        """The file that runs, as it was read."""
         ...
 
     async def view(self) -> ConfigurationView:
@@ -231,6 +242,11 @@ class HouseFacade(Protocol):
     masks: MasksFacade
     protocols: ProtocolsFacade
     glass: GlassFacade
+
+    @property
+    def rules(self) -> RulesFacade:
+        """What the rules are, what they did and why."""
+        ...
 
     @property
     def audit(self) -> AuditFacade:

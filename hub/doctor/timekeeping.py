@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import struct
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -15,11 +12,9 @@ from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
 from hub.doctor.sntp import Answer, ask
 from hub.errors import NotReady
+from hub.kernel_clock import kernel_clock
 
 ENABLE = "enable time synchronisation: timedatectl set-ntp true"
-UNSYNCHRONISED = 0x40  # STA_UNSYNC of adjtimex(2)
-TIMEX = struct.Struct("@Illlli")  # modes, offset, freq, maxerror, esterror, status
-TIMEX_BYTES = 512  # more than any struct timex
 WARN_S, BAD_S = 1.0, 30.0
 
 
@@ -31,26 +26,6 @@ def probes(given: Given) -> list[Probe]:
     if given.config is not None:
         made.append(Probe("clock", "time zone", partial(_zone, given)))
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What the kernel says of its clock; the error in seconds is its own bound."""
-
-    synchronised: bool
-    error: float
-
-
-def kernel_clock() -> Kept | None:
-    """What adjtimex(2) says; None where it cannot be asked."""
-    state = ctypes.create_string_buffer(TIMEX_BYTES)
-    try:
-        if ctypes.CDLL(None, use_errno=True).adjtimex(state) < 0:
-            return None
-    except (OSError, AttributeError):
-        return None
-    _, _, _, most, _, status = TIMEX.unpack_from(state.raw)
-    return Kept(not status & UNSYNCHRONISED, most / 1e6)
 
 
 async def _kernel(given: Given) -> AsyncIterator[Finding]:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from hub.camera_views import CameraView
 from hub.web import watching
-from hub.web.contract import Line
+from hub.web.contract import Contract, Line
 from hub.web.render import page
 from hub.web.security import HOUSE
 from hub.web.watching import may_watch
@@ -57,4 +57,11 @@ LINES: tuple[Line, ...] = (
     ("GET", "/cameras", "see.cameras", wall),
     ("GET", "/cameras/{id}", "see.cameras", camera),
     ("GET", "/pictures/cameras/{id}.mjpeg", "see.cameras", watching.stream),
+    (
+        "GET",
+        "/api/v1/cameras/{id}/live",
+        "see.cameras",
+        watching.stream,
+        Contract(media=("multipart/x-mixed-replace",), refuses=(404, 503)),
+    ),
 )

@@ -7,14 +7,17 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
-from hub.camera_views import CameraView
+from hub.camera_views import CameraView, MasksView
 from hub.config import Polygon
 from hub.errors import Refused, StateError
 from hub.ports import Corners
-from hub.web.contract import Line
+from hub.web.api import CAMERAS, Body
+from hub.web.contract import Contract, Line, taken
 from hub.web.language import gettext as _
+from hub.web.problems import denial
 from hub.web.render import page
 from hub.web.security import HOUSE, see_other, who_is
 from hub.web.watching import may_watch
@@ -102,8 +105,64 @@ async def _page(
     )
 
 
+class MasksBody(Body):
+    """The masks that a camera shall have: polygons as in the configuration."""
+
+    masks: _Drawn
+
+
+class WriteMasksBody(MasksBody):
+    """The same, with what the plan called the file before."""
+
+    before: Annotated[str, StringConstraints(max_length=64)]
+
+
+class WrittenView(TypedDict):
+    """The copy of what stood in the file."""
+
+    backup: str
+
+
+async def api_plan(request: web.Request) -> web.Response:
+    """What these masks would change in the configuration file; nothing is written."""
+    camera, body = request.match_info["id"], taken(request, MasksBody)
+    if not may_watch(request, camera):
+        return denial(404, "There is no such camera.", CAMERAS)
+    try:
+        return web.json_response(await request.app[HOUSE].masks.plan(camera, body.masks))
+    except Refused as refusal:
+        return denial(409, str(refusal), "Nothing was changed.")
+
+
+async def api_write(request: web.Request) -> web.Response:
+    """Write masks into the configuration file; it is taken over as any other change of it."""
+    camera, body = request.match_info["id"], taken(request, WriteMasksBody)
+    if not may_watch(request, camera):
+        return denial(404, "There is no such camera.", CAMERAS)
+    house, by = request.app[HOUSE], who_is(request).by
+    try:
+        backup = await house.masks.write(camera, body.masks, body.before, by)
+    except (Refused, StateError) as error:
+        return denial(409, str(error), "POST /api/v1/cameras/{id}/masks/plan first.")
+    return web.json_response({"backup": backup})
+
+
 LINES: tuple[Line, ...] = (
     ("GET", "/cameras/{id}/masks", _NEEDS, show),
     ("POST", "/cameras/{id}/masks", _NEEDS, plan),
     ("POST", "/cameras/{id}/masks/write", _NEEDS, write),
+    (
+        "POST",
+        "/api/v1/cameras/{id}/masks/plan",
+        _NEEDS,
+        api_plan,
+        Contract(gives=MasksView, takes=MasksBody, refuses=(404, 409), once=False),
+    ),
+    (
+        "POST",
+        "/api/v1/cameras/{id}/masks",
+        _NEEDS,
+        api_write,
+        Contract(gives=WrittenView, takes=WriteMasksBody, refuses=(404, 409)),
+    ),
 )

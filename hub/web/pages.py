@@ -25,6 +25,7 @@ from hub.web.recent import RECENT
 from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
 from hub.web.stream import STREAMS
+from hub.web.watching import VIEWERS
 from hub.web.words import offset, sentence
 
 OPENED_WITHIN_S = 1.0
@@ -80,7 +81,7 @@ async def alert(request: web.Request) -> web.Response:
     # A page that lies open and fetches itself again has been opened by nobody.
     if request.headers.get("Sec-Fetch-Dest", "document") == "document":
         # The page is more important than that it was opened: it waits for no stuck journal.
-        with suppress(StateError, TimeoutError):
+        with suppress(KeyError, StateError, TimeoutError):
             async with asyncio.timeout(OPENED_WITHIN_S):
                 await request.app[HOUSE].opened(alert_id, who_is(request).by)
     return await alert_page(request, alert_id)
@@ -290,6 +291,7 @@ async def health(request: web.Request) -> web.Response:
         doors=house.doors(),
         drivers=sorted(view["drivers"], key=lambda each: _CALM.get(each["state"], 0)),
         streams=request.app[STREAMS],
+        viewers=request.app[VIEWERS],
     )
 
 

@@ -36,6 +36,7 @@ from hub.ports import (
     PictureLinksFacade,
 )
 from hub.protocol_port import ProtocolsFacade
+from hub.rules_port import RulesFacade
 from hub.views import (
     AlertView,
     DoorView,
@@ -130,6 +131,10 @@ class SeenHouse:
     @property
     def audit(self) -> AuditFacade:
         return self._house.audit
+
+    @property
+    def rules(self) -> RulesFacade:
+        return self._house.rules
 
     def in_force(self, schedule: str) -> bool:
         return self._house.in_force(schedule)

@@ -22,6 +22,7 @@ from hub.doctor.holder import listens, running
 from hub.doctor.run import examine
 from hub.doctor.sntp import SINCE_1900, ask
 from hub.errors import NotReady
+from hub.kernel_clock import kernel_clock
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
 from hub.storage.journal import open_engine
@@ -250,7 +251,7 @@ async def test_the_kernels_word_on_its_clock_and_the_zone(school: School) -> Non
     """Whether it is kept right is asked of the kernel; the offset is never invented."""
     school.write(hub={"timezone": "Asia/Kolkata"})
     findings = by_subject(await school.look(timekeeping.probes))
-    kept = timekeeping.kernel_clock()
+    kept = kernel_clock()
     expected = "ok" if kept is not None and kept.synchronised else "warn"
     assert findings["synchronisation"].state == expected
     assert "not measured" in findings["synchronisation"].found

@@ -27,6 +27,8 @@ from hub.events import Event, new_id
 from hub.glass_room import GlassRoom
 from hub.kinds.notifiers import SEVERITIES
 from hub.mask_room import MaskRoom
+from hub.past_views import CAMERA_FIGURES, HUB_FIGURES
+from hub.ports import InboundAnswer
 from hub.safety.notices.picture_links import PictureLinks
 from hub.safety.rules.schedule import timetables
 from hub.storage.journal import Journal
@@ -334,6 +336,22 @@ class ScriptedHouse:
     async def health(self) -> Any:
         return {**self.health_view, "alerts_open": len(await self.alerts(open_only=True))}
 
+    async def past(self, about: str, hours: int) -> Any:
+        names = HUB_FIGURES if about == "hub" else CAMERA_FIGURES
+        now = int(self.clock.now().timestamp()) // 60 * 60
+        times = list(range(now - hours * 3600, now + 1, hours * 10))
+        figures = []
+        for key, name in names.items():
+            values = [None if 20 < at < 70 else float(at % 7) for at in range(len(times))]
+            figures.append({"key": key, "name": name, "values": values})
+        return {
+            "about": about,
+            "hours": hours,
+            "step_s": hours * 10,
+            "times": times,
+            "figures": figures,
+        }
+
     async def models(self) -> Any:
         return self.model_views
 
@@ -349,6 +367,10 @@ class ScriptedHouse:
 
     async def past_events(self, after: int, limit: int = 500) -> Sequence[tuple[int, Event]]:
         return [each for each in self._past if each[0] > after][:limit]
+
+    async def receive(self, inbound: str, headers: Any, body: bytes) -> InboundAnswer:
+        said = {"error": "There is no such inbound block.", "hint": "They stand in the file."}
+        return InboundAnswer(404, said, proven=False)
 
     async def journal_write(self, work: Callable[[Any], Any]) -> Any:
         return await self.journal.write(work)
@@ -711,6 +733,14 @@ class ScriptedHouse:
                 "watcher": "",
             },
             "backup": {"every": "1h", "last": self.ago(1200), "trouble": ""},
+            "machine": {
+                "free_mb": 81920,
+                "total_mb": 122880,
+                "clock_kept": True,
+                "clock_error_s": 0.012,
+                "python": "3.11.7",
+                "system": "Linux 6.1",
+            },
             "alerts_open": 0,
             "actions": {"confirmed": 8, "failed": 1, "timed_out": 0, "pending": 1},
         }

@@ -26,6 +26,7 @@ PAGES = (
     "/visitors",
     "/health",
     "/more",
+    "/health/past",
     "/models/" + "ab" * 32,
     "/me",
     "/protocols",
