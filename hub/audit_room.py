@@ -17,6 +17,7 @@ from hub.audit_port import Asked, AuditView
 from hub.clock import Clock, iso
 from hub.errors import StateError
 from hub.events import new_id
+from hub.origin import present_origin
 from hub.storage import audit, audit_export, audit_key, audit_looks, audit_owed
 from hub.storage.audit_acts import ACTS, Act
 from hub.storage.audit_looks import Look
@@ -30,7 +31,7 @@ WITHIN_S = 3.0
 PAGE = 100
 PICTURES_KNOWN = 4096
 
-Key = tuple[str, str, str, str]
+Key = tuple[str, str, str, str, str]
 log = structlog.get_logger(__name__)
 
 
@@ -69,7 +70,7 @@ class AuditRoom:
 
     async def look(self, who: str, address: str, camera: str) -> None:
         """Somebody is about to be shown a live picture; see `AuditFacade`."""
-        await self._look((who, address, "view.live", f"camera/{camera}"))
+        await self._look((who, address, "view.live", f"camera/{camera}", _glass(who)))
 
     async def look_at_kept(self, who: str, address: str, picture: str) -> None:
         """The same for a kept picture."""
@@ -80,7 +81,8 @@ class AuditRoom:
                 while len(self._pictures) >= PICTURES_KNOWN:
                     del self._pictures[next(iter(self._pictures))]
                 self._pictures[picture] = subject
-        await self._look((who, address, "view.recorded", subject or f"picture/{picture}"))
+        about = subject or f"picture/{picture}"
+        await self._look((who, address, "view.recorded", about, _glass(who)))
 
     async def _look(self, key: Key) -> None:
         now = self._clock.monotonic()
@@ -225,6 +227,12 @@ class AuditRoom:
             )
             yield text.encode()
         yield audit_export.closing(piece).encode()
+
+
+def _glass(who: str) -> str:
+    """The glass that whoever looks has broken."""
+    here = present_origin()
+    return here.glass if here is not None and here.by == who else ""
 
 
 def _heard(task: asyncio.Task[None]) -> None:

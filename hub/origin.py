@@ -18,11 +18,16 @@ THIS_MACHINE = "this machine"
 
 @dataclass(slots=True)
 class Origin:
-    """Who asks (empty for somebody who has not signed in), and from which network address."""
+    """Who asks (empty for somebody who has not signed in), and from which network address. `glass`
+    is the id of the glass they have broken, where they may more than their role meanwhile, `reason`
+    what they said where the configuration asks for one.
+    """
 
     by: str
     address: str
     over: bool = False
+    glass: str = ""
+    reason: str = ""
 
 
 _ORIGIN: ContextVar[Origin | None] = ContextVar("origin", default=None)

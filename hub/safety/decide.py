@@ -6,7 +6,8 @@ A `Decider` lives as long as one transaction on the writer's thread.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,16 +20,15 @@ from hub.events import Event
 from hub.safety import outbox
 from hub.safety.alerts import plan
 from hub.safety.alerts import rows as alerts
-from hub.safety.alerts.budget import Budget
 from hub.safety.alerts.duplicates import duplicate
 from hub.safety.alerts.rows import AlertRow
+from hub.safety.alerts.undoing import DISMISSED, Undoing
 from hub.safety.doors import fire
 from hub.safety.incidents import cases
 from hub.safety.incidents import rows as incidents
 from hub.safety.incidents.hand_off import reached
 from hub.safety.notices import notice as notices
 from hub.safety.outbox import Intention
-from hub.safety.protocols.presses import ProtocolActs
 from hub.safety.rules.book import PROTOCOLS, Listed, Match, camera_for
 from hub.safety.rules.memory import Cooldown
 from hub.safety.rules.recall import note_protocol
@@ -42,7 +42,7 @@ __all__ = ["Charter", "Decider", "Decision"]
 SMALL_PLACES = ("area", "room", "outdoor")
 
 
-class Decider(ProtocolActs, Budget):
+class Decider(Undoing):
     """Decides inside one transaction."""
 
     def accept(self, event: Event, data: str | None = None) -> None:
@@ -90,7 +90,7 @@ class Decider(ProtocolActs, Budget):
                 self._carry_out(row, by)
                 self.expect_update(row.incident)
             if verdict == "dismissed":
-                self._end_ladder(row, "the alert was dismissed")
+                self._end_ladder(row, DISMISSED)
                 if row.incident:
                     self._maybe_close(row.incident)
             self._count_false_alarm(row, by)
@@ -101,6 +101,19 @@ class Decider(ProtocolActs, Budget):
         both or neither.
         """
         self.accept(write(self._connection, self._now))
+
+    def tell(
+        self, message: notices.Message, to: Sequence[str], through: Sequence[str], path: str
+    ) -> None:
+        """Have people told of what is no alert, over channels that reach people alone; nobody where
+        there are no names, for a notice to nobody by name goes to everyone whom a channel reaches.
+        """
+        charter = self._charter
+        quiet = [channel for channel in through if not charter.public(channel)]
+        said = notices.intentions(charter.config, charter.words, message, to, quiet) if to else []
+        for intention in said:
+            payload = dict(intention.payload) | {"path": path}
+            self._intend(replace(intention, payload=payload))
 
     def _fire(self, match: Match) -> str:
         """Act on a match, and keep in the journal why it did; returns the incident it is part of.

@@ -11,6 +11,7 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
 from hub.kinds.access_control import LOCK_VERBS
+from hub.phrases import mark, phrase
 from hub.safety.doors.words import door_sentence
 from hub.safety.incidents.words import case_sentence
 from hub.safety.protocols.sentences import protocol_sentence
@@ -18,58 +19,61 @@ from hub.safety.protocols.sentences import protocol_sentence
 Tone = Literal["neutral", "ok", "check", "severe"]
 
 ASK: Mapping[str, str] = {
-    "lock": "lock",
-    "unlock": "unlock",
-    "momentary": "open once",
-    "hold_open": "stay open",
-    "lockdown": "lock down",
-    "lockdown_release": "end its lockdown",
+    "lock": mark("lock"),
+    "unlock": mark("unlock"),
+    "momentary": mark("open once"),
+    "hold_open": mark("stay open"),
+    "lockdown": mark("lock down"),
+    "lockdown_release": mark("end its lockdown"),
 }
 DOES: Mapping[str, str] = {
-    "lock": "Locks",
-    "unlock": "Unlocks",
-    "momentary": "Opens once:",
-    "hold_open": "Holds open",
-    "lockdown": "Locks down",
-    "lockdown_release": "Ends the lockdown of",
+    "lock": mark("Locks %(doors)s"),
+    "unlock": mark("Unlocks %(doors)s"),
+    "momentary": mark("Opens once: %(doors)s"),
+    "hold_open": mark("Holds open %(doors)s"),
+    "lockdown": mark("Locks down %(doors)s"),
+    "lockdown_release": mark("Ends the lockdown of %(doors)s"),
 }
 _CAMERA: Mapping[str, tuple[str, Tone]] = {
-    "camera.online": ("delivers pictures again", "ok"),
-    "camera.offline": ("delivers no pictures", "check"),
-    "camera.covered": ("its lens is covered", "check"),
-    "camera.moved": ("was turned, or shows another view", "check"),
-    "camera.defocused": ("its picture is out of focus", "check"),
-    "camera.frozen": ("its picture is frozen", "check"),
-    "camera.blind": ("cannot see", "check"),
+    "camera.online": (mark("delivers pictures again"), "ok"),
+    "camera.offline": (mark("delivers no pictures"), "check"),
+    "camera.covered": (mark("its lens is covered"), "check"),
+    "camera.moved": (mark("was turned, or shows another view"), "check"),
+    "camera.defocused": (mark("its picture is out of focus"), "check"),
+    "camera.frozen": (mark("its picture is frozen"), "check"),
+    "camera.blind": (mark("cannot see"), "check"),
 }
 _OTHER: Mapping[str, tuple[str, Tone]] = {
-    "visitor.checked_in": ("checked in", "neutral"),
-    "visitor.checked_out": ("checked out", "neutral"),
-    "visitor.overstayed": ("is still here after the agreed time", "check"),
-    "plugin.failed": ("failed", "check"),
-    "plugin.recovered": ("works again", "ok"),
-    "process.died": ("ended without being asked to", "check"),
-    "process.started": ("started", "neutral"),
-    "rule.demoted": ("gave too many false alarms and is only reviewed", "check"),
-    "rule.restored": ("raises alerts as before", "ok"),
+    "visitor.checked_in": (mark("%(subject)s checked in"), "neutral"),
+    "visitor.checked_out": (mark("%(subject)s checked out"), "neutral"),
+    "visitor.overstayed": (mark("%(subject)s is still here after the agreed time"), "check"),
+    "plugin.failed": (mark("%(subject)s failed"), "check"),
+    "plugin.recovered": (mark("%(subject)s works again"), "ok"),
+    "process.died": (mark("%(subject)s ended without being asked to"), "check"),
+    "process.started": (mark("%(subject)s started"), "neutral"),
+    "rule.demoted": (mark("%(subject)s gave too many false alarms and is only reviewed"), "check"),
+    "rule.restored": (mark("%(subject)s raises alerts as before"), "ok"),
+    "glass.broken": (mark("%(subject)s has broken the glass"), "check"),
+    "glass.ended": (mark("%(subject)s may again what their role says"), "ok"),
 }
 _ARRIVED: Mapping[str, tuple[str, Tone]] = {
-    "notice.delivered": ("delivered through", "neutral"),
-    "notice.seen": ("seen, sent through", "ok"),
-    "notice.acknowledged": ("taken on through", "ok"),
+    "notice.delivered": (mark("%(who)s: delivered through %(channel)s"), "neutral"),
+    "notice.seen": (mark("%(who)s: seen, sent through %(channel)s"), "ok"),
+    "notice.acknowledged": (mark("%(who)s: taken on through %(channel)s"), "ok"),
 }
 _TOLD: Mapping[str, str] = {
-    "alert": "told",
-    "verdict": "told of the verdict",
-    "outcome": "told what was not done",
-    "update": "told how it stands",
+    "alert": mark("told"),
+    "verdict": mark("told of the verdict"),
+    "outcome": mark("told what was not done"),
+    "update": mark("told how it stands"),
 }
 _VERDICT: Mapping[str, tuple[str, Tone]] = {
-    "alert.verified": ("verified the alert", "severe"),
-    "alert.dismissed": ("dismissed the alert as a false alarm", "ok"),
-    "alert.unsure": ("could not tell and asks for a second look", "check"),
-    "alert.acknowledged": ("has taken the alert on", "ok"),
-    "alert.resolved": ("says that this is over", "ok"),
+    "alert.verified": (mark("%(by)s verified the alert"), "severe"),
+    "alert.dismissed": (mark("%(by)s dismissed the alert as a false alarm"), "ok"),
+    "alert.reopened": (mark("%(by)s took that back: the alert is open again"), "check"),
+    "alert.unsure": (mark("%(by)s could not tell and asks for a second look"), "check"),
+    "alert.acknowledged": (mark("%(by)s has taken the alert on"), "ok"),
+    "alert.resolved": (mark("%(by)s says that this is over"), "ok"),
 }
 
 
@@ -103,7 +107,7 @@ class Words:
     @property
     def everyone(self) -> str:
         """Whom a channel reaches that spreads notices itself."""
-        return "Everyone it reaches"
+        return phrase("Everyone it reaches")
 
     def clock(self, moment: datetime) -> str:
         """The hour on the school's wall clock."""
@@ -152,9 +156,14 @@ class Words:
 
     def _zone_line(self, event: Event) -> tuple[str, Tone]:
         label = str(event.data.get("label") or "Something").capitalize()
-        guess = " (guessed from motion)" if event.data.get("guessing") else ""
-        verb = "seen in" if event.type == "zone.entered" else "left or lost from view in"
-        return f"{label}{guess} {verb} {self.campus.name(str(event.data.get('place')))}", "neutral"
+        place = self.campus.name(str(event.data.get("place")))
+        if event.data.get("guessing"):
+            label = phrase("%(label)s (guessed from motion)", label=label)
+        if event.type == "zone.entered":
+            return phrase("%(label)s seen in %(place)s", label=label, place=place), "neutral"
+        return phrase(
+            "%(label)s left or lost from view in %(place)s", label=label, place=place
+        ), "neutral"
 
     def _report(self, event: Event) -> tuple[str, Tone]:
         sender = str(event.data["inbound"])
@@ -162,26 +171,28 @@ class Words:
         sender = block.name if block is not None and block.name else sender
         said = ": ".join(str(event.data[key]) for key in ("label", "text") if event.data.get(key))
         if "score_said" in event.data:
-            said += f" (score given as {event.data['score_said']})"
-        over = event.type == "report.ended"
-        line = f"{sender} {'says that it is over' if over else 'reports'}"
-        return (f"{line}: {said}" if said else line), "neutral" if over else "check"
+            score = event.data["score_said"]
+            said = phrase("%(said)s (score given as %(score)s)", said=said, score=score)
+        if event.type == "report.ended":
+            return _with(phrase("%(sender)s says that it is over", sender=sender), said), "neutral"
+        return _with(phrase("%(sender)s reports", sender=sender), said), "check"
 
     def _verdict(self, event: Event) -> tuple[str, Tone]:
         what, tone = _VERDICT[event.type]
         if event.data.get("drill_over"):
-            what, tone = "ended the alert", "ok"
-        note = str(event.data.get("note") or "")
+            what, tone = mark("%(by)s ended the alert"), "ok"
         by = self.person(str(event.data.get("by")))
-        return f"{by} {what}{f': {note}' if note else ''}", tone
+        return _with(phrase(what, by=by), str(event.data.get("note") or "")), tone
 
     def _picture(self, event: Event) -> str:
         camera = self.camera(str(event.data.get("camera")))
         offset = event.data.get("offset_s")
         if not isinstance(offset, int | float) or abs(offset) < 0.05:
-            return f"Picture from {camera}"
-        side = "before" if offset < 0 else "after"
-        return f"Picture from {camera}, {abs(offset):g} s {side}"
+            return phrase("Picture from %(camera)s", camera=camera)
+        gap = f"{abs(offset):g}"
+        if offset < 0:
+            return phrase("Picture from %(camera)s, %(gap)s s before", camera=camera, gap=gap)
+        return phrase("Picture from %(camera)s, %(gap)s s after", camera=camera, gap=gap)
 
     def _action(self, event: Event) -> tuple[str, Tone]:
         if event.data.get("kind") == "door":
@@ -193,14 +204,28 @@ class Words:
         door, verb = self.door(str(data["target"])), str(data["verb"])
         detail = str(data.get("detail") or "")
         if kind == "action.requested":
-            return f"{door}: asked to {ASK[verb]} by {self.person(str(data['by']))}", "neutral"
+            return phrase(
+                "%(door)s: asked to %(ask)s by %(person)s",
+                door=door,
+                ask=ASK[verb],
+                person=self.person(str(data["by"])),
+            ), "neutral"
         if kind == "action.confirmed":
-            return f"{door}: {ASK[verb]} confirmed after {data['seconds']:.1f} s", "ok"
+            return phrase(
+                "%(door)s: %(ask)s confirmed after %(seconds)s s",
+                door=door,
+                ask=ASK[verb],
+                seconds=f"{data['seconds']:.1f}",
+            ), "ok"
         if kind == "action.cancelled":
-            return f"{door}: {ASK[verb]} called off: {detail}", "neutral"
+            return phrase(
+                "%(door)s: %(ask)s called off: %(detail)s", door=door, ask=ASK[verb], detail=detail
+            ), "neutral"
         if verb in LOCK_VERBS:
-            return f"{door}: NOT secured: {detail}", "severe"
-        return f"{door}: did not {ASK[verb]}: {detail}", "check"
+            return phrase("%(door)s: NOT secured: %(detail)s", door=door, detail=detail), "severe"
+        return phrase(
+            "%(door)s: did not %(ask)s: %(detail)s", door=door, ask=ASK[verb], detail=detail
+        ), "check"
 
     def _notice(self, kind: str, data: Mapping[str, Any]) -> tuple[str, Tone]:
         channel = self.channel(str(data["target"]))
@@ -208,44 +233,86 @@ class Words:
         detail = str(data.get("detail") or "")
         if data.get("about") == "hand_off":
             if kind == "action.confirmed":
-                return f"{channel} took what was handed over", "ok"
+                return phrase("%(channel)s took what was handed over", channel=channel), "ok"
             if kind == "action.cancelled":
-                return f"Not handed over to {channel}: {detail}", "neutral"
-            return f"NOT handed over to {channel}: {detail}", "check"
+                return phrase(
+                    "Not handed over to %(channel)s: %(detail)s", channel=channel, detail=detail
+                ), "neutral"
+            return phrase(
+                "NOT handed over to %(channel)s: %(detail)s", channel=channel, detail=detail
+            ), "check"
         what = _TOLD.get(str(data.get("about")), "told")
         if kind == "action.confirmed":
-            return f"{people}: {what} through {channel}", "ok"
+            return phrase(
+                "%(people)s: %(what)s through %(channel)s",
+                people=people,
+                what=what,
+                channel=channel,
+            ), "ok"
         if kind == "action.cancelled":
-            return f"{people}: no longer {what} through {channel}: {detail}", "neutral"
-        return f"{people}: NOT {what} through {channel}: {detail}", "check"
+            return phrase(
+                "%(people)s: no longer %(what)s through %(channel)s: %(detail)s",
+                people=people,
+                what=what,
+                channel=channel,
+                detail=detail,
+            ), "neutral"
+        return phrase(
+            "%(people)s: NOT %(what)s through %(channel)s: %(detail)s",
+            people=people,
+            what=what,
+            channel=channel,
+            detail=detail,
+        ), "check"
 
     def _receipt(self, kind: str, data: Mapping[str, Any]) -> tuple[str, Tone]:
         """What became of a notice for people: delivered, seen, taken on, failed, another way."""
-        detail = f": {data['detail']}" if data.get("detail") else ""
         if kind == "notice.rerouted":
-            ways = f"{self.channel(str(data['from']))} did not take a notice"
-            return f"{ways}; sent through {self.channel(str(data['to']))} instead", "check"
+            return phrase(
+                "%(channel)s did not take a notice; sent through %(instead)s instead",
+                channel=self.channel(str(data["from"])),
+                instead=self.channel(str(data["to"])),
+            ), "check"
         who = ", ".join(map(str, data["to"])) or self.everyone
         channel = self.channel(str(data["channel"]))
         if kind == "notice.failed":
-            return f"{who}: NOT reached through {channel} after all{detail}", "check"
+            line = phrase(
+                "%(who)s: NOT reached through %(channel)s after all", who=who, channel=channel
+            )
+            return _with(line, str(data.get("detail") or "")), "check"
         what, tone = _ARRIVED[kind]
-        return f"{who}: {what} {channel}", tone
+        return phrase(what, who=who, channel=channel), tone
 
     def _other(self, event: Event) -> tuple[str, Tone]:
         if event.type == "alert.raised" and "title" in event.data:
-            return f"Alert: {event.data['title']}", "check"
+            return phrase("Alert: %(title)s", title=event.data["title"]), "check"
         if event.type == "alert.unheard" and "reason" in event.data:
-            return f"Nobody has received the alert: {event.data['reason']}", "severe"
+            return phrase(
+                "Nobody has received the alert: %(reason)s", reason=event.data["reason"]
+            ), "severe"
         if event.type == "alert.joined" and "count" in event.data:
-            told = "; all who were told are told again" if event.data.get("told_again") else ""
-            return f"Seen again, {event.data['count']} times so far{told}", "neutral"
+            count = event.data["count"]
+            if event.data.get("told_again"):
+                return phrase(
+                    "Seen again, %(count)s times so far; all who were told are told again",
+                    count=count,
+                ), "neutral"
+            return phrase("Seen again, %(count)s times so far", count=count), "neutral"
         if event.type == "rule.suppressed" and "count" in event.data:
-            return "The rule's cooldown keeps back more of the same; the alert counts it", "neutral"
+            return phrase(
+                "The rule's cooldown keeps back more of the same; the alert counts it"
+            ), "neutral"
         detail = str(event.data.get("reason") or event.data.get("detail") or "")
-        subject, tone = event.subject, _OTHER.get(event.type, ("", "neutral"))[1]
+        subject = event.subject
         if event.type.startswith("visitor."):
             subject = str(event.data.get("visitor") or subject)
-        what = _OTHER.get(event.type, (event.type, tone))[0]
-        line = f"{subject} {what}" if subject else what
-        return f"{line}: {detail}" if detail else line, tone
+        form, tone = _OTHER.get(event.type, ("", "neutral"))
+        if form and subject:
+            return _with(phrase(form, subject=subject), detail), tone
+        bare = form % {"subject": ""} if form else f"{subject} {event.type}"
+        return _with(bare.strip(), detail), tone
+
+
+def _with(line: str, detail: str) -> str:
+    """A sentence and what belongs to it."""
+    return phrase("%(line)s: %(detail)s", line=line, detail=detail) if detail else line

@@ -85,7 +85,7 @@ def append(connection: Connection, act: Act, now: datetime, address: str | None 
     try:
         last = raw.execute(_LAST).fetchone() or (0, NOTHING)
         number, previous = int(last[0]) + 1, str(last[1])
-        details = _whole(plain(dict(act.details or {})))
+        details = _whole(plain({**_under(act.who), **(act.details or {})}))
         line = {
             "chain": _chain(raw),
             "time": iso(now),
@@ -127,6 +127,16 @@ def _address(who: str) -> str:
         return THIS_MACHINE
     here = present_origin()
     return here.address if here is not None and here.by in ("", who) else ""
+
+
+def _under(who: str) -> dict[str, str]:
+    """What their request adds to an act: that they have broken the glass, and the reason that was
+    asked of them.
+    """
+    here = present_origin()
+    if here is None or here.by != who:
+        return {}
+    return {key: said for key, said in (("glass", here.glass), ("reason", here.reason)) if said}
 
 
 def chain_of(connection: Connection) -> str:

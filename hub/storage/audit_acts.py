@@ -33,7 +33,7 @@ ACTS: Mapping[str, str] = {
     "pins.set": "Set the PINs that end a protocol.",
     "device.enrolled": "Enrolled a panic device.",
     "device.revoked": "Revoked a panic device.",
-    "guest.invited": "Made a link for guests; says to which area, cameras and incident, until when.",
+    "guest.invited": "Made a link for guests; says to which area and cameras, until when.",
     "guest.opened": "A link for guests was opened on a device.",
     "guest.refused": "A link for guests that is over, or used up, was opened.",
     "guest.revoked": "Ended a link for guests.",
@@ -44,6 +44,7 @@ ACTS: Mapping[str, str] = {
     "config.written": "Wrote a camera's masks into the configuration file.",
     "config.refused": "A changed configuration did not start.",
     "rule.restored": "Lets a rule that was only reviewed raise alerts again.",
+    "rule.tried": "Tried a rule on recorded days; says since when, and whether by another text.",
     "door.asked": "Asked a door for something; says for what and why.",
     "door.answered": "How a door's command ended.",
     "doors.rearmed": "Lets doors lock again after a fire alarm.",
@@ -55,6 +56,7 @@ ACTS: Mapping[str, str] = {
     "fire.decided": "Decided in a fire alarm whether people stay or leave.",
     "alert.verified": "Said that an alert is real.",
     "alert.dismissed": "Said that an alert is false.",
+    "alert.reopened": "Took a dismissal back within seconds.",
     "alert.unsure": "Could not tell.",
     "alert.acknowledged": "Took an alert on.",
     "alert.resolved": "Said that an alert is over.",
@@ -87,6 +89,7 @@ _DOORS: Mapping[str, tuple[str, str]] = {
 }
 _WEB_ALONE = (
     "view.", "session.", "account.", "factor.", "token.", "door.", "audit.", "guest.", "reason.",
+    "rule.tried",
 )  # fmt: skip
 TYPES = frozenset({*_DOORS, *(act for act in ACTS if not act.startswith(_WEB_ALONE))})
 """Types of events that may be acts."""

@@ -30,6 +30,7 @@ class Look:
     address: str
     act: str
     subject: str
+    glass: str
     since: str
     until: str
     seen: float
@@ -40,7 +41,7 @@ class Look:
 
 def begin(connection: Connection, look: Look) -> None:
     """Keep that somebody looks from now on."""
-    names = ("id", "who", "address", "act", "subject", "since", "until", "pictures")
+    names = ("id", "who", "address", "act", "subject", "glass", "since", "until", "pictures")
     connection.execute(insert(looks), {name: getattr(look, name) for name in names})
 
 
@@ -94,6 +95,7 @@ def shown_in(connection: Connection, picture: str) -> str:
 
 def _write(connection: Connection, row: Any, now: datetime, cut_off: bool = False) -> None:
     details = {"since": row.since, "until": row.until, "pictures": row.pictures}
+    details |= {"glass": row.glass} if row.glass else {}
     act = Act(row.act, row.who, row.subject, "cut off by a stop" if cut_off else "done", details)
     audit.append(connection, act, now, row.address)
     connection.execute(delete(looks).where(looks.c.id == row.id))

@@ -15,7 +15,7 @@ from hub.web.contract import Contract, Line, asked, taken
 from hub.web.language import gettext as _
 from hub.web.language import known, mark, ngettext
 from hub.web.problems import Denied, denial
-from hub.web.render import error_page, page
+from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, is_api, who_is
 from hub.web.words import ACTION_TAGS, VERB_WORDS, listed, span
 
@@ -46,8 +46,8 @@ _OF_A_LOOK = ("pictures", "since", "until")
 
 def _written(value: str) -> str:
     """A time as RFC 3339 text, or nothing. Raises `ValueError`."""
-    if value:
-        from_iso(value)
+    if value and from_iso(value).tzinfo is None:
+        raise ValueError("it says no time zone")
     return value
 
 
@@ -166,7 +166,7 @@ def _row(request: web.Request, line: AuditLineView, acts: Mapping[str, str]) -> 
         "words": str(known(acts.get(line["act"], line["act"]))).split(";")[0].rstrip("."),
         "about": "" if about in (line["who"], "hub", "configuration") else about,
         "link": link,
-        "more": _more(line["details"]),
+        "more": _more(request, line["details"]),
         "tag": _OUTCOMES.get(line["outcome"]),
     }
 
@@ -174,7 +174,7 @@ def _row(request: web.Request, line: AuditLineView, acts: Mapping[str, str]) -> 
 def _about(request: web.Request, line: AuditLineView | LookView) -> tuple[str, str]:
     """What a line is about, in words, and the page of that where the reader may see one."""
     act, subject, house = line["act"].split(".")[0], line["subject"], request.app[HOUSE]
-    kind, _, name = subject.partition("/")
+    kind, _slash, name = subject.partition("/")
     if act == "incident" or kind == "incident":
         link = f"/incidents/{name or subject}" if allowed(request, "see.incidents") else ""
         return _("Incident"), link
@@ -190,9 +190,10 @@ def _about(request: web.Request, line: AuditLineView | LookView) -> tuple[str, s
     return ("" if subject == "audit" else subject), ""
 
 
-def _more(details: Mapping[str, Any]) -> str:
+def _more(request: web.Request, details: Mapping[str, Any]) -> str:
     """The details of a line, in words."""
     said: list[str] = []
+    house = request.app[HOUSE]
     otherwise: tuple[str, ...] = _SAID_OTHERWISE
     if "pictures" in details:
         otherwise += _OF_A_LOOK
@@ -218,6 +219,8 @@ def _more(details: Mapping[str, Any]) -> str:
         if name in otherwise:
             continue
         words = listed([str(each) for each in value]) if isinstance(value, list) else value
+        if name in _OF_A_LOOK:
+            words = words_in(house.config.hub.timezone).when(str(value), house.clock.now())
         label = known(name.replace("_", " "))
         said.append(f"{label}: {_('yes') if words is True else known(words)}")
     return ", ".join(said)

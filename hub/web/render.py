@@ -19,7 +19,7 @@ from hub.secrets import Secrets
 from hub.web.files import STATIC
 from hub.web.language import language, spoken
 from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO
-from hub.web.standing import standing_seen
+from hub.web.standing import glass_seen, narrowed, standing_seen
 from hub.web.words import Words, install
 
 
@@ -93,6 +93,7 @@ NAVIGATION = (
     Place("/incidents", "clipboard-list", "Incidents", "see.incidents", "i"),
     Place("/visitors", "id-card", "Visitors", "see.visitors", "v", second=True),
     Place("/health", "heart-pulse", "Health", "see.health", "h", second=True),
+    Place("/rules", "list-checks", "Rules", "see.rules", "r", second=True),
     Place("/protocols", "shield-alert", "Protocols", "", "p"),
 )
 
@@ -132,6 +133,8 @@ async def page(
         protocols=protocols,
         drilling=bool(drills) and all(drills),
         locked_down=any(each["protocol"] == "lockdown" for each in protocols["in_force"]),
+        glass=glass_seen(request),
+        narrowed=narrowed(request),
         deciding=who_may(house.config.roles, "end.protocols"),
         navigation=[
             each for each in NAVIGATION if not each.permission or reader_may(each.permission)

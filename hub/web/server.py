@@ -61,12 +61,15 @@ OPEN_TO_OWING = frozenset(
 log = structlog.get_logger("web")
 
 
+_UNREADABLE = (HttpProcessingError, web.RequestPayloadError)
+
+
 class _InOneLine(logging.Filter):
     """A request that is no HTTP gets one line, without what was sent: a token may stand in it."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
+        if isinstance(error, _UNREADABLE):
             record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.msg = f"{record.msg}: it cannot be read (%s)"
             record.args = (*(record.args or ()), type(error).__name__)
@@ -211,6 +214,8 @@ _SAID: dict[int, tuple[str, str]] = {
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every failure leaves in the shape its receiver reads, and none without a line in the log."""
     try:
+        if request.headers.get("Content-Encoding", "identity").strip().lower() != "identity":
+            raise Denied(415, "The body is packed.", "Send it without a Content-Encoding.")
         return await handler(request)
     except Denied as denied:
         return await _denied(request, denied.status, denied.detail, denied.hint)
@@ -224,6 +229,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return answer
     except ConnectionError:
         raise
+    except _UNREADABLE:
+        return await _denied(request, 400, "The body cannot be read.", "Send it whole, as HTTP says.")
     except Exception:
         # Plain text on purpose: a traceback with local variables could show a password.
         log.error(

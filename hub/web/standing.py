@@ -8,10 +8,12 @@ whom; here is only said who asks.
 from __future__ import annotations
 
 from aiohttp import web
+from typing_extensions import TypedDict
 
+from hub.glass_views import GlassView
 from hub.protocol_views import ProtocolRunView, ProtocolsView, StandingView
 from hub.views import DoorView
-from hub.web.security import HOUSE, allowed, who_is
+from hub.web.security import DOORKEEPER, HOUSE, allowed, who_is
 
 
 async def protocols_seen(request: web.Request) -> ProtocolsView:
@@ -33,6 +35,56 @@ def _reader(request: web.Request) -> str:
     """The account that may hear of duress elsewhere; no program, whose screen nobody knows."""
     who = who_is(request)
     return who.by if who.kind == "session" and allowed(request, "end.protocols") else ""
+
+
+class GlassSeen(TypedDict):
+    """What is broken now: by the reader in this session, and by others where they may know."""
+
+    own: GlassView | None
+    others: list[GlassView]
+
+
+def glass_seen(request: web.Request) -> GlassSeen:
+    """Glass that is broken, as far as its reader is to know: all of it for who reads the audit."""
+    who, glass = who_is(request), request.app[HOUSE].glass
+    own = glass.of(who.digest) if who.kind == "session" else None
+    every = glass.every() if allowed(request, "see.audit") else ()
+    mine = own["id"] if own is not None else ""
+    return GlassSeen(own=own, others=[each for each in every if each["id"] != mine])
+
+
+class NarrowSeen(TypedDict):
+    """How far the reader's role reaches, where it does not reach everything: the names of its
+    places and cameras, its hours, whether it holds now, and whether it keeps something behind
+    glass.
+    """
+
+    places: list[str]
+    cameras: list[str]
+    hours: str
+    holds: bool
+    breakable: bool
+
+
+def narrowed(request: web.Request) -> NarrowSeen | None:
+    """How far the reader reaches; None for everything."""
+    house, who = request.app[HOUSE], who_is(request)
+    block = house.config.roles.get(who.role)
+    if block is None or not (block.places or block.cameras or block.hours):
+        return None
+    cameras, schedules = house.config.cameras, house.config.schedules
+    hours = schedules.get(block.hours or "")
+    return NarrowSeen(
+        places=[house.campus.name(each) for each in block.places],
+        cameras=[
+            cameras[each].name or house.campus.name(cameras[each].place)
+            for each in block.cameras
+            if each in cameras
+        ],
+        hours=(hours.name or str(block.hours).replace("_", " ")) if hours is not None else "",
+        holds=not request.app[DOORKEEPER].off_duty(who),
+        breakable=bool(block.break_glass),
+    )
 
 
 async def doors_seen(request: web.Request) -> list[DoorView]:

@@ -141,6 +141,7 @@
     try {
       const answer = await fetch(body.dataset.here || location.href, { cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
       if (new URL(answer.url).pathname === "/signin") { location.assign(answer.url); return; }
+      if (answer.status === 403) { location.reload(); return; }  // hours are over, or a role is another
       if (answer.ok) { show(new DOMParser().parseFromString(await answer.text(), "text/html")); fetched = Date.now(); connected(); }
     } catch { /* the link says so */ } finally {
       fetching = false;
@@ -156,7 +157,7 @@
   function listen() {
     if (source && source.readyState !== 2) return;
     source = new EventSource("/live");
-    const topics = new Set([...(body.dataset.topics || "").split(" "), "alerts", "protocols"]);
+    const topics = new Set([...(body.dataset.topics || "").split(" "), "alerts", "protocols", "glass"]);
     for (const kind of ["hello", "beat"]) source.addEventListener(kind, connected);
     // What happened between the page's making and the link: where seconds count it is asked for.
     if ((body.dataset.topics || "").includes("protocols")) source.addEventListener("hello", () => soon(0));

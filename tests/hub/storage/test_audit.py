@@ -242,7 +242,8 @@ def test_whoever_runs_a_command_is_named() -> None:
 
 def look(id_: str = "l1") -> Look:
     """Somebody looks at the lobby."""
-    return Look(id_, "Ana", "10.0.0.7", "view.live", "camera/lobby", iso(NOW), iso(NOW), 0.0, 0.0)
+    about = ("Ana", "10.0.0.7", "view.live", "camera/lobby", "")
+    return Look(id_, *about, iso(NOW), iso(NOW), 0.0, 0.0)
 
 
 def test_a_look_is_one_line_from_start_to_stop(connection: Connection) -> None:

@@ -10,11 +10,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scripted_cases import bare_case
+from scripted_cases import ScriptedCases, bare_case
 from scripted_house import PLACES, ScriptedHouse
 
 from hub.campus import Campus
 from hub.config import Config
+from hub.glass_room import GlassRoom
 from hub.identity.permissions import PERMISSIONS, ROLES
 from hub.testing.clock import FakeClock
 
@@ -30,6 +31,8 @@ def narrowed(folder: Path, *, hours: bool = False) -> ScriptedHouse:
     house = ScriptedHouse(folder, FakeClock(AT_NIGHT))
     house.config = Config.model_validate(_config(hours))
     house.campus = Campus(house.config.places)
+    house.cases = ScriptedCases(house)
+    house.glass = GlassRoom(house.cases.intake)
     for view in (*house.camera_views, *house.door_views):
         if view["place"] != "lobby":
             view["name"] = f"{BEYOND} {view['name']}"
@@ -58,6 +61,8 @@ def _config(hours: bool) -> dict[str, Any]:
         "guard": {"name": "Guard", "may": sorted(PERMISSIONS), "places": ["lobby"]},
         "watcher": {"may": ["see.cameras", "see.alerts", "see.health"], "cameras": ["lobby"]},
     }
+    roles["guard"]["break_glass"] = ["see.cameras", "see.doors"]
+    roles["day_guard"] = {"may": ["see.doors"], "hours": "nights", "break_glass": ["see.doors"]}
     for role in (*ROLES, "guard") if hours else ("guard",):
         roles.setdefault(role, {})["hours"] = "nights"
     return {
@@ -82,6 +87,16 @@ def _config(hours: bool) -> dict[str, Any]:
         },
         "schedules": {"nights": {"weekly": [{"from": "18:00", "to": "06:00"}]}},
         "roles": roles,
+        "people": {
+            "principal": {"name": "Principal", "role": "principal"},
+            "auditor": {"name": "Auditor", "role": "auditor"},
+            "nurse": {"name": "Nurse", "role": "nurse"},
+            "guard": {"name": "The guard", "role": "guard"},
+        },
+        "notifiers": {
+            "console": {"driver": "console"},
+            "off": {"driver": "console", "enabled": False},
+        },
     }
 
 
