@@ -20,6 +20,7 @@ from hub.changeover import CannotChangeOver, change_over, settled
 from hub.changes import Change, Steps, changes, edited_plugins, steps
 from hub.check import Examined, examine
 from hub.clock import iso
+from hub.document import Document
 from hub.errors import CannotCheck, PluginError, Problem, Refused, StateError
 from hub.events import Event
 from hub.kept import Kept, KeptConfigs, Standing, Texts, fingerprint, texts_of
@@ -195,6 +196,15 @@ class Configuration:
             self._asked.clear()
             await self._on_signal()
 
+    @property
+    def folder(self) -> Path:
+        """Where the file lies, and beside it its secrets and plugins."""
+        return self.file.parent
+
+    def running(self) -> Document:
+        """The file that runs, as it was read."""
+        return self._running.document
+
     async def view(self) -> ConfigurationView:
         """What runs, since when, why it is not the file, and what was kept."""
         running = fingerprint(self._texts)
@@ -234,11 +244,16 @@ class Configuration:
                 raise Refused("this is not what was looked at last; look again, then apply")
             if found.problems:
                 raise Refused(
-                    f"the file {self.file.name} {_count(found.problems)}; what ran runs on"
+                    "the file %(name)s %(count)s; what ran runs on",
+                    name=self.file.name,
+                    count=_count(found.problems),
                 )
             if found.grave and not confirmed:
                 paths = ", ".join(change.path for change in found.grave[:SHOWN_PATHS])
-                raise Refused(f"changes of doors or protocols need a second confirmation: {paths}")
+                raise Refused(
+                    "changes of doors or protocols need a second confirmation: %(paths)s",
+                    paths=paths,
+                )
             await self._take_over(found, by)
             return found.view()
 
@@ -282,7 +297,7 @@ class Configuration:
         except (CannotCheck, PluginError, StateError) as error:
             if not kept:
                 self.trouble = f"{error}; what ran runs on"
-            raise Refused(f"{error}; what ran runs on") from None
+            raise Refused("%(error)s; what ran runs on", error=error) from None
         if examined.config is None:
             problems = tuple(examined.problems)
             return Plan(None, texts_of(examined.document), problems, (), Steps(), copy)

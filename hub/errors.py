@@ -15,6 +15,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
+
+from hub.phrases import phrase
 
 
 class VestibuleError(Exception):
@@ -89,4 +92,10 @@ class StateError(VestibuleError):
 
 
 class Refused(VestibuleError):
-    """The hub will not do this: a safety rule forbids it, or the person may not."""
+    """The hub will not do this: a safety rule forbids it, or the person may not.
+
+    With `values`, what is said is a form with `%(name)s` for each of them, as `hub.phrases` has it.
+    """
+
+    def __init__(self, said: str, /, **values: Any) -> None:
+        super().__init__(phrase(said, **values) if values else said)

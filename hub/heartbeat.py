@@ -18,6 +18,7 @@ from hub.clock import iso
 from hub.errors import StateError
 from hub.events import Event, new_id
 from hub.liveness import HeartbeatSettings, HeartbeatView
+from hub.phrases import phrase
 from hub.safety.actions import Performer
 from hub.safety.notices.deadline import Deadlines
 from hub.safety.walk import Listener
@@ -74,8 +75,14 @@ class Heartbeat:
     def problems(self) -> list[str]:
         """What is to be fixed, in words."""
         view = self.view()
-        found = [f"the heartbeat does not come through: {view['trouble']}"] * bool(view["trouble"])
-        return found + [f"the outside watcher hears nothing: {self._watcher}"] * bool(self._watcher)
+        found: list[str] = []
+        if view["trouble"]:
+            found.append(
+                phrase("the heartbeat does not come through: %(why)s", why=view["trouble"])
+            )
+        if self._watcher:
+            found.append(phrase("the outside watcher hears nothing: %(why)s", why=self._watcher))
+        return found
 
     def _stopped(self, every: float | str) -> str:
         """Nobody has tried for so long that the heartbeat itself must have stopped."""

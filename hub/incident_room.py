@@ -142,7 +142,10 @@ async def _in_a_process(asked: bytes) -> bytes:
         async with asyncio.timeout(PDF_WITHIN_S):
             out, errors = await child.communicate(asked)
     except TimeoutError:
-        raise Refused(f"the PDF was not ready within {PDF_WITHIN_S:g} s; take the JSON") from None
+        raise Refused(
+            "the PDF was not ready within %(pdf_within_s)s s; take the JSON",
+            pdf_within_s=f"{PDF_WITHIN_S:g}",
+        ) from None
     finally:
         if child.returncode is None:
             child.kill()
@@ -150,5 +153,5 @@ async def _in_a_process(asked: bytes) -> bytes:
     if child.returncode != 0 or not out.startswith(b"%PDF"):
         lines = errors.decode(errors="replace").strip().splitlines()
         last = lines[-1][:200] if lines else f"status {child.returncode}"
-        raise Refused(f"the PDF could not be made ({last}); take the JSON")
+        raise Refused("the PDF could not be made (%(last)s); take the JSON", last=last)
     return out

@@ -17,6 +17,7 @@ from hub.events import Event
 from hub.identity import devices, pins
 from hub.identity.devices import DeviceRow
 from hub.identity.permissions import may
+from hub.phrases import mark, phrase
 from hub.protocol_settings import PROTOCOL_NAMES, Does
 from hub.protocol_views import DeviceView, PressView, ProtocolRunView
 from hub.rulebook import person_of
@@ -118,7 +119,7 @@ class ProtocolRoom(ProtocolDesk):
         """Enrol a device; returns it with its token, which is shown this once. Raises `Refused`."""
         intake = self._intake
         if place not in intake.config.places:
-            raise Refused(f"there is no place {place!r}; expected one of `places:`")
+            raise Refused("there is no place %(place)r; expected one of `places:`", place=place)
         made: list[tuple[DeviceRow, str]] = []
 
         def work(connection: Connection, now: datetime) -> Event:
@@ -157,15 +158,20 @@ class ProtocolRoom(ProtocolDesk):
         """Why a Lockdown that is started at a place would not be in force there, in words."""
         config, campus = self._intake.config, self._intake.words.campus
         if place not in config.places:
-            return f"its place {place!r} is no longer in the configuration: it starts nothing"
+            return phrase(
+                "its place %(place)r is no longer in the configuration: it starts nothing",
+                place=place,
+            )
         try:
             area = plan.area_for(config, "lockdown", place)
         except Refused:
-            return "no lockdown is described in the configuration: it only calls for help"
+            return mark("no lockdown is described in the configuration: it only calls for help")
         if campus.within(place, area):
             return ""
         where = plan.called(campus, area)
-        return f"it stands outside {where}, and only there its Lockdown is in force"
+        return phrase(
+            "it stands outside %(where)s, and only there its Lockdown is in force", where=where
+        )
 
     # -------------------------------------------------------------------- presses
 
@@ -174,7 +180,9 @@ class ProtocolRoom(ProtocolDesk):
     ) -> PressView:
         """What an enrolled device asks for, at its own place. Raises `Refused`."""
         if does not in (*PROTOCOL_NAMES, "help"):
-            raise Refused(f"a device starts a protocol or calls for help, it does no {does}")
+            raise Refused(
+                "a device starts a protocol or calls for help, it does no %(does)s", does=does
+            )
         act, at = (device["id"], does), self._intake.clock.monotonic()
         before = self._pressed.get(act)
         if before is not None and at - before[0] < AGAIN_AFTER_S:
@@ -186,7 +194,7 @@ class ProtocolRoom(ProtocolDesk):
             pressed = await self.press(does, place, name, source=source, text=text, key=key)
         except Refused as refusal:
             await self._call(does, place, name, refusal, source, key)
-            raise Refused(f"{refusal}; people were called instead") from None
+            raise Refused("%(refusal)s; people were called instead", refusal=refusal) from None
         self._pressed[act] = (at, pressed)
         now = self._intake.clock.now()
         with suppress(StateError):  # it is started, whatever becomes of this

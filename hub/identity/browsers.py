@@ -40,7 +40,9 @@ def subscribe(
     conn.execute(delete(table).where(table.c.id == id_))
     has = conn.execute(select(func.count()).where(table.c.user == user)).scalar_one()
     if has >= MOST:
-        raise Refused(f"You are told in {MOST} browsers already. Take one off the list first.")
+        raise Refused(
+            "You are told in %(most)s browsers already. Take one off the list first.", most=MOST
+        )
     conn.execute(
         insert(table).values(
             id=id_,

@@ -31,9 +31,11 @@ def enrol(conn: Connection, name: str, place: str, by: str, now: datetime) -> tu
     clean = clean_name(name)
     good = devices.c.revoked.is_(None)
     if conn.execute(select(devices.c.id).where(devices.c.name == clean, good)).first():
-        raise Refused(f"There is already a device called {clean}; revoke it first.")
+        raise Refused("There is already a device called %(clean)s; revoke it first.", clean=clean)
     if conn.execute(select(func.count()).select_from(devices).where(good)).scalar_one() >= MOST:
-        raise Refused(f"There are {MOST} devices already. Revoke some that are not used.")
+        raise Refused(
+            "There are %(most)s devices already. Revoke some that are not used.", most=MOST
+        )
     token, id_ = TOKEN_PREFIX + secrets.token_urlsafe(32), new_id()[:12]
     conn.execute(
         insert(devices).values(

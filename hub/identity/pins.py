@@ -17,7 +17,8 @@ from hub.clock import Clock, iso
 from hub.errors import Refused
 from hub.identity.passwords import PasswordThreads, hash_secret
 from hub.identity.throttle import Throttle
-from hub.storage.schema import pins, users
+from hub.storage.identity_tables import users
+from hub.storage.schema import pins
 
 SHORTEST, LONGEST = 4, 12
 FREE_TRIES = 3
@@ -29,7 +30,9 @@ def check(pin: str, duress: str) -> None:
     """Raises `Refused` with a sentence for people when these cannot be taken."""
     for each in (pin, duress):
         if not (each.isascii() and each.isdigit() and SHORTEST <= len(each) <= LONGEST):
-            raise Refused(f"A PIN has {SHORTEST} to {LONGEST} digits.")
+            raise Refused(
+                "A PIN has %(shortest)s to %(longest)s digits.", shortest=SHORTEST, longest=LONGEST
+            )
         if len(set(each)) == 1 or each in "0123456789012" or each in "9876543210987":
             raise Refused("A PIN of one digit, or of digits in a row, is guessed first.")
     if pin == duress:
@@ -77,7 +80,7 @@ class PinPad:
         wait.
         """
         if wait := self._throttle.wait((user,)):
-            raise Refused(f"Too many wrong PINs. Try again in {max(1, round(wait))} s.")
+            raise Refused("Too many wrong PINs. Try again in %(wait)s s.", wait=max(1, round(wait)))
         self._throttle.count((user,))
         own, duress = hashes or (None, None)
         is_own, is_duress = await asyncio.gather(

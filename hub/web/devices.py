@@ -16,7 +16,8 @@ from hub.errors import Refused
 from hub.events import new_id
 from hub.identity.accounts import digest
 from hub.protocol_views import DeviceView, ProtocolRunView, StandingRunView
-from hub.web.protocols import PRESS_AGAIN
+from hub.web.language import gettext as _
+from hub.web.protocols import PRESS_AGAIN, started_before
 from hub.web.render import html, page
 from hub.web.security import CSRF_FIELD, DOORKEEPER, HOUSE, PUBLIC, see_other, who_is
 from hub.web.words import sentence, span
@@ -58,7 +59,7 @@ async def enrol(request: web.Request) -> web.Response:
             name, str(fields.get("place", "")), who_is(request).by
         )
     except KeyError:
-        return await _devices_page(request, 422, "There is no such place.")
+        return await _devices_page(request, 422, _("There is no such place."))
     except Refused as refusal:
         return await _devices_page(request, 409, sentence(str(refusal)))
     link = f"{request.scheme}://{request.host}/panic#{token}"
@@ -116,7 +117,7 @@ async def _panic_page(
     *,
     status: int = 200,
     problem: str = "",
-    headline: str = "Nothing was started.",
+    headline: str = "",
     run: str = "",
     alert: str = "",
     asks: bool = False,
@@ -131,7 +132,7 @@ async def _panic_page(
         csrf=_proof(request),
         key=new_id(),
         problem=problem,
-        headline=headline,
+        headline=headline or _("Nothing was started."),
         run=done,
         alert=alert,
         asks=asks,
@@ -169,11 +170,12 @@ async def enter(request: web.Request) -> web.Response:
     fields, keeper = await request.post(), request.app[DOORKEEPER]
     address = ("device", request.remote or "")  # of its own: it forgives no sign-in
     if wait := keeper.by_address.wait(address):
-        return _stranger(request, 429, f"Too many tries. Wait {span(wait + 1)}, then try again.")
+        said = _("Too many tries. Wait %(wait)s, then try again.", wait=span(wait + 1))
+        return _stranger(request, 429, said)
     keeper.by_address.count(address)
     token = str(fields.get("code", "")).strip().rpartition("#")[2][:_LONGEST]
     if await request.app[HOUSE].protocols.device(token) is None:
-        return _stranger(request, 401, "No device has this code. It may have been revoked.")
+        return _stranger(request, 401, _("No device has this code. It may have been revoked."))
     keeper.by_address.forgive(address)
     answer = see_other("/panic")
     answer.set_cookie(
@@ -196,9 +198,9 @@ def _of_device(
     async def handle(request: web.Request) -> web.Response:
         device, fields = await _device(request), await request.post()
         if device is None:
-            return _stranger(request, 401, "This device is not enrolled any more.")
+            return _stranger(request, 401, _("This device is not enrolled any more."))
         if not _same(str(fields.get(CSRF_FIELD, "")), _proof(request)):
-            said = f"This page was out of date. {PRESS_AGAIN}"
+            said = f"{_('This page was out of date.')} {_(PRESS_AGAIN)}"
             return await _panic_page(request, device, status=403, problem=said)
         return await act(request, device, fields)
 
@@ -218,7 +220,7 @@ async def lockdown(request: web.Request, device: DeviceView, fields: Fields) -> 
         return await _panic_page(request, device, status=409, problem=sentence(str(refusal)))
     run = await request.app[HOUSE].protocols.run(str(pressed["run"]))
     if run["state"] == "ended":  # an old page, sent again
-        said = f"This page has started {run['name']} before, and that has ended. {PRESS_AGAIN}"
+        said = started_before(run["name"])
         return await _panic_page(request, device, status=409, problem=said)
     return _said(request, "run", pressed["run"])
 
@@ -233,7 +235,7 @@ async def help_me(request: web.Request, device: DeviceView, fields: Fields) -> w
     except Refused as refusal:
         said = sentence(str(refusal))
         return await _panic_page(
-            request, device, status=409, problem=said, headline="Help was not asked for."
+            request, device, status=409, problem=said, headline=_("Help was not asked for.")
         )
     return _said(request, "help", pressed["alert"])
 
@@ -248,7 +250,7 @@ async def correct_help(request: web.Request, device: DeviceView, _fields: Fields
     except Refused as refusal:
         said = sentence(str(refusal))
         return await _panic_page(
-            request, device, status=409, problem=said, headline="Help is still asked for."
+            request, device, status=409, problem=said, headline=_("Help is still asked for.")
         )
     return see_other("/panic")
 

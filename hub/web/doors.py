@@ -11,6 +11,7 @@ from hub.door_views import DoorPastView
 from hub.errors import Refused
 from hub.kinds.access_control import LOCK_VERBS, VERBS, Verb
 from hub.views import DoorView
+from hub.web.language import gettext as _
 from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
 from hub.web.standing import doors_seen, standing_seen
@@ -97,13 +98,16 @@ async def command(request: web.Request) -> web.Response:
     verb, until = str(fields.get("verb", "")), str(fields.get("until", "")).strip()
     reason = str(fields.get("reason", "")).strip()[:_LONGEST_NOTE]
     if not _is_verb(verb):
-        return await error_page(request, 422, "Doors do not know that word.", "Choose a button.")
+        said = _("Doors do not know that word.")
+        return await error_page(request, 422, said, _("Choose a button."))
     lasts = None
     if until and verb in KEPT:
         lasts = seconds_until(until, words_in(house.config.hub.timezone), house.clock.now())
-        said = "" if lasts else "Write the time as hours and minutes, for example 15:30."
+        said = "" if lasts else _("Write the time as hours and minutes, for example 15:30.")
         if lasts and lasts > _LONGEST_S:
-            said = f"{until[:5]} has just passed: choose an hour that is still to come."
+            said = _(
+                "%(time)s has just passed: choose an hour that is still to come.", time=until[:5]
+            )
         if said:
             return await _door_page(request, door_id, status=422, problem=said)
     try:

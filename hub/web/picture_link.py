@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub.web.files import media
+from hub.web.language import gettext as _
 from hub.web.render import error_page
 from hub.web.security import HOUSE
 
@@ -17,6 +18,6 @@ async def show(request: web.Request) -> web.StreamResponse:
     if found == "forged":
         raise web.HTTPNotFound
     if found == "expired":
-        hint = "Links in notices show a picture for an hour. The alert's own page still has it."
-        return await error_page(request, 410, "This link has expired.", hint)
+        hint = _("Links in notices show a picture for an hour. The alert's own page still has it.")
+        return await error_page(request, 410, _("This link has expired."), hint)
     return await media(request)

@@ -8,16 +8,18 @@ from dataclasses import dataclass
 from hub.config import Config
 from hub.kinds.access_control import LOCK_VERBS
 from hub.protocol_views import ProtocolDoorView, ProtocolRunView
+from hub.web.language import gettext as _
+from hub.web.language import mark
 from hub.web.schematic import APART, MANY_DOORS, NARROW, WIDE, Drawing, schematic
 
 NAMED = 12
 GOOD = ("secured", "done")
 SAYS = {
-    "waiting": "waiting",
-    "retrying": "not confirmed",
-    "refused": "takes no such command",
-    "suspended": "suspended",
-    "fenced": "not moved in this drill",
+    "waiting": mark("waiting"),
+    "retrying": mark("not confirmed"),
+    "refused": mark("takes no such command"),
+    "suspended": mark("suspended"),
+    "fenced": mark("not moved in this drill"),
 }
 ORDER = ("retrying", "suspended", "waiting", "refused", "fenced", "secured", "done", APART)
 
@@ -70,16 +72,37 @@ def _state(door: ProtocolDoorView, *, over: bool) -> str:
 
 def _text(run: ProtocolRunView, doors: Sequence[ProtocolDoorView], *, over: bool) -> str:
     """What the map shows, for those who do not see it."""
-    good = [each for each in doors if each["state"] in GOOD]
-    locks = all(each["verb"] in LOCK_VERBS for each in doors)
-    what = "back as before" if over else "secured" if locks else "done"
-    text = f"Map of {run['area_words']}: "
-    text += (
-        f"{len(good)} of {len(doors)} doors {what}." if doors else "no door is asked for anything."
-    )
+    place = run["area_words"]
+    if not doors:
+        return _("Map of %(place)s: no door is asked for anything.", place=place)
     bad = [each for each in doors if each["state"] not in GOOD]
-    if bad:
-        named = [f"{each['name']}, {SAYS[each['state']]}" for each in bad[:NAMED]]
-        more = f"; and {len(bad) - NAMED} more" if len(bad) > NAMED else ""
-        text += f" Not {what}: {'; '.join(named)}{more}."
-    return text
+    text = _good(place, len(doors) - len(bad), len(doors), _locks(doors), over=over)
+    if not bad:
+        return text
+    named = [f"{each['name']}, {_(SAYS[each['state']])}" for each in bad[:NAMED]]
+    if len(bad) > NAMED:
+        named.append(_("and %(n)s more", n=len(bad) - NAMED))
+    missing = "; ".join(named)
+    if over:
+        return f"{text} {_('Not back as before: %(doors)s.', doors=missing)}"
+    if _locks(doors):
+        return f"{text} {_('Not secured: %(doors)s.', doors=missing)}"
+    return f"{text} {_('Not done: %(doors)s.', doors=missing)}"
+
+
+def _locks(doors: Sequence[ProtocolDoorView]) -> bool:
+    return all(each["verb"] in LOCK_VERBS for each in doors)
+
+
+def _good(place: str, n: int, total: int, locks: bool, *, over: bool) -> str:
+    """How many are as they should be."""
+    if over:
+        return _(
+            "Map of %(place)s: %(n)s of %(total)s doors back as before.",
+            place=place, n=n, total=total,
+        )  # fmt: skip
+    if locks:
+        return _(
+            "Map of %(place)s: %(n)s of %(total)s doors secured.", place=place, n=n, total=total
+        )
+    return _("Map of %(place)s: %(n)s of %(total)s doors done.", place=place, n=n, total=total)

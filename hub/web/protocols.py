@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeGuard, get_args
+from typing import Any, TypeGuard, get_args
 from urllib.parse import urlencode
 
 from aiohttp import web
 
-from hub.clock import from_iso, iso
+from hub.clock import from_iso
 from hub.conditions import ProtocolName
 from hub.errors import Refused
 from hub.events import new_id
@@ -22,16 +22,17 @@ from hub.identity.accounts import Identity
 from hub.protocol_port import ProtocolsFacade
 from hub.protocol_views import AreaView, ProtocolRunView
 from hub.views import AlertView
+from hub.web.confirm import once_more
+from hub.web.language import gettext as _
+from hub.web.language import mark, ngettext
 from hub.web.protocol_map import map_of
 from hub.web.render import error_page, page
 from hub.web.security import HOUSE, SIGNED_IN, allowed, see_other, who_is
 from hub.web.standing import protocols_seen, run_seen
 from hub.web.words import listed, sentence, span
 
-CONFIRM_WITHIN_S = 60.0
 CORRECT_WITHIN_S = 10.0
-PRESS_AGAIN = "The page is fresh now: press again."
-SURE = ("held", "typed", "confirmed-here", "confirmed")
+PRESS_AGAIN = mark("The page is fresh now: press again.")
 ICONS: Mapping[str, str] = {
     "lockdown": "shield-alert",
     "secure": "house",
@@ -93,7 +94,7 @@ async def _choices(
     wanted: Wanted,
     status: int = 200,
     problem: str = "",
-    headline: str = "Nothing was started.",
+    headline: str = "",
 ) -> web.Response:
     house, view = request.app[HOUSE], await protocols_seen(request)
     areas: dict[str, AreaView] = {}
@@ -109,7 +110,7 @@ async def _choices(
         status=status,
         protocols=view,
         problem=problem,
-        headline=headline,
+        headline=headline or _("Nothing was started."),
         helped=await _helped(request),
         wanted=wanted,
         area=area,
@@ -137,10 +138,12 @@ async def _helped(request: web.Request) -> AlertView | None:
 
 def drill_words(doors_real: bool, announce: bool) -> tuple[str, str]:
     """What is real in a drill and what is not, each as the rest of a sentence."""
-    real = [*(["the doors"] if doors_real else []), *(["announcements"] if announce else [])]
-    real.append("notices to staff inside the school, each marked as a drill")
-    fenced = [*([] if doors_real else ["every door"]), *([] if announce else ["announcements"])]
-    always = ["emergency services", "parents", "the public", "whatever else leaves the school"]
+    announcements = _("announcements")
+    real = [*([_("the doors")] if doors_real else []), *([announcements] if announce else [])]
+    real.append(_("notices to staff inside the school, each marked as a drill"))
+    fenced = [*([] if doors_real else [_("every door")]), *([] if announce else [announcements])]
+    always = [_("emergency services"), _("parents"), _("the public")]
+    always.append(_("whatever else leaves the school"))
     return listed(real), listed([*fenced, *always])
 
 
@@ -149,13 +152,19 @@ async def start(request: web.Request) -> web.Response:
     fields = await request.post()
     wanted = Wanted.of(fields)
     if not _is_protocol(wanted.protocol):
-        return await error_page(request, 422, "That is no protocol.", "Choose one of the five.")
+        return await error_page(
+            request, 422, _("That is no protocol."), _("Choose one of the five.")
+        )
     hazard, where = _text(fields, "hazard"), _text(fields, "where")
+    name = wanted.protocol.capitalize()
+    question = _("Start %(name)s?", name=name)
+    if wanted.drill:
+        question = _("Start a drill of %(name)s?", name=name)
     asks = await once_more(
         request,
         {**wanted.fields(), "key": _text(fields, "key"), "hazard": hazard, "where": where},
-        f"Start {'a drill of ' if wanted.drill else ''}{wanted.protocol.capitalize()}?",
-        f"Yes, start {'the drill' if wanted.drill else wanted.protocol.capitalize()}",
+        question,
+        _("Yes, start the drill") if wanted.drill else _("Yes, start %(name)s", name=name),
         wanted.link(),
     )
     if asks is not None:
@@ -177,44 +186,18 @@ async def start(request: web.Request) -> web.Response:
     except Refused as refusal:
         return await _choices(request, wanted, 409, sentence(str(refusal)))
     if run["state"] == "ended":  # an old page, sent again
-        said = f"This page has started {run['name']} before, and that has ended. {PRESS_AGAIN}"
-        return await _choices(request, wanted, 409, said)
+        return await _choices(request, wanted, 409, started_before(run["name"]))
     return see_other(f"/protocols/{run['id']}")
+
+
+def started_before(name: str) -> str:
+    """What is said where an old page is sent again."""
+    said = _("This page has started %(name)s before, and that has ended.", name=name)
+    return f"{said} {_(PRESS_AGAIN)}"
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     return str(fields.get(name, "")).strip()[:_LONGEST]
-
-
-async def once_more(
-    request: web.Request, fields: Mapping[str, str], question: str, yes: str, back: str
-) -> web.Response | None:
-    """The page that asks once more; None where it has been said clearly enough."""
-    given, now = await request.post(), request.app[HOUSE].clock.now()
-    sure, asked = str(given.get("sure", "")), str(given.get("asked", ""))
-    if sure in SURE and sure != "confirmed":
-        return None
-    late = False
-    if sure == "confirmed":
-        try:
-            late = not 0 <= (now - from_iso(asked)).total_seconds() <= CONFIRM_WITHIN_S
-        except (ValueError, TypeError):
-            late = True
-        if not late:
-            return None
-    return await page(
-        request,
-        "confirm.html",
-        status=409 if late else 200,
-        action=request.path,
-        fields={name: value for name, value in fields.items() if value},
-        question=question,
-        yes=yes,
-        back=back,
-        asked=iso(now),
-        within=span(CONFIRM_WITHIN_S),
-        late=late,
-    )
 
 
 async def run(request: web.Request) -> web.Response:
@@ -262,20 +245,20 @@ def _times(view: ProtocolRunView) -> list[tuple[str, str]]:
     rows = []
     if moved:
         rows = [
-            ("First door", _after(moved[0])),
-            ("Half of the doors", _after(moved[(len(moved) - 1) // 2])),
-            ("Last door", _after(moved[-1])),
+            (mark("First door"), _after(moved[0])),
+            (mark("Half of the doors"), _after(moved[(len(moved) - 1) // 2])),
+            (mark("Last door"), _after(moved[-1])),
         ]
     failed = len([e for e in view["doors"] if e["state"] not in ("secured", "done", "fenced")])
-    missing = "Never confirmed" if view["ended"] else "Not confirmed yet"
+    missing = mark("Never confirmed") if view["ended"] else mark("Not confirmed yet")
     if failed:
-        rows.append((missing, f"{failed} {'door' if failed == 1 else 'doors'}"))
+        rows.append((missing, ngettext("%(n)s door", "%(n)s doors", failed, n=failed)))
     rows += [
         (e["name"], _after(e["seconds"])) for e in view["channels"] if e["seconds"] is not None
     ]
     if view["ended"]:
         lasted = (from_iso(view["ended"]) - from_iso(view["started"])).total_seconds()
-        rows.append(("In force for", span(lasted)))
+        rows.append((mark("In force for"), span(lasted)))
     return rows
 
 
@@ -287,16 +270,19 @@ Act = Callable[[ProtocolsFacade, str, Identity], Awaitable[ProtocolRunView]]
 
 
 def _act(does: Act, question: str = "", yes: str = "") -> Callable[..., Awaitable[web.Response]]:
-    """The handler of a form on the page of a run."""
+    """The handler of a form on the page of a run; `question` and `yes` name the run."""
 
     async def handle(request: web.Request) -> web.Response:
         run_id, room = request.match_info["id"], request.app[HOUSE].protocols
         try:
             view = await run_seen(request, run_id)
             if question and view["state"] != "ended":
-                said = f"{'the drill of ' if view['drill'] else ''}{view['name']}"
+                name = view["name"]
+                if view["drill"]:
+                    name = _("the drill of %(name)s", name=name)
                 back = f"/protocols/{run_id}"
-                asks = await once_more(request, {}, question.format(said), yes.format(said), back)
+                said = _(question, name=name), _(yes, name=name)
+                asks = await once_more(request, {}, *said, back)
                 if asks is not None:
                     return asks
             done = await does(room, run_id, who_is(request))
@@ -311,7 +297,11 @@ def _act(does: Act, question: str = "", yes: str = "") -> Callable[..., Awaitabl
 
 ask_end = _act(lambda room, run, who: room.ask_end(run, who.by, who.digest))
 withdraw_end = _act(lambda room, run, who: room.withdraw_end(run, who.by, who.digest))
-end = _act(lambda room, run, who: room.end(run, who.by, who.digest), "End {0}?", "Yes, end {0}")
+end = _act(
+    lambda room, run, who: room.end(run, who.by, who.digest),
+    mark("End %(name)s?"),
+    mark("Yes, end %(name)s"),
+)
 
 
 async def end_by_pin(request: web.Request) -> web.Response:
@@ -327,22 +317,22 @@ async def end_by_pin(request: web.Request) -> web.Response:
     return see_other(f"/protocols/{run_id}")
 
 
-def _decide(choice: Literal["stay", "evacuate"]) -> Callable[..., Awaitable[web.Response]]:
-    return _act(
-        lambda room, run, who: room.decide_fire(run, choice, who.by, who.digest),
-        f"Fire alarm during {{0}}: {choice}?",
-        f"Yes, {choice}",
-    )
-
-
-stay = _decide("stay")
-evacuate = _decide("evacuate")
+stay = _act(
+    lambda room, run, who: room.decide_fire(run, "stay", who.by, who.digest),
+    mark("Fire alarm during %(name)s: stay?"),
+    mark("Yes, stay"),
+)
+evacuate = _act(
+    lambda room, run, who: room.decide_fire(run, "evacuate", who.by, who.digest),
+    mark("Fire alarm during %(name)s: evacuate?"),
+    mark("Yes, evacuate"),
+)
 
 
 async def rearm(request: web.Request) -> web.Response:
     """After a fire alarm: the hub may lock doors again."""
     asks = await once_more(
-        request, {}, "Re-arm the doors?", "Yes, the hub may lock doors again", "/protocols"
+        request, {}, _("Re-arm the doors?"), _("Yes, the hub may lock doors again"), "/protocols"
     )
     if asks is not None:
         return asks
@@ -350,7 +340,7 @@ async def rearm(request: web.Request) -> web.Response:
         await request.app[HOUSE].protocols.rearm(who_is(request).by)
     except Refused as refusal:
         said = sentence(str(refusal))
-        return await _choices(request, Wanted(), 409, said, "Nothing was re-armed.")
+        return await _choices(request, Wanted(), 409, said, _("Nothing was re-armed."))
     return see_other("/protocols")
 
 
@@ -363,7 +353,7 @@ async def ask_help(request: web.Request) -> web.Response:
         )
     except Refused as refusal:
         said = sentence(str(refusal))
-        return await _choices(request, Wanted(), 409, said, "Help was not asked for.")
+        return await _choices(request, Wanted(), 409, said, _("Help was not asked for."))
     return see_other(f"/protocols?help={alert['id']}")
 
 
@@ -377,7 +367,7 @@ async def correct_help(request: web.Request) -> web.Response:
         raise web.HTTPNotFound from None
     except Refused as refusal:
         said = sentence(str(refusal))
-        return await _choices(request, Wanted(), 409, said, "Help is still asked for.")
+        return await _choices(request, Wanted(), 409, said, _("Help is still asked for."))
     return see_other("/protocols")
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from babel.dates import format_datetime
 from jinja2 import Environment
 from markupsafe import Markup
 
@@ -15,26 +16,43 @@ from hub.clock import from_iso
 from hub.events import EVENT_TYPES
 from hub.kinds.access_control import LOCK_VERBS
 from hub.views import AlertView, DoorView
+from hub.web.language import gettext as _
+from hub.web.language import known, language, mark, spoken
+from hub.web.language import sentence as sentence
 
 _LABEL = re.compile(r"label (\S.*?)(?: [01]\.\d\d)?")
 
-SEVERITY_WORDS = {"severe": "Severe", "high": "High", "check": "Check on", "note": "Note"}
-VERDICT_WORDS = {"verified": "Verified", "dismissed": "Dismissed", "unsure": "Not sure"}
+SEVERITY_WORDS = {
+    "severe": mark("Severe"),
+    "high": mark("High"),
+    "check": mark("Check on"),
+    "note": mark("Note"),
+}
+VERDICT_WORDS = {
+    "verified": mark("Verified"),
+    "dismissed": mark("Dismissed"),
+    "unsure": mark("Not sure"),
+}
+VERDICT_BY = {
+    "verified": mark("Verified %(time)s by %(by)s"),
+    "dismissed": mark("Dismissed %(time)s by %(by)s"),
+    "unsure": mark("Not sure %(time)s by %(by)s"),
+}
 VERB_WORDS = {
-    "lock": "Lock",
-    "unlock": "Unlock",
-    "momentary": "Open once",
-    "hold_open": "Hold open",
-    "lockdown": "Lock down",
-    "lockdown_release": "Release lockdown",
+    "lock": mark("Lock"),
+    "unlock": mark("Unlock"),
+    "momentary": mark("Open once"),
+    "hold_open": mark("Hold open"),
+    "lockdown": mark("Lock down"),
+    "lockdown_release": mark("Release lockdown"),
 }
 VERB_MEANS = {
-    "lock": "A key or badge is needed to enter.",
-    "unlock": "Anyone may enter until then.",
-    "momentary": "One person may enter, then as before.",
-    "hold_open": "Stays unlocked, whatever the timetable says.",
-    "lockdown": "Ordinary badges no longer open it.",
-    "lockdown_release": "Badges work again as before.",
+    "lock": mark("A key or badge is needed to enter."),
+    "unlock": mark("Anyone may enter until then."),
+    "momentary": mark("One person may enter, then as before."),
+    "hold_open": mark("Stays unlocked, whatever the timetable says."),
+    "lockdown": mark("Ordinary badges no longer open it."),
+    "lockdown_release": mark("Badges work again as before."),
 }
 VERB_ICONS = {
     "lock": "lock",
@@ -45,30 +63,30 @@ VERB_ICONS = {
     "lockdown_release": "lock-open",
 }
 LOCK_TAGS: Mapping[str, tuple[str, str, str]] = {
-    "locked": ("", "lock", "Locked"),
-    "unlocked": ("", "lock-open", "Unlocked"),
-    "jammed": ("bad", "door-jam", "Jammed"),
-    "moving": ("stale", "refresh-cw", "Moving"),
-    "unknown": ("unknown", "unknown", "Unknown"),
+    "locked": ("", "lock", mark("Locked")),
+    "unlocked": ("", "lock-open", mark("Unlocked")),
+    "jammed": ("bad", "door-jam", mark("Jammed")),
+    "moving": ("stale", "refresh-cw", mark("Moving")),
+    "unknown": ("unknown", "unknown", mark("Unknown")),
 }
 POSITION_TAGS: Mapping[str, tuple[str, str, str]] = {
-    "open": ("warn", "door-open", "Open"),
-    "closed": ("", "door-closed", "Closed"),
-    "unknown": ("unknown", "unknown", "Unknown"),
+    "open": ("warn", "door-open", mark("Open")),
+    "closed": ("", "door-closed", mark("Closed")),
+    "unknown": ("unknown", "unknown", mark("Unknown")),
 }
 CONCLUSION_TAGS: Mapping[str, tuple[str, str, str]] = {
-    "secured": ("ok", "shield-check", "Secured"),
-    "not_secured": ("severe", "sev-severe", "Not secured"),
-    "open": ("warn", "door-open", "Open"),
-    "unlocked": ("", "lock-open", "Unlocked"),
-    "unknown": ("unknown", "unknown", "Unknown"),
+    "secured": ("ok", "shield-check", mark("Secured")),
+    "not_secured": ("severe", "sev-severe", mark("Not secured")),
+    "open": ("warn", "door-open", mark("Open")),
+    "unlocked": ("", "lock-open", mark("Unlocked")),
+    "unknown": ("unknown", "unknown", mark("Unknown")),
 }
 ACTION_TAGS: Mapping[str, tuple[str, str, str]] = {
-    "pending": ("stale", "clock", "Waiting"),
-    "confirmed": ("ok", "check", "Confirmed"),
-    "failed": ("bad", "x", "Failed"),
-    "timed_out": ("unknown", "clock", "No answer"),
-    "cancelled": ("", "ban", "Cancelled"),
+    "pending": ("stale", "clock", mark("Waiting")),
+    "confirmed": ("ok", "check", mark("Confirmed")),
+    "failed": ("bad", "x", mark("Failed")),
+    "timed_out": ("unknown", "clock", mark("No answer")),
+    "cancelled": ("", "ban", mark("Cancelled")),
 }
 
 
@@ -83,13 +101,14 @@ def needs_a_look(door: DoorView) -> bool:
 
 def door_tag(door: DoorView) -> tuple[str, str, str]:
     """A door's conclusion as kind, icon and word; a lock asked for and not there shows."""
-    kind, icon, word = CONCLUSION_TAGS[door["conclusion"]]
+    kind, icon, concluded = CONCLUSION_TAGS[door["conclusion"]]
+    word = _(concluded)
     asked = door["requested"]
     if not needs_a_look(door) or asked is None or door["conclusion"] in ("not_secured", "unknown"):
         return kind, icon, word
     if asked["state"] == "pending":
-        return "stale", "clock", f"{word}, lock asked"
-    return "high", "sev-high", "Not secured"
+        return "stale", "clock", _("%(state)s, lock asked", state=word)
+    return "high", "sev-high", _("Not secured")
 
 
 def door_row(door: DoorView) -> str:
@@ -147,8 +166,7 @@ class Words:
 
     def day(self, moment: str | datetime) -> str:
         """`Mon 2 Mar`."""
-        local = self.local(moment)
-        return f"{local:%a} {local.day} {local:%b}"
+        return str(format_datetime(self.local(moment), "EEE d MMM", locale=language().code))
 
     def when(self, moment: str | datetime, now: datetime) -> str:
         """The time, with the day before it unless that is today."""
@@ -179,18 +197,14 @@ def offset(moment: str, start: str) -> str:
 
 
 def listed(words: list[str], last: str = "and") -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {last} {words[-1]}"
-
-
-def sentence(text: str) -> str:
-    """The text with a capital first letter and a full stop."""
-    clean = text.strip()
-    if not clean:
-        return ""
-    return clean[0].upper() + clean[1:] + ("" if clean[-1] in ".!?" else ".")
+    """`a`, `a and b`, `a, b and c`; with `or` where that is asked for."""
+    said = [str(spoken(each)) for each in words]
+    if len(said) < 2:
+        return "".join(said)
+    some = ", ".join(said[:-1])
+    if last == "or":
+        return _("%(some)s or %(last)s", some=some, last=said[-1])
+    return _("%(some)s and %(last)s", some=some, last=said[-1])
 
 
 def matched(alert: AlertView) -> str:
@@ -198,25 +212,30 @@ def matched(alert: AlertView) -> str:
     parts: list[str] = []
     for line in alert["matched"]:
         label = _LABEL.fullmatch(line)
-        if label is not None:
-            sized = "-sized mover" if alert["guessing"] else ""
-            parts.append(f"{label[1]}{sized} seen")
+        if label is not None and alert["guessing"]:
+            parts.append(_("%(label)s-sized mover seen", label=known(label[1])))
+        elif label is not None:
+            parts.append(_("%(label)s seen", label=known(label[1])))
         elif line.startswith("place "):
-            parts.append(f"in {line.removeprefix('place ')}")
+            parts.append(_("in %(place)s", place=line.removeprefix("place ")))
         elif line in EVENT_TYPES:
             if not line.startswith("zone.") or len(alert["matched"]) == 1:
-                parts.append(EVENT_TYPES[line].rstrip("."))
+                parts.append(str(known(EVENT_TYPES[line])).rstrip("."))
         else:
-            parts.append(line)
+            parts.append(str(known(line)))
     return sentence(", ".join(parts) or alert["title"])
 
 
 def queue_words(queue: Mapping[str, int]) -> str:
     """A queue's counters in words: `2 of 10000 waiting, 0 dropped`."""
     waiting, limit = queue.get("waiting", 0), queue.get("limit", 0)
-    said = [f"{waiting} of {limit} waiting" if limit else f"{waiting} waiting"]
+    said = [
+        _("%(n)s of %(limit)s waiting", n=waiting, limit=limit)
+        if limit
+        else _("%(n)s waiting", n=waiting)
+    ]
     said += [
-        f"{count} {name.replace('_', ' ')}"
+        f"{count} {known(name.replace('_', ' '))}"
         for name, count in queue.items()
         if name not in ("waiting", "limit") and (count or name == "dropped")
     ]
@@ -234,10 +253,11 @@ def install(environment: Environment, words: Words, static_version: str) -> None
     def tag(entry: tuple[str, str, str]) -> Markup:
         kind, name, word = entry
         return Markup('<span class="tag {kind}">{icon}{word}</span>').format(
-            kind=kind, icon=icon(name), word=word
+            kind=kind, icon=icon(name), word=known(word)
         )
 
     filters: dict[str, Any] = {
+        "known": known,
         "span": span,
         "clock": words.clock,
         "tenth": words.tenth,
@@ -263,6 +283,7 @@ def install(environment: Environment, words: Words, static_version: str) -> None
         queue_words=queue_words,
         SEVERITY=SEVERITY_WORDS,
         VERDICT=VERDICT_WORDS,
+        VERDICT_BY=VERDICT_BY,
         VERB=VERB_WORDS,
         VERB_MEANS=VERB_MEANS,
         VERB_ICON=VERB_ICONS,

@@ -12,6 +12,7 @@ from typing import Any
 from hub.campus import Campus
 from hub.config import Action, Config, DoorAction, NoticeAction
 from hub.kinds.access_control import LOCK_VERBS
+from hub.phrases import mark, phrase
 from hub.safety.outbox import DOOR_EXPIRES, Intention
 from hub.safety.words import ASK, DOES, Words
 
@@ -54,10 +55,14 @@ def will(words: Words, steps: Sequence[Step], public: Callable[[str], bool]) -> 
             names.append(words.door(step["door"]))
         else:
             said += _telling(words, step, public)
-    lines = [
-        f"{DOES[verb]} {', '.join(names)}"
+    lines: list[str] = [
+        phrase(DOES[verb], doors=", ".join(names))
         if allowed
-        else f"Cannot {ASK[verb]} {', '.join(names)}: free egress is not attested"
+        else phrase(
+            "Cannot %(ask)s %(doors)s: free egress is not attested",
+            ask=ASK[verb],
+            doors=", ".join(names),
+        )
         for (verb, allowed), names in doors.items()
     ]
     return lines + said
@@ -106,10 +111,12 @@ def _notice_step(action: NoticeAction) -> Step:
 def _telling(words: Words, step: Mapping[str, Any], public: Callable[[str], bool]) -> list[str]:
     loud = [words.channel(channel) for channel in step["through"] if public(channel)]
     quiet = [words.channel(channel) for channel in step["through"] if not public(channel)]
-    lines = [f"Sounds {', '.join(loud)}"] if loud else []
+    lines: list[str] = [phrase("Sounds %(channels)s", channels=", ".join(loud))] if loud else []
     if quiet:
-        who = ", ".join(_who(words.config, name) for name in step["tell"]) or "everyone"
-        lines.append(f"Tells {who} through {', '.join(quiet)}")
+        who = ", ".join(_who(words.config, name) for name in step["tell"]) or mark("everyone")
+        lines.append(
+            phrase("Tells %(who)s through %(channels)s", who=who, channels=", ".join(quiet))
+        )
     return lines
 
 

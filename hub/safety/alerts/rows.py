@@ -167,13 +167,22 @@ def judge(
             return False
         when = words.moment(from_iso(alert.verdict_time))
         raise Refused(
-            f"{words.person(alert.verdict_by)} already marked this alert as {alert.state} "
-            f"at {when}; that verdict stands"
+            "%(person)s already marked this alert as %(state)s at %(when)s; that verdict stands",
+            person=words.person(alert.verdict_by),
+            state=alert.state,
+            when=when,
         )
     stamp = iso(now)
     judged = {"alert": alert.id, "verdict": verdict, "now": stamp, "by": by, "note": note}
     connection.execute(_JUDGED, judged)
     return True
+
+
+def open_again(connection: Connection, alert: str, now: datetime) -> None:
+    """Write that an alert waits for a verdict, as if none had been given."""
+    nobody = {"verdict_by": "", "verdict_time": "", "verdict_note": ""}
+    again = update(alerts).where(alerts.c.id == alert)
+    connection.execute(again.values(state="raised", updated=iso(now), **nobody))
 
 
 def answered(row: AlertRow) -> bool:
@@ -189,13 +198,13 @@ def acknowledge(
     Raises `Refused` when somebody else has, or when the alert is over.
     """
     if alert.resolved_time or alert.state == "dismissed":
-        raise Refused(f"{_ending(alert, words)}; there is nothing left to take on")
+        raise Refused("%(ending)s; there is nothing left to take on", ending=_ending(alert, words))
     if alert.acknowledged_time:
         if alert.acknowledged_by == by:
             return False
         when = words.moment(from_iso(alert.acknowledged_time))
         who = words.person(alert.acknowledged_by)
-        raise Refused(f"{who} already took this alert on at {when}")
+        raise Refused("%(who)s already took this alert on at %(when)s", who=who, when=when)
     connection.execute(
         update(alerts)
         .where(alerts.c.id == alert.id)
@@ -214,7 +223,7 @@ def resolve(
     if alert.resolved_time and alert.resolved_by == by:
         return False
     if alert.resolved_time or alert.state == "dismissed":
-        raise Refused(f"{_ending(alert, words)}; it is over")
+        raise Refused("%(ending)s; it is over", ending=_ending(alert, words))
     if alert.state != "verified":
         raise Refused("nobody has said yet whether this is real; verify or dismiss it first")
     stamp = iso(now)

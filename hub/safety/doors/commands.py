@@ -67,17 +67,28 @@ class Commands(Attempts):
         """Raises `KeyError` for an unknown door and `Refused` where the verb may not be asked."""
         name = self._charter.config.doors[door].name
         if not plan.may_take(self._charter.config, door, verb):
-            raise Refused(f"{name} takes no {verb}: its `egress: free` is not attested")
+            raise Refused(
+                "%(name)s takes no %(verb)s: its `egress: free` is not attested",
+                name=name,
+                verb=verb,
+            )
         state = self.fire_state()
         if not state.suspended:
             return
         since = self._fire_words(state)
         if verb in LOCK_VERBS:
             raise Refused(
-                f"{name} takes no {verb}: {since}. Somebody has to re-arm the doors first"
+                "%(name)s takes no %(verb)s: %(since)s. Somebody has to re-arm the doors first",
+                name=name,
+                verb=verb,
+                since=since,
             )
         if verb == "momentary":  # the door would lock itself behind whoever enters
-            raise Refused(f"{name} is not opened for one passage: {since}. Unlock it instead")
+            raise Refused(
+                "%(name)s is not opened for one passage: %(since)s. Unlock it instead",
+                name=name,
+                since=since,
+            )
 
     def _fire_words(self, state: FireState) -> str:
         words, campus = self._charter.words, self._charter.campus

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from hub.clock import iso
 from hub.kinds.access_control import AccessReport, DoorReport, Lock, Position, Verb
+from hub.phrases import mark, phrase
 from hub.ports import Outcome
 from hub.views import Conclusion, Physical, Reported, Requested
 
@@ -23,8 +24,8 @@ SETTLED: frozenset[Lock] = frozenset({"locked", "unlocked", "jammed"})
 JUST_UNLOCKED_S = 5.0
 PASSAGE_S = 15.0
 SAME_JAM_S = 2.0
-ONLY_LOCKED = "it has no lockdown of its own, so badges still enter"
-NOT_RELEASED = "it has no lockdown of its own to be released from; it stays as it is"
+ONLY_LOCKED = mark("it has no lockdown of its own, so badges still enter")
+NOT_RELEASED = mark("it has no lockdown of its own to be released from; it stays as it is")
 STANDS_OPEN = "but the door stands open"  # how the end of a command that locks says so
 
 _WANTED: dict[Verb, frozenset[Lock]] = {
@@ -101,7 +102,7 @@ class DoorFacts:
         self.requested: Requested | None = None
         self.tampered: bool | None = None
         self.lockdown: bool | None = None
-        self._away = "nothing heard from it yet"
+        self._away = mark("nothing heard from it yet")
         self._said = {"lock": "", "position": ""}
 
     @property
@@ -115,10 +116,10 @@ class DoorFacts:
         if not self.online:
             return self._away
         if self.lock.heard is None:
-            return "its lock has not answered yet"
+            return mark("its lock has not answered yet")
         if self.tampered:
-            return "its device says that it is being tampered with"
-        jam = "bolt jammed" if self.lock.value == "jammed" else ""
+            return mark("its device says that it is being tampered with")
+        jam = mark("bolt jammed") if self.lock.value == "jammed" else ""
         return self._said["lock"] or jam or self._said["position"]
 
     def expect_passage(self, now: float, seconds: float = PASSAGE_S) -> None:
@@ -149,7 +150,7 @@ class DoorFacts:
         heard = now - max(0.0, (wall - report.time).total_seconds())
         if not report.online:
             self._lose()
-            self._link, self._away = False, report.detail or "its controller is away"
+            self._link, self._away = False, report.detail or mark("its controller is away")
             return self._online_news(report.time)
         if self._link is not True:
             self._link, self._listening_since = True, now
@@ -176,7 +177,7 @@ class DoorFacts:
         since = self._listening_since
         if self._link and not self._silent and since is not None and now - since > self.stale_after:
             self._silent = True
-            self._away = f"no answer for {self.stale_after:.0f} s"
+            self._away = phrase("no answer for %(n)s s", n=f"{self.stale_after:.0f}")
             news += self._online_news(wall)
         return news + self._held_news(now, wall)
 
@@ -324,7 +325,7 @@ class Judge:
         if self.verb == "lockdown" and report.lockdown is False:
             return None  # a bolt that is out is no lockdown yet
         if report.lock in _WANTED[self.verb]:
-            return Outcome("confirmed", f"confirmed after {took:.1f} s")
+            return Outcome("confirmed", phrase("confirmed after %(n)s s", n=f"{took:.1f}"))
         if report.lock == "moving":
             self._moved = True
         if report.lock == "jammed" and self._new_jam(took):
@@ -333,12 +334,14 @@ class Judge:
 
     def too_late(self, deadline_s: float, reason: str) -> Outcome:
         """What to say when the deadline passed without an answer that settles it."""
-        within = f"within {deadline_s:g} s"
+        n, last = f"{deadline_s:g}", self._last
         if reason:
-            return Outcome("timed_out", f"not reached {within}: {reason}")
-        if self._last is not None:
-            return Outcome("timed_out", f"not done {within}: it still says {self._last}")
-        return Outcome("timed_out", f"no answer {within}")
+            said = phrase("not reached within %(n)s s: %(reason)s", n=n, reason=reason)
+        elif last is not None:
+            said = phrase("not done within %(n)s s: it still says %(last)s", n=n, last=last)
+        else:
+            said = phrase("no answer within %(n)s s", n=n)
+        return Outcome("timed_out", said)
 
     def _new_jam(self, took: float) -> bool:
         """An old jam, told again before the bolt tried, is not yet this command's failure."""

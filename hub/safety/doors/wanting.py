@@ -196,8 +196,10 @@ class Wanting(Commands):
         locked = winner is not None and winner.verb in LOCK_VERBS
         if locked and winner is not None and winner.owner_kind == "protocol" and not may_enter:
             raise Refused(
-                f"{self._charter.words.door(door)} is locked by a protocol ({winner.reason}): "
-                "entering it takes the permission enter.in_lockdown"
+                "%(door)s is locked by a protocol (%(reason)s): entering it takes the "
+                "permission enter.in_lockdown",
+                door=self._charter.words.door(door),
+                reason=winner.reason,
             )
 
     def _not_against(
@@ -207,8 +209,10 @@ class Wanting(Commands):
             return
         if (verb in LOCK_VERBS) != (winner.verb in LOCK_VERBS):
             raise Refused(
-                f"{self._charter.words.door(door)} is to {ASK[winner.verb]} "
-                f"({winner.reason or winner.asked_by}), which goes before it"
+                "%(door)s is to %(ask)s (%(value)s), which goes before it",
+                door=self._charter.words.door(door),
+                ask=ASK[winner.verb],
+                value=winner.reason or winner.asked_by,
             )
 
     def _may_lock(self, door: str) -> bool:

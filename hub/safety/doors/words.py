@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from hub.events import Event
+from hub.phrases import phrase
 
 Tone = Literal["neutral", "ok", "check", "severe"]
 Name = Callable[[str], str]
@@ -13,27 +14,27 @@ Name = Callable[[str], str]
 SAYS: Mapping[str, tuple[str, Tone]] = {
     "door.opened": ("opened", "neutral"),
     "door.closed": ("closed", "neutral"),
-    "door.locked": ("reports locked", "ok"),
-    "door.unlocked": ("reports unlocked", "neutral"),
-    "door.forced": ("forced open while locked", "severe"),
-    "door.held": ("stands open too long", "check"),
-    "door.jammed": ("reports a jammed bolt", "severe"),
-    "door.online": ("its controller answers again", "ok"),
-    "door.offline": ("its controller does not answer", "check"),
-    "door.tampered": ("its device is being tampered with", "severe"),
-    "door.intact": ("its device is no longer tampered with", "ok"),
-    "door.tailgated": ("more people came through than were let in", "check"),
-    "door.flooding": ("reports more than can be so", "check"),
-    "door.calm": ("reports no more than it should", "ok"),
-    "access.granted": ("a credential let its holder in", "neutral"),
-    "access.denied": ("a credential was refused", "neutral"),
-    "access.duress": ("a holder says that somebody forces them", "severe"),
+    "door.locked": (phrase("reports locked"), "ok"),
+    "door.unlocked": (phrase("reports unlocked"), "neutral"),
+    "door.forced": (phrase("forced open while locked"), "severe"),
+    "door.held": (phrase("stands open too long"), "check"),
+    "door.jammed": (phrase("reports a jammed bolt"), "severe"),
+    "door.online": (phrase("its controller answers again"), "ok"),
+    "door.offline": (phrase("its controller does not answer"), "check"),
+    "door.tampered": (phrase("its device is being tampered with"), "severe"),
+    "door.intact": (phrase("its device is no longer tampered with"), "ok"),
+    "door.tailgated": (phrase("more people came through than were let in"), "check"),
+    "door.flooding": (phrase("reports more than can be so"), "check"),
+    "door.calm": (phrase("reports no more than it should"), "ok"),
+    "access.granted": (phrase("a credential let its holder in"), "neutral"),
+    "access.denied": (phrase("a credential was refused"), "neutral"),
+    "access.duress": (phrase("a holder says that somebody forces them"), "severe"),
 }
 IS_TO: Mapping[str, str] = {
-    "lock": "is to be locked",
-    "unlock": "is to be unlocked",
-    "hold_open": "is to stay open",
-    "lockdown": "is to be locked down",
+    "lock": phrase("is to be locked"),
+    "unlock": phrase("is to be unlocked"),
+    "hold_open": phrase("is to stay open"),
+    "lockdown": phrase("is to be locked down"),
 }
 
 
@@ -44,11 +45,18 @@ def door_sentence(event: Event, door: Name, person: Name, place: Name) -> tuple[
         return wanted
     if event.type in SAYS:
         what, tone = SAYS[event.type]
-        return f"{door(event.subject)}: {what}{_more(event)}", tone
+        line = phrase("%(door)s: %(what)s", door=door(event.subject), what=what)
+        return _more(event, line), tone
     if event.type == "controller.misbehaved":
-        return f"The controller {event.subject} reports {event.data['reason']}", "check"
+        return phrase(
+            "The controller %(subject)s reports %(reason)s",
+            subject=event.subject,
+            reason=event.data["reason"],
+        ), "check"
     if event.type == "doors.rearmed":
-        return f"{person(str(event.data['by']))} has re-armed the doors", "check"
+        return phrase(
+            "%(person)s has re-armed the doors", person=person(str(event.data["by"]))
+        ), "check"
     if event.type.startswith("fire."):
         return _fire(event, place)
     return None
@@ -60,15 +68,25 @@ def _wanted(event: Event, name: str, person: Name) -> tuple[str, Tone] | None:
         return None
     is_to, reason = IS_TO[str(event.data["verb"])], str(event.data.get("reason") or "")
     if event.type == "door.agrees":
-        return f"{name}: is as it {_was(is_to)}", "ok"
+        return phrase("%(name)s: is as it %(was)s", name=name, was=_was(is_to)), "ok"
     if event.type == "door.expired":
         who = person(str(event.data["by"]))
-        return f"{name}: what {who} wanted is over, it {_was(is_to)}", "neutral"
+        return phrase(
+            "%(name)s: what %(who)s wanted is over, it %(was)s", name=name, who=who, was=_was(is_to)
+        ), "neutral"
     tone: Tone = "severe" if event.data["verb"] in ("lock", "lockdown") else "check"
     if event.type == "door.differs":
-        return f"{name}: {is_to}, and is not: {reason}", tone
+        return phrase(
+            "%(name)s: %(is_to)s, and is not: %(reason)s", name=name, is_to=is_to, reason=reason
+        ), tone
     tries = event.data["tries"]
-    return f"{name}: {is_to}, and is not; given up after {tries} tries: {reason}", tone
+    return phrase(
+        "%(name)s: %(is_to)s, and is not; given up after %(tries)s tries: %(reason)s",
+        name=name,
+        is_to=is_to,
+        tries=tries,
+        reason=reason,
+    ), tone
 
 
 def _was(is_to: str) -> str:
@@ -77,18 +95,31 @@ def _was(is_to: str) -> str:
 
 def _fire(event: Event, place: Name) -> tuple[str, Tone]:
     data: Mapping[str, Any] = event.data
-    where = f" in {place(str(data['place']))}" if data.get("place") else ""
+    where = place(str(data["place"])) if data.get("place") else ""
     if event.type == "fire.alarm":
-        return f"Fire alarm{where}: no door is locked until somebody re-arms them", "severe"
-    return f"The fire alarm{where} no longer sounds; the doors are not re-armed", "check"
+        if where:
+            return phrase(
+                "Fire alarm in %(place)s: no door is locked until somebody re-arms them",
+                place=where,
+            ), "severe"
+        return phrase("Fire alarm: no door is locked until somebody re-arms them"), "severe"
+    if where:
+        return phrase(
+            "The fire alarm in %(place)s no longer sounds; the doors are not re-armed", place=where
+        ), "check"
+    return phrase("The fire alarm no longer sounds; the doors are not re-armed"), "check"
 
 
-def _more(event: Event) -> str:
+def _more(event: Event, line: str) -> str:
     data = event.data
     if event.type == "door.tailgated":
-        return f" ({data['people']} for {data['granted']})"
+        people, granted = data["people"], data["granted"]
+        return phrase(
+            "%(line)s (%(people)s for %(granted)s)", line=line, people=people, granted=granted
+        )
     if event.type == "door.calm":
-        return f"; {data['count']} were only counted"
+        return phrase("%(line)s; %(n)s were only counted", line=line, n=data["count"])
     if event.type in ("access.granted", "access.denied", "door.flooding", "door.tampered"):
-        return f": {data['reason']}" if data.get("reason") else ""
-    return ""
+        reason = data.get("reason")
+        return phrase("%(line)s: %(reason)s", line=line, reason=reason) if reason else line
+    return line

@@ -106,7 +106,9 @@ class CaseActs(Drills):
         if who:
             self._check_person(who)
         if sum(one["state"] == "open" for one in self._tasks(row)) >= MOST_TASKS:
-            raise Refused(f"this incident has {MOST_TASKS} open tasks already; finish some first")
+            raise Refused(
+                "this incident has %(n)s open tasks already; finish some first", n=MOST_TASKS
+            )
         event = act_id(by, key, "task", incident, said, who)
         task = event[:12]
         facts = {"do": "added", "tasks": [{"task": task, "text": said, "who": who}]}
@@ -239,7 +241,7 @@ class CaseActs(Drills):
         waiting = sum(one.state in alerts.OPEN for one in found)
         if waiting:
             count = "an alert" if waiting == 1 else f"{waiting} alerts"
-            raise Refused(f"{count} in it still without a verdict; decide first, then close")
+            raise Refused("%(n)s in it still without a verdict; decide first, then close", n=count)
         for one in found:  # nobody is called any more for what somebody has closed
             steps.call_off(self._connection, one.id, "its incident was closed", self._now)
         incidents.change(self._connection, incident, self._now, state="closed", update_due="")
@@ -308,7 +310,8 @@ class CaseActs(Drills):
         row = incidents.get(self._connection, incident)
         if row.merged_into:
             into = incidents.get(self._connection, cases.heir(self._connection, incident))
-            raise Refused(f"this incident was merged into {into.title!r} ({into.id}); go on there")
+            where = f"{into.title!r} ({into.id})"
+            raise Refused("this incident was merged into %(where)s; go on there", where=where)
         return row
 
     def _open_case(self, incident: str) -> IncidentRow:

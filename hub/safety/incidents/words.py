@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from hub.casework import CASE_ROLES, KIND_NAMES
 from hub.events import Event
+from hub.phrases import mark, phrase, phrases
 
 Tone = Literal["neutral", "ok", "check", "severe"]
 Who = Callable[[str], str]
@@ -21,9 +22,12 @@ def case_sentence(event: Event, person: Who) -> tuple[str, Tone]:
     if what == "role":
         name, who = CASE_ROLES[data["role"]], person(data["person"])
         if data["do"] == "ended":
-            return f"{who} is no longer {_role(name)}", "neutral"
-        given = "" if data["by"] == data["person"] else f", given by {person(data['by'])}"
-        return f"{who} is {_role(name)}{given}", "neutral"
+            return phrase("%(who)s is no longer %(role)s", who=who, role=_role(name)), "neutral"
+        line = phrase(_IS.get(data["role"], "%(who)s is %(role)s"), who=who, role=_role(name))
+        if data["by"] == data["person"]:
+            return line, "neutral"
+        by = person(data["by"])
+        return phrase("%(line)s, given by %(by)s", line=line, by=by), "neutral"
     if what in _SAID:
         said, tone = _SAID[what](data, person)
         return f"{said}{_because(data)}", tone
@@ -31,45 +35,68 @@ def case_sentence(event: Event, person: Who) -> tuple[str, Tone]:
 
 
 def _role(name: str) -> str:
-    return "on scene" if name == "On scene" else f"{name[0].lower()}{name[1:]}"
+    return f"{name[0].lower()}{name[1:]}"
+
+
+_IS: Mapping[str, str] = {
+    "commander": mark("%(who)s is commander"),
+    "on_scene": mark("%(who)s is on scene"),
+    "note_taker": mark("%(who)s is note taker"),
+    "liaison": mark("%(who)s is liaison with responders"),
+    "reunification": mark("%(who)s is reunification"),
+}
 
 
 def _task(data: Mapping[str, Any], person: Who) -> str:
-    note = f": {data['note']}" if data.get("note") else ""
+    by = person(data["by"]) if data.get("by") else ""
     if data["do"] == "added":
         texts = [one["text"] for one in data["tasks"]]
         if data.get("planned"):
-            kind = KIND_NAMES.get(data["kind"], data["kind"]).lower()
-            return f"{_tasks(len(texts))} from the plan for {kind}: {'; '.join(texts)}"
-        return f"{person(data['by'])} added the task {texts[0]}"
-    text, by = data["text"], person(data["by"])
+            kind, n = KIND_NAMES.get(data["kind"], data["kind"]).lower(), len(texts)
+            return phrases(
+                "A task from the plan for %(kind)s: %(texts)s",
+                "%(n)s tasks from the plan for %(kind)s: %(texts)s",
+                n, n=n, kind=kind, texts="; ".join(texts),
+            )  # fmt: skip
+        return phrase("%(by)s added the task %(text)s", by=by, text=texts[0])
+    text, taker = data["text"], person(data["who"]) if data.get("who") else ""
     if data["do"] == "taken":
-        taker = person(data["who"])
-        return f"{taker} takes on: {text}" if taker == by else f"{by} gives {taker}: {text}"
-    did = {"done": "Done", "dropped": "Dropped", "opened": "Opened again"}[data["do"]]
-    return f"{did} by {by}: {text}{note}"
+        if taker == by:
+            return phrase("%(taker)s takes on: %(text)s", taker=taker, text=text)
+        return phrase("%(by)s gives %(taker)s: %(text)s", by=by, taker=taker, text=text)
+    line = phrase(_DID[data["do"]], by=by, text=text)
+    return phrase("%(line)s: %(note)s", line=line, note=data["note"]) if data.get("note") else line
 
 
-def _tasks(count: int) -> str:
-    return "A task" if count == 1 else f"{count} tasks"
+_DID: Mapping[str, str] = {
+    "done": mark("Done by %(by)s: %(text)s"),
+    "dropped": mark("Dropped by %(by)s: %(text)s"),
+    "opened": mark("Opened again by %(by)s: %(text)s"),
+}
 
 
 def _opened(data: Mapping[str, Any], person: Who) -> tuple[str, Tone]:
-    drill = "DRILL: " if data.get("drill") else ""
-    return f"{drill}{person(data['by'])} opened the incident {data['title']}", "check"
+    by, title = person(data["by"]), data["title"]
+    line = phrase("%(by)s opened the incident %(title)s", by=by, title=title)
+    return (phrase("DRILL: %(line)s", line=line) if data.get("drill") else line), "check"
 
 
 def _note(data: Mapping[str, Any], person: Who) -> tuple[str, Tone]:
     by = person(data["by"])
     if data.get("corrects"):
-        return f"{by} corrects “{data['corrected']}”: {data['text']}", "neutral"
+        return phrase(
+            "%(by)s corrects “%(corrected)s”: %(text)s",
+            by=by,
+            corrected=data["corrected"],
+            text=data["text"],
+        ), "neutral"
     return f"{by}: {data['text']}", "neutral"
 
 
 def _closed(data: Mapping[str, Any], person: Who) -> tuple[str, Tone]:
     if not data.get("by"):
-        return "Incident closed: every alert was dismissed", "ok"
-    return f"{person(data['by'])} closed the incident", "ok"
+        return phrase("Incident closed: every alert was dismissed"), "ok"
+    return phrase("%(person)s closed the incident", person=person(data["by"])), "ok"
 
 
 def _because(data: Mapping[str, Any]) -> str:
@@ -80,44 +107,65 @@ _SAID: Mapping[str, Callable[[Mapping[str, Any], Who], tuple[str, Tone]]] = {
     "opened": _opened,
     "note": _note,
     "closed": _closed,
-    "reopened": lambda data, person: (f"{person(data['by'])} reopened the incident", "check"),
+    "reopened": lambda data, person: (
+        phrase("%(person)s reopened the incident", person=person(data["by"])),
+        "check",
+    ),
     "kind": lambda data, person: (
-        f"{person(data['by'])} says what it is: {KIND_NAMES[data['kind']]}",
+        phrase(
+            "%(person)s says what it is: %(kind_names)s",
+            person=person(data["by"]),
+            kind_names=KIND_NAMES[data["kind"]],
+        ),
         "neutral",
     ),
     "update": lambda data, person: (
-        f"{person(data['by'])} tells how it stands: {data['text']}",
+        phrase(
+            "%(person)s tells how it stands: %(text)s", person=person(data["by"]), text=data["text"]
+        ),
         "neutral",
     ),
     "reminder": lambda data, person: (
-        "No situation update for too long; the commander is reminded",
+        phrase("No situation update for too long; the commander is reminded"),
         "check",
     ),
     "merged": lambda data, person: (
-        f"{person(data['by'])} merged {data['title']} into {data['into_title']}",
+        phrase(
+            "%(person)s merged %(title)s into %(into_title)s",
+            person=person(data["by"]),
+            title=data["title"],
+            into_title=data["into_title"],
+        ),
         "neutral",
     ),
     "split": lambda data, person: (
-        f"{person(data['by'])} made {_alerts(len(data['alerts']))} an incident of their own, "
-        f"{data['into_title']}",
+        phrases(
+            "%(by)s made one alert an incident of their own, %(title)s",
+            "%(by)s made %(n)s alerts an incident of their own, %(title)s",
+            len(data["alerts"]),
+            n=len(data["alerts"]),
+            by=person(data["by"]),
+            title=data["into_title"],
+        ),
         "neutral",
     ),
     "handed_off": lambda data, person: (
-        f"{person(data['by'])} hands it over to {', '.join(data['names'])}",
+        phrase(
+            "%(person)s hands it over to %(names)s",
+            person=person(data["by"]),
+            names=", ".join(data["names"]),
+        ),
         "severe",
     ),
-    "exported": lambda data, person: (
-        f"{person(data['by'])} took the report away as {str(data['form']).upper()}{_exactly(data)}",
-        "neutral",
-    ),
+    "exported": lambda data, person: (_exported(data, person), "neutral"),
 }
 
 
-def _exactly(data: Mapping[str, Any]) -> str:
+def _exported(data: Mapping[str, Any], person: Who) -> str:
+    by, form = person(data["by"]), str(data["form"]).upper()
     if "sha256" not in data:  # as a journal of before has it
-        return ""
-    return f" ({data['bytes']} bytes, SHA-256 {data['sha256']})"
-
-
-def _alerts(count: int) -> str:
-    return "one alert" if count == 1 else f"{count} alerts"
+        return phrase("%(by)s took the report away as %(form)s", by=by, form=form)
+    return phrase(
+        "%(by)s took the report away as %(form)s (%(bytes)s bytes, SHA-256 %(sha256)s)",
+        by=by, form=form, bytes=data["bytes"], sha256=data["sha256"],
+    )  # fmt: skip

@@ -290,7 +290,7 @@ class ProtocolDesk:
         """What a session is shown as ended answers it as what has ended."""
         if run in await self._intake.journal.read(lambda c: rows.shown_ended(c, to)):
             name = (await self.run(run, to))["name"]
-            raise Refused(f"{name} has been ended already")
+            raise Refused("%(name)s has been ended already", name=name)
 
 
 def _but(by: str, device: str) -> str:

@@ -52,7 +52,7 @@ class Endings(Starts):
         _must_be_a_person(by)
         if self._asked(row) and row.asked_by != by:
             who = self._charter.words.person(row.asked_by)
-            raise Refused(f"{who} has asked for it already; confirm it, and it ends")
+            raise Refused("%(who)s has asked for it already; confirm it, and it ends", who=who)
         rows.change(self._connection, run, asked_by=by, asked=iso(self._now))
         self._ending_event(row, by, "asked")
 
@@ -133,7 +133,9 @@ class Endings(Starts):
         run = rows.of_alert(self._connection, alert)
         if run is not None and not run.ended:
             name = wording(run.protocol, None).name
-            raise Refused(f"{name} is in force: end it on its own page, then this is over too")
+            raise Refused(
+                "%(name)s is in force: end it on its own page, then this is over too", name=name
+            )
         super().resolve(alert, by, note)
 
     def close_case(self, incident: str, by: str, why: str = "") -> None:
@@ -144,7 +146,9 @@ class Endings(Starts):
                 continue
             if not row.drill:
                 name = wording(run.protocol, None).name
-                raise Refused(f"{name} is in force: end it first, then close its incident")
+                raise Refused(
+                    "%(name)s is in force: end it first, then close its incident", name=name
+                )
             self._end_run(run, [by], "the drill is over")
         super().close_case(incident, by, why)
         self._reveal_duress(incident)
@@ -268,7 +272,7 @@ class Endings(Starts):
     def _standing_run(self, run: str) -> RunRow:
         row = rows.get(self._connection, run)
         if row.ended:
-            raise Refused(f"{wording(row.protocol, None).name} has been ended already")
+            raise Refused("%(name)s has been ended already", name=wording(row.protocol, None).name)
         return row
 
     def _asked(self, run: RunRow) -> bool:

@@ -62,7 +62,7 @@ class Fires(Failing):
         """
         row = self._standing_run(run)
         if choice not in CHOICES:
-            raise Refused(f"expected one of {', '.join(CHOICES)}")
+            raise Refused("expected one of %(choices)s", choices=", ".join(CHOICES))
         if not row.decide_by:
             raise Refused("no fire alarm waits for a decision here")
         rows.change(self._connection, run, decide_by="", decision=choice)

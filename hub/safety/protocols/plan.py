@@ -11,11 +11,12 @@ from hub.config import Config, Protocol
 from hub.errors import Refused
 from hub.kinds.access_control import LOCK_VERBS, Verb
 from hub.kinds.notifiers import Severity
+from hub.phrases import mark, phrase, phrases
 from hub.safety.alerts import plan as alert_plan
 from hub.safety.words import Words
 
 NAMED = 5
-LEFT = "left as it is"  # of a door that nobody wants otherwise once a protocol is over
+LEFT = mark("left as it is")  # of a door that nobody wants otherwise once a protocol is over
 AREA_KINDS = ("site", "building", "floor", "area", "room", "outdoor")
 
 
@@ -34,7 +35,11 @@ def block_of(config: Config, protocol: str) -> Protocol:
         if name == protocol:
             return block
     known = ", ".join(config.protocols) or "none"
-    raise Refused(f"there is no protocol {protocol!r} here; the configuration has: {known}")
+    raise Refused(
+        "there is no protocol %(protocol)r here; the configuration has: %(known)s",
+        protocol=protocol,
+        known=known,
+    )
 
 
 def severity(protocol: str) -> Severity:
@@ -111,6 +116,13 @@ def will(
     return alert_plan.will(words, steps, public)
 
 
+_SECURED = (
+    mark("%(n)s of %(total)s secured"),
+    mark("%(n)s of %(total)s secured in %(took)s s"),
+)
+_DONE = (mark("%(n)s of %(total)s done"), mark("%(n)s of %(total)s done in %(took)s s"))
+
+
 def sentence(doors: Sequence[DoorState], seconds: Mapping[str, float | None], words: Words) -> str:
     """How far the doors are, in one line: `17 of 18 secured in 1.8 s; Gym East: not confirmed,
     retrying`.
@@ -118,46 +130,55 @@ def sentence(doors: Sequence[DoorState], seconds: Mapping[str, float | None], wo
     moving = [row for row in doors if row.state != "fenced"]
     if not moving:
         count = len(doors)
-        return f"No door moves in this drill ({_doors(count)})" if count else "No doors to move"
+        if not count:
+            return phrase("No doors to move")
+        return phrases(
+            "No door moves in this drill (%(n)s door)",
+            "No door moves in this drill (%(n)s doors)",
+            count,
+            n=count,
+        )
     done = [row for row in moving if row.state in ("secured", "done")]
-    what = "secured" if all(row.verb in LOCK_VERBS for row in moving) else "done"
+    secured = all(row.verb in LOCK_VERBS for row in moving)
     times = [each for row in done if (each := seconds.get(row.door)) is not None]
-    took = f" in {max(times):.1f} s" if times else ""
-    parts = [f"{len(done)} of {len(moving)} {what}{took}"]
+    how = {"n": len(done), "total": len(moving), "took": f"{max(times, default=0.0):.1f}"}
+    form = _SECURED if secured else _DONE
+    parts: list[str] = [phrase(form[bool(times)], **how)]
     open_ones = [row for row in moving if row.state not in ("secured", "done")]
     parts += [f"{words.door(row.door)}: {_trouble(row)}" for row in open_ones[:NAMED]]
     if len(open_ones) > NAMED:
-        parts.append(f"and {len(open_ones) - NAMED} more")
-    if fenced := len(doors) - len(moving):
-        parts.append(f"{_doors(fenced)} not moved in this drill")
+        parts.append(phrase("and %(n)s more", n=len(open_ones) - NAMED))
+    if n := len(doors) - len(moving):
+        one, many = "%(n)s door not moved in this drill", "%(n)s doors not moved in this drill"
+        parts.append(phrases(one, many, n, n=n))
     return "; ".join(parts)
 
 
 def clear_sentence(doors: Sequence[DoorState], words: Words) -> str:
     """How far the doors are that a protocol has let go of: of those that were asked to go back."""
     if not doors:
-        return "No doors to move back"
+        return phrase("No doors to move back")
     asked = [row for row in doors if row.detail != LEFT]
     done = sum(row.state == "done" or row.state == "secured" for row in asked)
-    parts = [f"{done} of {len(asked)} back as before"] if asked else ["No door is asked to go back"]
+    parts: list[str] = [phrase("No door is asked to go back")]
+    if asked:
+        parts = [phrase("%(n)s of %(total)s back as before", n=done, total=len(asked))]
     if asked and (left := len(doors) - len(asked)):
-        parts.append(f"{_doors(left)} left as {'it is' if left == 1 else 'they are'}")
+        parts.append(
+            phrases("%(n)s door left as it is", "%(n)s doors left as they are", left, n=left)
+        )
     waiting = [row for row in asked if row.state not in ("done", "secured")]
     parts += [f"{words.door(row.door)}: {_trouble(row)}" for row in waiting[:NAMED]]
     if len(waiting) > NAMED:
-        parts.append(f"and {len(waiting) - NAMED} more")
+        parts.append(phrase("and %(n)s more", n=len(waiting) - NAMED))
     return "; ".join(parts)
 
 
 def _trouble(row: DoorState) -> str:
     if row.state == "retrying":
-        return "not confirmed, retrying"
+        return mark("not confirmed, retrying")
     if row.state == "refused":
-        return f"NOT asked: {row.detail}"
+        return phrase("NOT asked: %(detail)s", detail=row.detail)
     if row.state == "suspended":
-        return f"waits: {row.detail or 'fire alarm'}"
-    return row.detail or "not confirmed yet"
-
-
-def _doors(count: int) -> str:
-    return "1 door" if count == 1 else f"{count} doors"
+        return phrase("waits: %(why)s", why=row.detail or mark("fire alarm"))
+    return row.detail or mark("not confirmed yet")

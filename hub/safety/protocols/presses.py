@@ -54,7 +54,7 @@ class ProtocolActs(Fires):
         """
         charter = self._charter
         if place not in charter.config.places:
-            raise Refused(f"there is no place {place!r}; expected one of `places:`")
+            raise Refused("there is no place %(place)r; expected one of `places:`", place=place)
         facts = {"place": place, "by": by, "device": device, "text": text}
         event = Event(HELP, source, self._now, place, facts)
         if key:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeAlias
 
 from hub.events import Event
+from hub.phrases import phrase, phrases
 from hub.units import duration_words
 
 Tone = Literal["neutral", "ok", "check", "severe"]
@@ -21,8 +22,8 @@ def protocol_sentence(event: Event, person: Called, place: Called) -> Line | Non
     return None if says is None else says(event.data, person, place)
 
 
-def _drill(data: Mapping[str, Any]) -> str:
-    return "DRILL: " if data.get("drill") is True else ""
+def _drilled(data: Mapping[str, Any], line: str) -> str:
+    return phrase("DRILL: %(line)s", line=line) if data.get("drill") is True else line
 
 
 def _who(data: Mapping[str, Any], person: Called) -> str:
@@ -30,63 +31,98 @@ def _who(data: Mapping[str, Any], person: Called) -> str:
 
 
 def _started(data: Mapping[str, Any], person: Called, place: Called) -> Line:
-    where = place(data["area"])
-    line = f"{_drill(data)}{data['name']} in force in {where}, started by {_who(data, person)}"
+    name, where, who = data["name"], place(data["area"]), _who(data, person)
     if data.get("place") and data["place"] != data["area"]:
-        line += f" from {place(data['place'])}"
-    return f"{line}{_because(data)}", "severe"
+        line = phrase(
+            "%(name)s in force in %(where)s, started by %(who)s from %(place)s",
+            name=name, where=where, who=who, place=place(data["place"]),
+        )  # fmt: skip
+    else:
+        line = phrase(
+            "%(name)s in force in %(where)s, started by %(who)s", name=name, where=where, who=who
+        )
+    return _drilled(data, _because(data, line)), "severe"
 
 
 def _ended(data: Mapping[str, Any], person: Called, place: Called) -> Line:
     people = " and ".join(person(each) for each in data["people"])
-    line = f"{_drill(data)}{data['name']} ended by {people} ({data['reason']})"
     report = data["report"]
-    line += f" after {duration_words(round(report['lasted_s']))}: {report['sentence']}"
+    line = phrase(
+        "%(name)s ended by %(people)s (%(reason)s) after %(lasted)s: %(sentence)s",
+        name=data["name"],
+        people=people,
+        reason=data["reason"],
+        lasted=duration_words(round(report["lasted_s"])),
+        sentence=report["sentence"],
+    )
     if channels := report["channels"]:
-        slowest = max(channels.values())
-        count = "one channel" if len(channels) == 1 else f"{len(channels)} channels"
-        line += f"; {count} told within {slowest:.1f} s"
-    return line, "ok"
+        slowest, n = f"{max(channels.values()):.1f}", len(channels)
+        line = phrases(
+            "%(line)s; one channel told within %(slowest)s s",
+            "%(line)s; %(n)s channels told within %(slowest)s s",
+            n, n=n, line=line, slowest=slowest,
+        )  # fmt: skip
+    return _drilled(data, line), "ok"
 
 
 def _progress(data: Mapping[str, Any], person: Called, place: Called) -> Line:
-    line = f"{_drill(data)}{'All-clear: ' if data['phase'] == 'clear' else ''}{data['sentence']}"
-    return line, "ok" if data["done"] == data["total"] else "check"
+    line = data["sentence"]
+    if data["phase"] == "clear":
+        line = phrase("All-clear: %(line)s", line=line)
+    return _drilled(data, line), "ok" if data["done"] == data["total"] else "check"
 
 
 def _ending(data: Mapping[str, Any], person: Called, place: Called) -> Line:
     who = _who(data, person)
     if data["ending"] == "withdrawn":
-        return f"{who} no longer asks for the end of {data['name']}: it goes on", "check"
-    return f"{who} asks for the end of {data['name']}; a second person has to confirm", "check"
+        return phrase(
+            "%(who)s no longer asks for the end of %(name)s: it goes on", who=who, name=data["name"]
+        ), "check"
+    return phrase(
+        "%(who)s asks for the end of %(name)s; a second person has to confirm",
+        who=who,
+        name=data["name"],
+    ), "check"
 
 
 def _duress(data: Mapping[str, Any], person: Called, place: Called) -> Line:
-    return f"DURESS: {_who(data, person)} was forced to give an end; nothing was ended", "severe"
+    return phrase(
+        "DURESS: %(who)s was forced to give an end; nothing was ended", who=_who(data, person)
+    ), "severe"
 
 
 def _panic(data: Mapping[str, Any], person: Called, place: Called) -> Line:
-    line = f"{_drill(data)}{_who(data, person)} pressed {data['does']} in {place(data['place'])}"
-    line += ", which is in force already" if data.get("joined") else ""
-    return f"{line}{_because(data)}", "severe"
+    who, where, does = _who(data, person), place(data["place"]), data["does"]
+    line = phrase("%(who)s pressed %(does)s in %(place)s", who=who, does=does, place=where)
+    if data.get("joined"):
+        line = phrase("%(line)s, which is in force already", line=line)
+    return _drilled(data, _because(data, line)), "severe"
 
 
 def _help(data: Mapping[str, Any], person: Called, place: Called) -> Line:
-    text = f": {data['text']}" if data.get("text") else ""
-    return f"{_who(data, person)} calls for help in {place(data['place'])}{text}", "severe"
+    who, where = _who(data, person), place(data["place"])
+    line = phrase("%(who)s calls for help in %(place)s", who=who, place=where)
+    if data.get("text"):
+        return phrase("%(line)s: %(text)s", line=line, text=data["text"]), "severe"
+    return line, "severe"
 
 
 def _decided(data: Mapping[str, Any], person: Called, place: Called) -> Line:
-    what = "stay" if data["decision"] == "stay" else "leave"
-    return f"{_who(data, person)} decides in the fire alarm: people {what}", "severe"
+    who = _who(data, person)
+    if data["decision"] == "stay":
+        return phrase("%(who)s decides in the fire alarm: people stay", who=who), "severe"
+    return phrase("%(who)s decides in the fire alarm: people leave", who=who), "severe"
 
 
 def _undecided(data: Mapping[str, Any], person: Called, place: Called) -> Line:
-    return f"Fire alarm during {data['name']}: nobody has decided whether people stay", "severe"
+    return phrase(
+        "Fire alarm during %(name)s: nobody has decided whether people stay", name=data["name"]
+    ), "severe"
 
 
-def _because(data: Mapping[str, Any]) -> str:
-    return f": {data['reason']}" if data.get("reason") else ""
+def _because(data: Mapping[str, Any], line: str) -> str:
+    reason = data.get("reason")
+    return phrase("%(line)s: %(reason)s", line=line, reason=reason) if reason else line
 
 
 _SAYS: Mapping[str, Callable[[Mapping[str, Any], Called, Called], Line]] = {

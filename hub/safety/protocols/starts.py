@@ -114,15 +114,19 @@ class Starts(Progress):
             return str(known.id)
         block = plan.block_of(config, start.protocol)
         if start.area not in config.places:
-            raise Refused(f"there is no place {start.area!r}; expected one of `places:`")
+            raise Refused("there is no place %(area)r; expected one of `places:`", area=start.area)
         if start.hazard and start.hazard not in block.hazards:
             known_ones = ", ".join(block.hazards) or "none"
-            raise Refused(f"there is no hazard {start.hazard!r} here; expected: {known_ones}")
+            raise Refused(
+                "there is no hazard %(hazard)r here; expected: %(known_ones)s",
+                hazard=start.hazard,
+                known_ones=known_ones,
+            )
         standing = rows.in_force(self._connection)
         near = [one for one in standing if rows.overlap(campus, one.area, start.area)]
         if start.drill and (real := next((one for one in near if not one.drill), None)):
             name = wording(real.protocol, None).name
-            raise Refused(f"{name} is in force here and no drill: end that first")
+            raise Refused("%(name)s is in force here and no drill: end that first", name=name)
         joined = next((one for one in reversed(near) if self._same(one, start)), None)
         if joined is not None and not rows.covered(campus, joined, standing):
             self._press_again(joined, start)
@@ -154,8 +158,9 @@ class Starts(Progress):
             if inside and not leaves:
                 name = wording(start.protocol, None).name
                 raise Refused(
-                    f"Lockdown is in force here and goes before {name}: end it first, which takes "
-                    "two people or its commander's PIN"
+                    "Lockdown is in force here and goes before %(name)s: end it first, "
+                    "which takes two people or its commander's PIN",
+                    name=name,
                 )
 
     def _leads(self, run: RunRow, by: str) -> bool:

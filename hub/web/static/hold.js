@@ -3,6 +3,7 @@
 // screen reader: activate, then confirm within 10 s. Without this script the form asks on a page.
 "use strict";
 (() => {
+  const { _ } = window.vestibuleWords;
   const HOLD_MS = 1500, ANSWER_MS = 2000, CONFIRM_S = 10, SLACK_PX = 12;
   const home = document.getElementById("main") || document.body;
 
@@ -42,13 +43,13 @@
   let trip = 0, gone = false;
   async function deliver(action, fields, title) {
     const mine = ++trip;
-    const wait = setTimeout(() => { if (mine === trip) tell(`${title}: sent. Waiting for the hub's answer.`); }, 400);
-    const offer = { word: `Again: ${title}`, act: () => deliver(action, fields, title) };
-    const slow = setTimeout(() => { if (mine === trip) tell(`${title}: not confirmed by the hub. Nobody knows here whether it has begun.`, true, offer); }, ANSWER_MS);
+    const wait = setTimeout(() => { if (mine === trip) tell(_("%(title)s: sent. Waiting for the hub's answer.", { title })); }, 400);
+    const offer = { word: _("Again: %(title)s", { title }), act: () => deliver(action, fields, title) };
+    const slow = setTimeout(() => { if (mine === trip) tell(_("%(title)s: not confirmed by the hub. Nobody knows here whether it has begun.", { title }), true, offer); }, ANSWER_MS);
     try {
       const answer = await fetch(action, { method: "POST", body: fields });
       clearTimeout(slow); clearTimeout(wait);
-      if (new URL(answer.url).pathname === "/signin") { tell(`${title}: nothing was done. You are signed out here: sign in, then start it again.`, true); return; }
+      if (new URL(answer.url).pathname === "/signin") { tell(_("%(title)s: nothing was done. You are signed out here: sign in, then start it again.", { title }), true); return; }
       if (answer.ok && answer.redirected) {
         if (gone) return;  // the same act was answered before, and leads there
         gone = true;
@@ -59,10 +60,10 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       const why = page.querySelector("[data-problem]"), fresh = page.querySelector("input[name=csrf]");
       if (fresh) for (const each of document.querySelectorAll("form[data-hold] input[name=csrf]")) each.value = fresh.value;
-      tell(why ? why.textContent.trim() : `${title}: the hub did not take it.`, true, answer.status >= 500 ? offer : null);
+      tell(why ? why.textContent.trim() : _("%(title)s: the hub did not take it.", { title }), true, answer.status >= 500 ? offer : null);
     } catch {
       clearTimeout(slow); clearTimeout(wait);
-      if (mine === trip) tell(`${title}: not confirmed by the hub. It cannot be reached from here.`, true, offer);
+      if (mine === trip) tell(_("%(title)s: not confirmed by the hub. It cannot be reached from here.", { title }), true, offer);
     }
   }
 
@@ -70,15 +71,16 @@
   let held = null;
   function begin(form, e) {
     const face = button(form), words = small(form), said = words.textContent, start = performance.now(), meant = taken(form);
+    const holding = (ms) => _("Keep holding: %(starts)s in %(seconds)s s", { starts: form.dataset.starts, seconds: (ms / 1000).toFixed(1) });
     face.classList.add("holding");
     const turn = setInterval(() => {
       const left = Math.max(0, HOLD_MS - (performance.now() - start));
-      words.textContent = `Keep holding: ${form.dataset.starts} in ${(left / 1000).toFixed(1)} s`;
+      words.textContent = holding(left);
     }, 100);
-    words.textContent = `Keep holding: ${form.dataset.starts} in ${(HOLD_MS / 1000).toFixed(1)} s`;
+    words.textContent = holding(HOLD_MS);
     const end = () => { clearInterval(turn); clearTimeout(due); face.classList.remove("holding"); words.textContent = said; held = null; };
     const due = setTimeout(() => { end(); if (navigator.vibrate) navigator.vibrate(80); send(meant, "held"); }, HOLD_MS);
-    held = { form, face, pointer: e.pointerId, cancel: () => { end(); tell("Not started."); } };
+    held = { form, face, pointer: e.pointerId, cancel: () => { end(); tell(_("Not started.")); } };
   }
   const cancel = () => { if (held) held.cancel(); };
   document.addEventListener("pointerdown", (e) => {
@@ -130,26 +132,26 @@
   function made(tag, properties, ...inside) { const node = Object.assign(document.createElement(tag), properties); node.append(...inside); return node; }
   function ask(form, typed) {
     const { title, type } = form.dataset, meant = taken(form), sheet = made("form", { method: "dialog" });
-    const yes = made("button", { className: "btn main wide", type: "submit", textContent: `Yes: ${title}` });
-    const no = made("button", { className: "btn wide", type: "button", textContent: "No, do nothing" });
-    no.addEventListener("click", () => { shut(); tell("Not started."); });
+    const yes = made("button", { className: "btn main wide", type: "submit", textContent: _("Yes: %(title)s", { title }) });
+    const no = made("button", { className: "btn wide", type: "button", textContent: _("No, do nothing") });
+    no.addEventListener("click", () => { shut(); tell(_("Not started.")); });
     sheet.append(made("h2", { id: "hold-ask-h", textContent: title }));
     if (typed) {
       const field = made("input", { className: "input", id: "hold-word", autocomplete: "off", spellcheck: false });
       field.setAttribute("autocapitalize", "characters");
-      const label = made("label", { htmlFor: "hold-word", textContent: `Type ${type}, then Enter` });
+      const label = made("label", { htmlFor: "hold-word", textContent: _("Type %(word)s, then Enter", { word: type }) });
       sheet.append(made("div", { className: "field" }, label, field), no);
       sheet.addEventListener("submit", (e) => {
         e.preventDefault();
-        if (field.value.trim().toUpperCase() !== type) { label.textContent = `That is not ${type}. Type ${type}, then Enter`; field.select(); return; }
+        if (field.value.trim().toUpperCase() !== type) { label.textContent = _("That is not %(word)s. Type %(word)s, then Enter", { word: type }); field.select(); return; }
         shut(); send(meant, "typed");
       });
     } else {
       const left = made("p", {}), end = performance.now() + CONFIRM_S * 1000;
       const turn = () => {
         const s = Math.ceil((end - performance.now()) / 1000);
-        left.textContent = `Confirm within ${s} s.`;
-        if (s <= 0) { shut(); tell("Not started: ten seconds have passed."); }
+        left.textContent = _("Confirm within %(seconds)s s.", { seconds: s });
+        if (s <= 0) { shut(); tell(_("Not started: ten seconds have passed.")); }
       };
       turn(); clearInterval(clock); clock = setInterval(turn, 250);
       sheet.append(left, yes, no);
@@ -158,7 +160,7 @@
     dialog.replaceChildren(sheet);
     dialog.showModal();
   }
-  dialog.addEventListener("cancel", () => { clearInterval(clock); tell("Not started."); });
+  dialog.addEventListener("cancel", () => { clearInterval(clock); tell(_("Not started.")); });
 
   // A page that the browser had put by would start under a key that was used.
   addEventListener("pageshow", (e) => { if (e.persisted) location.reload(); });
@@ -166,6 +168,6 @@
   // The page that the hub led to after it has said yes.
   try {
     const title = sessionStorage.getItem("held"), loud = document.getElementById("shout");
-    if (title) { sessionStorage.removeItem("held"); if (loud) setTimeout(() => { loud.textContent = `${title}: the hub has taken it.`; }, 300); }
+    if (title) { sessionStorage.removeItem("held"); if (loud) setTimeout(() => { loud.textContent = _("%(title)s: the hub has taken it.", { title }); }, 300); }
   } catch { /* not said, then */ }
 })();
