@@ -134,7 +134,7 @@ class House:
         )
         self._parts = parts
         self.picture_links: PictureLinksFacade = parts.performer.pictures
-        self.command_door = parts.intake.command_door
+        self.command_door, self.undo = parts.intake.command_door, parts.intake.undo
         self.door_past = partial(door_past, parts.journal, lambda: Words(self.config, self.campus))
         room = CameraRoom(
             parts.perception, parts.drivers, parts.clock, lambda: (self.config, self.campus)

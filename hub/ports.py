@@ -308,6 +308,10 @@ class HouseFacade(Protocol):
         """Give a verdict. Raises `KeyError`, or `Refused` when another verdict already stands."""
         ...
 
+    async def undo(self, alert: str, by: str) -> AlertView:
+        """Take one's dismissal back within seconds. Raises `KeyError` or `Refused`."""
+        ...
+
     async def acknowledge(self, alert: str, by: str) -> AlertView:
         """Take an alert on. Raises `KeyError`, or `Refused` when somebody else has."""
         ...

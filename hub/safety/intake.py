@@ -158,29 +158,29 @@ class Intake:
 
     async def verdict(self, alert: str, verdict: Verdict, by: str, note: str = "") -> AlertView:
         """Judge an alert, act on it and tell everyone who was told. The same verdict twice is one.
-
         Raises `KeyError` for an unknown alert and `Refused` when another verdict stands.
         """
         said = self.secrets.clean(note)
-        decision = await self.decide(
-            lambda decider: decider.verdict(alert, verdict, by, said), urgent=True
-        )
-        assert decision.alert is not None
-        return await self.alert(decision.alert.id)
+        return await self._judged(lambda decider: decider.verdict(alert, verdict, by, said))
+
+    async def undo(self, alert: str, by: str) -> AlertView:
+        """Take a dismissal back within seconds. Raises `KeyError`, and `Refused` otherwise."""
+        return await self._judged(lambda decider: decider.undo(alert, by))
 
     async def acknowledge(self, alert: str, by: str) -> AlertView:
         """Somebody takes an alert on: nobody else is called for it, and all who were told hear it.
-
         Raises `KeyError`, and `Refused` when somebody else has, or when the alert is over.
         """
-        decision = await self.decide(lambda decider: decider.acknowledge(alert, by), urgent=True)
-        assert decision.alert is not None
-        return await self.alert(decision.alert.id)
+        return await self._judged(lambda decider: decider.acknowledge(alert, by))
 
     async def resolve(self, alert: str, by: str, note: str = "") -> AlertView:
         """A verified alert is over. Raises `KeyError`, and `Refused` where it makes no sense."""
         said = self.secrets.clean(note)
-        decision = await self.decide(lambda decider: decider.resolve(alert, by, said), urgent=True)
+        return await self._judged(lambda decider: decider.resolve(alert, by, said))
+
+    async def _judged(self, work: Callable[[Decider], None]) -> AlertView:
+        """An alert after what somebody said of it."""
+        decision = await self.decide(work, urgent=True)
         assert decision.alert is not None
         return await self.alert(decision.alert.id)
 

@@ -310,6 +310,12 @@ def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> lis
     return list(first.values())
 
 
+def called_off(connection: Connection, alert: str, reason: str) -> list[ActionRow]:
+    """The notices of an alert that were stopped for this reason."""
+    why = or_(actions.c.stop == reason, actions.c.detail == reason)
+    return list(connection.execute(_OF_ALERT.where(why).order_by(actions.c.id), {"alert": alert}))
+
+
 def row(connection: Connection, action: int) -> ActionRow:
     """One action by its number."""
     return connection.execute(_ROW, {"action": action}).one()

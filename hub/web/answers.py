@@ -24,6 +24,18 @@ async def acknowledge(request: web.Request) -> web.Response:
     return see_other(local_path(str(fields.get("back", f"/alerts/{alert_id}"))))
 
 
+async def undo(request: web.Request) -> web.Response:
+    """Somebody takes back within seconds that an alert is a false alarm."""
+    alert_id, fields = request.match_info["id"], await request.post()
+    try:
+        await request.app[HOUSE].undo(alert_id, who_is(request).by)
+    except KeyError:
+        raise web.HTTPNotFound from None
+    except Refused as refusal:
+        return await alert_page(request, alert_id, status=409, problem=sentence(str(refusal)))
+    return see_other(local_path(str(fields.get("back", f"/alerts/{alert_id}"))))
+
+
 async def resolve(request: web.Request) -> web.Response:
     """Somebody says that a verified alert is over."""
     alert_id, fields = request.match_info["id"], await request.post()

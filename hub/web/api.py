@@ -192,6 +192,13 @@ async def give_verdict(request: web.Request) -> web.Response:
     return web.json_response(view)
 
 
+async def undo(request: web.Request) -> web.Response:
+    """Take back, within ten seconds, that an alert is a false alarm; answers with the alert."""
+    with turned_down("alert", ALERTS, "GET /api/v1/alerts/ID shows how the alert stands."):
+        view = await request.app[HOUSE].undo(request.match_info["id"], who_is(request).by)
+    return web.json_response(view)
+
+
 async def acknowledge(request: web.Request) -> web.Response:
     """Take an alert on; answers with the alert as it is now."""
     with turned_down("alert", ALERTS, "GET /api/v1/alerts/ID shows how the alert stands."):
@@ -233,6 +240,10 @@ LINES: tuple[Line, ...] = (
     (
         "POST", "/api/v1/alerts/{id}/verdict", "give.verdict", give_verdict,
         Contract(AlertView, VerdictBody, refuses=(409,)),
+    ),
+    (
+        "POST", "/api/v1/alerts/{id}/undo", "give.verdict", undo,
+        Contract(AlertView, Nothing, refuses=(409,)),
     ),
     (
         "POST", "/api/v1/alerts/{id}/acknowledge", "give.verdict", acknowledge,

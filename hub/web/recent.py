@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
-from hub.clock import Clock
+from hub.clock import Clock, from_iso, iso
+from hub.views import AlertView
 
 KEPT_S = 10.0
 _MOST = 64
@@ -32,6 +34,17 @@ class RecentVerdicts:
         for alert in [each for each, given in self._given.items() if given < past]:
             del self._given[alert]
         return list(self._given)
+
+
+def undo_until(alert: AlertView, by: str, now: datetime) -> str:
+    """Until when somebody may take back that an alert is a false alarm; empty where they may not:
+    it was not their word, or time is up. A verified alert has moved doors and people.
+    """
+    verdict = alert["verdict"]
+    if verdict is None or alert["state"] != "dismissed" or verdict["by"] != by:
+        return ""
+    until = from_iso(verdict["time"]) + timedelta(seconds=KEPT_S)
+    return iso(until) if now < until else ""
 
 
 RECENT: web.AppKey[RecentVerdicts] = web.AppKey("recent", RecentVerdicts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,12 @@ from hub.identity.accounts import Identity
 from hub.identity.permissions import ROLES, RoleSettings, may, role_name
 from hub.secrets import Secrets
 from hub.web.files import STATIC
-from hub.web.language import language, spoken
-from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO
+from hub.web.language import language, mark, spoken
+from hub.web.recent import undo_until
+from hub.web.security import DOORKEEPER, HOUSE, SAFE_METHODS, SECRETS, WHO
+from hub.web.sounding import sounding
 from hub.web.standing import glass_seen, narrowed, standing_seen
+from hub.web.turns import TURNS
 from hub.web.words import Words, install
 
 
@@ -36,10 +39,17 @@ def _shown(secrets: Secrets, value: Any) -> Any:
     return secrets.clean(spoken(value))
 
 
+@lru_cache(maxsize=4096)  # our own words, of which there are so many in two languages
+def _plain(text: str) -> Markup:
+    return Markup(text) % {}  # noqa: S704  # of our own catalogue
+
+
 def _translations(environment: Environment, secrets: Secrets) -> None:
     """`_` and its kin, and `{% trans %}`: our words are markup, what is put in them is not."""
 
     def said(text: str, values: Mapping[str, Any]) -> Markup:
+        if not values:
+            return _plain(text)
         cleaned = {name: _shown(secrets, value) for name, value in values.items()}
         return Markup(text) % cleaned  # noqa: S704  # of our own catalogue
 
@@ -71,6 +81,7 @@ def _templates(timezone: str, version: str, secrets: Secrets) -> Environment:
     )
     _translations(environment, secrets)
     install(environment, words_in(timezone), version)
+    environment.globals["undo_until"] = undo_until
     return environment
 
 
@@ -87,14 +98,14 @@ class Place:
 
 
 NAVIGATION = (
-    Place("/", "bell", "Now", "", "n"),
-    Place("/doors", "door-closed", "Doors", "see.doors", "d"),
-    Place("/cameras", "cctv", "Cameras", "see.cameras", "c"),
-    Place("/incidents", "clipboard-list", "Incidents", "see.incidents", "i"),
-    Place("/visitors", "id-card", "Visitors", "see.visitors", "v", second=True),
-    Place("/health", "heart-pulse", "Health", "see.health", "h", second=True),
-    Place("/rules", "list-checks", "Rules", "see.rules", "r", second=True),
-    Place("/protocols", "shield-alert", "Protocols", "", "p"),
+    Place("/", "bell", mark("Now"), "", "n"),
+    Place("/doors", "door-closed", mark("Doors"), "see.doors", "d"),
+    Place("/cameras", "cctv", mark("Cameras"), "see.cameras", "c"),
+    Place("/incidents", "clipboard-list", mark("Incidents"), "see.incidents", "i"),
+    Place("/visitors", "id-card", mark("Visitors"), "see.visitors", "v", second=True),
+    Place("/health", "heart-pulse", mark("Health"), "see.health", "h", second=True),
+    Place("/rules", "list-checks", mark("Rules"), "see.rules", "r", second=True),
+    Place("/protocols", "shield-alert", mark("Protocols"), "", "p"),
 )
 
 
@@ -118,13 +129,12 @@ async def page(
     reader_may = may_of(request, who)
     doors = house.config.doors
     health = values.pop("health", None) or await house.health()
-    values.setdefault("open_alerts", health["alerts_open"] if reader_may("see.alerts") else 0)
+    seen = health["alerts_open"] if reader_may("see.alerts") else 0
+    values.setdefault("open_alerts", seen)
+    values["sounding"] = await sounding(request, seen)
     protocols = values.pop("protocols", None) or await standing_seen(request)
     drills = [each["drill"] for each in protocols["in_force"]]
-    return html(
-        request,
-        template,
-        status=status,
+    said = dict(
         who=who,
         role=role_name(who.role, house.config.roles),
         may=reader_may,
@@ -141,6 +151,10 @@ async def page(
         ],
         **values,
     )
+    if request.method not in SAFE_METHODS:  # who has asked for something is answered at once
+        return html(request, template, status=status, **said)
+    async with request.app[TURNS].turn():
+        return html(request, template, status=status, **said)
 
 
 def html(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:

@@ -71,6 +71,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/alerts/{id}", "see.alerts", pages.alert),
     Route("GET", "/alerts/{id}/picture/{name}", "see.alerts", picture_link.show),
     Route("POST", "/alerts/{id}/verdict", "give.verdict", pages.give_verdict),
+    Route("POST", "/alerts/{id}/undo", "give.verdict", answers.undo),
     Route("POST", "/alerts/{id}/acknowledge", "give.verdict", answers.acknowledge),
     Route("POST", "/alerts/{id}/resolve", "give.verdict", answers.resolve),
     Route("POST", "/alerts/{id}/restore-rule", "give.verdict", answers.restore_rule),

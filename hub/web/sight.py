@@ -242,6 +242,11 @@ class SeenHouse:
         await self.alert(alert)
         return seen_alert(await self._house.verdict(alert, verdict, by, note), present_reach())
 
+    async def undo(self, alert: str, by: str) -> AlertView:
+        """Take one's dismissal of an alert within reach back."""
+        await self.alert(alert)
+        return seen_alert(await self._house.undo(alert, by), present_reach())
+
     async def acknowledge(self, alert: str, by: str) -> AlertView:
         """Take an alert within reach on."""
         await self.alert(alert)

@@ -104,8 +104,14 @@ class Budget(Transaction):
                 if row.incident:
                     self._tell(row.incident, event)
 
-    def _restore(self, rule: str, camera: str, source: str, more: dict[str, str]) -> None:
-        _keep(self._connection, rule, camera, "", 0, iso(self._now))
+    def _demoted_since(self, rule: str, camera: str) -> str:
+        row = _demoted(self._connection, rule, camera)
+        return "" if row is None else str(row.since)
+
+    def _restore(
+        self, rule: str, camera: str, source: str, more: dict[str, str], *, forgive: bool = True
+    ) -> None:
+        _keep(self._connection, rule, camera, "", 0, iso(self._now) if forgive else "")
         self._derived("rule.restored", source, rule, {"rule": rule, "camera": camera, **more})
 
     def _count(self, rule: str, camera: str, budget: FalseAlarms) -> int:

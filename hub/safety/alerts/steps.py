@@ -79,6 +79,20 @@ def call_off(connection: Connection, alert: str, reason: str, now: datetime) -> 
     )
 
 
+def go_on(connection: Connection, alert: str, reason: str, since: str) -> None:
+    """What was called off for this reason since then waits as before."""
+    connection.execute(
+        update(ladder_steps)
+        .where(
+            ladder_steps.c.alert == alert,
+            ladder_steps.c.state == "called_off",
+            ladder_steps.c.detail == reason,
+            ladder_steps.c.finished >= since,
+        )
+        .values(state="waiting", finished=None, detail="")
+    )
+
+
 def shift(connection: Connection, by: timedelta, now: datetime) -> None:
     """The wall clock was set: what waits goes on waiting for as long as it had left. An alert that
     was raised since the clock was set forward has its times by the new one.

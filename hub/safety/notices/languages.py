@@ -95,6 +95,14 @@ def of_going_on(count: int, since: str) -> Said:
     }
 
 
+def of_undone(by: str) -> Said:
+    """Who has taken the dismissal of an alert back."""
+    return {
+        ENGLISH: f"Open again: {by} took the word back that this was a false alarm.",
+        SPANISH: f"Abierta de nuevo: {by} retiró su aviso de que era una falsa alarma.",
+    }
+
+
 OF_DRILL_OVER: Said = {ENGLISH: "The drill is over.", SPANISH: "El simulacro ha terminado."}
 OF_ALL_FALSE: Said = {
     ENGLISH: "Every alert of this incident was a false alarm",

@@ -33,6 +33,7 @@
     put(at("clock"), `${dayOf.format(now).replace(",", "")}, ${clockOf.format(now)}`);
     for (const each of all("[data-since]")) put(each, span((now - Date.parse(each.dataset.since)) / 1000));
     for (const each of all("[data-until]")) put(each, span((Date.parse(each.dataset.until) - now) / 1000));
+    for (const each of all("[data-gone]")) if (Date.parse(each.dataset.gone) <= now) each.remove();
     checkLink();
   }
 
@@ -88,7 +89,7 @@
     return severe.length;
   }
 
-  const inForce = (root) => all("#force .force b", root).map((b) => b.textContent).join(", ");
+  const inForce = (root) => all("#force .force:not(.glass) b", root).map((b) => b.textContent).join(", ");
   let forced = inForce(document);
   let known = new Set(cards(document).map((c) => c.id));
   function show(page) {
@@ -263,6 +264,8 @@
     if (key === "g") { leader = Date.now(); return; }
     if (e.key === "?") { e.preventDefault(); at("keys").showModal(); return; }
     if ("vdn".includes(key) && arm(key)) e.preventDefault();
+    else if (key === "l") { const live = document.querySelector('[id^="beside-"] .pic[data-camera]') || document.querySelector(".pic[data-camera]"); if (live && !body.dataset.lost) location.assign(`/cameras/${live.dataset.camera}`); }
+    else if (key === "z") { const undo = document.querySelector("[data-undo]"); if (undo && !undo.disabled) undo.form.requestSubmit(undo); }
     else if (key === "j" || e.key === "ArrowDown" && e.target.closest("article.alert h2")) { e.preventDefault(); step(1); }
     else if (key === "k" || e.key === "ArrowUp" && e.target.closest("article.alert h2")) { e.preventDefault(); step(-1); }
   });

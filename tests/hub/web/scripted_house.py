@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import yaml
 from PIL import Image, ImageDraw
 from scripted_cases import ScriptedCases, bare_case
 from scripted_protocols import ScriptedProtocols
@@ -22,6 +23,7 @@ from hub.audit_room import AuditRoom
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, iso
 from hub.config import Config
+from hub.document import Document
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.glass_room import GlassRoom
@@ -29,9 +31,12 @@ from hub.kinds.notifiers import SEVERITIES
 from hub.mask_room import MaskRoom
 from hub.past_views import CAMERA_FIGURES, HUB_FIGURES
 from hub.ports import InboundAnswer
+from hub.rules_room import RulesRoom
 from hub.safety.notices.picture_links import PictureLinks
 from hub.safety.rules.schedule import timetables
+from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
+from hub.yamlfile import read_yaml
 
 PLACES = {
     "school": {"name": "Lincoln School", "kind": "site"},
@@ -74,7 +79,8 @@ class _Stream:
 class ScriptedConfiguration:
     """Implements `hub.ports.ConfigurationFacade`: one harmless change, or what a test puts here."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.trouble = ""
         self.waiting = ""
         self.file = "/etc/vestibule/school.yaml"
@@ -105,6 +111,13 @@ class ScriptedConfiguration:
             "kept": kept,
         }
 
+    def running(self) -> Document:
+        """What the house is configured to be, as a file that was read."""
+        file = self.folder / "school.yaml"
+        if not file.exists():
+            file.write_text(yaml.safe_dump(_config(), sort_keys=False), encoding="utf-8")
+        return read_yaml(file)
+
     async def look(self, kept: str = "") -> dict[str, Any]:
         if self.refusal:
             raise Refused(self.refusal)
@@ -131,13 +144,15 @@ class ScriptedHouse:
         self.folder = folder
         self.clock: Clock = clock or SystemClock()
         self.config = Config.model_validate(_config())
-        self.configuration = ScriptedConfiguration()
+        self.configuration = ScriptedConfiguration(folder)
         self.campus = Campus(self.config.places)
         self.journal = Journal(folder / "journal.db")
         self.audit = AuditRoom(self.journal, folder, self.clock)
         self.cases = ScriptedCases(self)
         self.masks = MaskRoom(self.configuration, self.journal, self.clock)
         self.glass = GlassRoom(self.cases.intake)
+        know = (self.clock, lambda: (self.config, self.campus), lambda name: False)
+        self.rules = RulesRoom(self.journal, StateFolder(folder), *know, self.configuration)
         self._stream_size = stream_size
         self._streams: set[_Stream] = set()
         self._past: list[tuple[int, Event]] = []
@@ -280,6 +295,14 @@ class ScriptedHouse:
         view["state"] = verdict
         view["verdict"] = {"verdict": verdict, "by": by, "time": self.ago(0), "note": note}
         self.publish(f"alert.{verdict}", f"person/{by}", alert)
+        return self._aged(view)
+
+    async def undo(self, alert: str, by: str) -> Any:
+        view = self.alert_views[alert]
+        if view["state"] != "dismissed":
+            raise Refused("a verified alert is not taken back; resolve it when it is over")
+        view["state"], view["verdict"] = "raised", None
+        self.publish("alert.reopened", f"person/{by}", alert)
         return self._aged(view)
 
     async def acknowledge(self, alert: str, by: str) -> Any:
