@@ -21,6 +21,7 @@ from hub.views import AlertView, IncidentView, Verdict
 from hub.web.cameras import watches
 from hub.web.language import gettext as _
 from hub.web.language import mark
+from hub.web.moments import moments
 from hub.web.recent import RECENT
 from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, local_path, see_other, who_is
@@ -52,6 +53,7 @@ async def now(request: web.Request) -> web.Response:
         cameras=cameras,
         doors=doors,
         beside=beside,
+        frames=await moments(request, queue[0]) if queue else [],
         view_of=lambda camera: _camera(cameras, camera),
         watching=[each for each in cameras if watches(each)],
         blind=[each for each in cameras if not watches(each)],
@@ -96,23 +98,13 @@ async def alert_page(
         view = await house.alert(alert_id)
     except KeyError:
         raise web.HTTPNotFound from None
-    pictures = []
-    if view["incident"] and allowed(request, "see.incidents"):
-        try:
-            story = await house.incident(view["incident"])
-        except KeyError:
-            pass
-        else:
-            pictures = [
-                each for each in story["entries"] if each["picture"] and each["type"] != "zone.left"
-            ]
     cameras = house.cameras() if allowed(request, "see.cameras") else []
     return await page(
         request,
         "alert.html",
         status=status,
         alert=view,
-        pictures=pictures[:8],
+        pictures=await moments(request, view),
         beside=_camera(cameras, view["camera"]),
         problem=problem,
     )

@@ -76,6 +76,20 @@ async def test_columns_are_chosen_and_kept_on_this_device(console: Console) -> N
     assert console.complaints == []
 
 
+async def test_l_leads_from_an_alert_to_its_live_picture(
+    console: Console,  # noqa: F811
+) -> None:
+    """From the queue and from the alert's own page, large; Escape leads back."""
+    async with console.page() as tab:
+        for path in ("/", "/alerts/a1"):
+            await tab.goto(console.base + path)
+            await expect(tab.locator("#pill")).to_have_text("Live")
+            await tab.keyboard.press("l")
+            await expect(tab.locator("h1")).to_have_text("Science corridor")
+            await tab.keyboard.press("Escape")
+            await expect(tab.locator("h1")).to_have_text("Cameras")
+
+
 async def test_only_cameras_on_screen_are_asked_for(console: Console) -> None:  # noqa: F811
     """What is scrolled away costs the hub and the network nothing."""
     async with console.page("phone") as tab:
