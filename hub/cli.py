@@ -11,10 +11,11 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.accounts_cli import tokens, users
 from hub.audit_cli import audit
 from hub.backup_cli import backup
 from hub.bench_cli import bench
@@ -27,8 +28,6 @@ from hub.scaffold_cli import new_plugin
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from sqlalchemy import Connection
-
     from hub.storage.folder import StateFolder
 
 USAGE = 64
@@ -40,8 +39,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-users = typer.Typer(help="Accounts of people who sign in.", no_args_is_help=True)
-tokens = typer.Typer(help="Tokens for scripts.", no_args_is_help=True)
 config_verbs = typer.Typer(
     help="The configuration over time: what ran, and the way back.", no_args_is_help=True
 )
@@ -277,60 +274,6 @@ app.command()(replay)
 app.command()(inbound)
 app.command()(new_plugin)
 app.command()(schema)
-
-
-def with_accounts(state: Path | None, work: Any) -> Any:
-    """Run `work(connection)` on the journal's accounts, also while a hub runs."""
-    from hub.origin import THIS_MACHINE, account_here, origin
-    from hub.storage.folder import StateFolder
-    from hub.storage.journal import open_engine
-
-    def tell(connection: Connection) -> Any:
-        with origin(account_here(), THIS_MACHINE):
-            return work(connection)
-
-    folder = StateFolder(state_folder(state))
-    folder.open()
-    engine = open_engine(folder.journal)
-    try:
-        with engine.begin() as connection:
-            return tell(connection)
-    finally:
-        engine.dispose()
-
-
-@users.command("add")
-def users_add(
-    name: Annotated[str, typer.Argument(help="What the person signs in with.")],
-    role: Annotated[str, typer.Option(help="What they may do, such as sro or front_office.")],
-    password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="Read the password from standard input.")
-    ] = False,
-    state: State = None,
-) -> None:
-    """Make an account, or give an existing one a new password and role."""
-    from hub.identity.accounts import set_user
-    from hub.identity.passwords import hash_password
-
-    if password_stdin:
-        password = sys.stdin.readline().rstrip("\r\n")
-    else:
-        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
-    hashed = hash_password(password)
-    with_accounts(state, lambda connection: set_user(connection, name, role, hashed))
-    print(f"{name} may now sign in as {role}.")
-
-
-@tokens.command("create")
-def token_create(
-    name: Annotated[str, typer.Argument(help="What the token is for.")],
-    role: Annotated[str, typer.Option(help="What its bearer may do.")],
-    state: State = None,
-) -> None:
-    """Make a token and print it, once and alone."""
-    from hub.identity.accounts import create_token
-
-    print(with_accounts(state, lambda connection: create_token(connection, name, role)))
 
 
 def models_folder(state: Path | None) -> Path:

@@ -43,6 +43,18 @@ def a_narrowed_role_holds_nothing_of_the_whole_house(house: Looked) -> Iterator[
                 yield Finding((*path, "may", index), words)
 
 
+def who_manages_sees_everything(house: Looked) -> Iterator[Finding]:
+    """Administrators that are narrowed would manage nothing: nobody could let anybody in."""
+    block = _block(house.values, ("roles", "admin"))
+    for key in ("places", "cameras", "hours"):
+        if block.get(key):
+            words = (
+                f"`{key}` would leave nobody who manages accounts and configuration everywhere "
+                "and at any hour; expected a role of your own for whoever is to see less"
+            )
+            yield Finding(("roles", "admin", key), words, "key")
+
+
 def cameras_of_a_role_hang_in_its_places(house: Looked) -> Iterator[Finding]:
     """A camera beyond the places would never be seen."""
     cameras = house.values.get("cameras")
@@ -103,6 +115,7 @@ def _block(values: Mapping[str, Any], path: tuple[Any, ...]) -> Mapping[str, Any
 
 ROLE_RULES = (
     a_narrowed_role_holds_nothing_of_the_whole_house,
+    who_manages_sees_everything,
     cameras_of_a_role_hang_in_its_places,
     breaking_the_glass_gives_no_more_than_it_may,
     no_reason_stands_before_help,
