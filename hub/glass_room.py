@@ -108,11 +108,12 @@ class GlassRoom:
         words, now = self._intake.words, self._intake.clock.now()
         role = config.roles[view["role"]].name or view["role"]
         who, until = words.person(view["user"]), words.clock(from_iso(view["until"]))
+        why = view["reason"].rstrip(".") + "."
         can = " ".join(PERMISSIONS[each] for each in view["permissions"])
         text = {
-            "en": f"{who} ({role}) has broken the glass, until {until}: {view['reason']}\n"
+            "en": f"{who} ({role}) has broken the glass, until {until}: {why}\n"
             f"They may meanwhile: {can}",
-            "es": f"{who} ({role}) ha roto el cristal, hasta las {until}: {view['reason']}\n"
+            "es": f"{who} ({role}) ha roto el cristal, hasta las {until}: {why}\n"
             f"Mientras tanto puede: {can}",
         }
         title = f"Broken glass: {who}"
