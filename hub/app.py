@@ -29,7 +29,7 @@ from hub.drivers import Drivers
 from hub.errors import NotReady, StateError
 from hub.events import Event
 from hub.house import House, Parts
-from hub.identity.accounts import count_users, create_setup_link
+from hub.identity.setup_links import first_setup_link
 from hub.isolated import Hosts, Isolated, isolated
 from hub.kept import KeptConfigs
 from hub.kinds import BrokerAddress, Context, Kind
@@ -381,6 +381,7 @@ class Hub:
         runner = web.AppRunner(
             create_app(self.house, secrets=self.secrets),
             access_log=None,
+            auto_decompress=False,  # a body that is packed is refused, not unpacked
             shutdown_timeout=PAGES_CLOSE_WITHIN_S,
         )
         await runner.setup()
@@ -389,11 +390,8 @@ class Hub:
 
     async def setup_link(self) -> str | None:
         """A one-time link that makes the first account; None once there is one."""
-        if await self.journal.read(count_users):
-            return None
-        return await self.journal.write(
-            lambda connection: create_setup_link(connection, self.clock.now(), SETUP_LINK_LIVES)
-        )
+        now = self.clock.now()
+        return await self.journal.write(lambda c: first_setup_link(c, now, SETUP_LINK_LIVES))
 
     async def summary(self) -> dict[str, Any]:
         """What happened since the start, as `run --summary` writes it."""

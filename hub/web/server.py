@@ -12,11 +12,14 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from hub.origin import origin, present_origin
+from hub.phrases import phrase
 from hub.ports import HouseFacade
 from hub.secrets import Secrets
 from hub.web import files, passkeys, routes, ways
 from hub.web.entrance import ENTRANCE, Entrance
 from hub.web.guest_pages import admit
+from hub.web.language import known, mark
+from hub.web.packing import packed
 from hub.web.problems import MEDIA_TYPE, Denied, denial
 from hub.web.proxy import proxied
 from hub.web.readers import CHOSEN, speak_to, speak_to_a_stranger
@@ -45,6 +48,7 @@ from hub.web.security import (
 )
 from hub.web.sight import SeenHouse, looking
 from hub.web.stream import STREAMS, Streams
+from hub.web.turns import TURNS, Turns
 from hub.web.watching import VIEWERS, Viewers
 
 MAX_BODY = 64 * 1024
@@ -88,7 +92,7 @@ def create_app(
     Whoever runs it should give the runner a short `shutdown_timeout`: open streams end by
     themselves when the application shuts down. No page, answer or stream shows any of `secrets`.
     """
-    around = [proxied, _spoken, _clean, _errors, _placed, _gate]
+    around = [proxied, packed, _spoken, _clean, _errors, _placed, _gate]
     app = web.Application(middlewares=around, client_max_size=MAX_BODY)
     app[HOUSE] = SeenHouse(hub)
     app[SECRETS] = secrets or NO_SECRETS
@@ -96,6 +100,7 @@ def create_app(
     app[ENTRANCE] = Entrance(hub)
     app[CHOSEN] = {}
     app[STREAMS] = streams or Streams()
+    app[TURNS] = Turns()
     app[VIEWERS] = Viewers(hub)
     app[REASONS] = Reasons(hub.clock)
     app[RECENT] = RecentVerdicts(hub.clock)
@@ -123,8 +128,8 @@ async def _spoken(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _clean(request: web.Request, handler: Handler) -> web.StreamResponse:
     """No secret in what programs read; in pages each value is cleaned as it is put in."""
     answer = await handler(request)
-    packed = "Content-Encoding" in answer.headers  # says nothing of the house
-    if isinstance(answer, web.Response) and answer.content_type in _JSON and not packed:
+    small = "Content-Encoding" in answer.headers  # says nothing of the house
+    if isinstance(answer, web.Response) and answer.content_type in _JSON and not small:
         secrets, text = request.app[SECRETS], answer.text or ""
         if secrets.clean(text) != text:
             answer.text = json.dumps(secrets.clean_data(json.loads(text)))
@@ -135,7 +140,10 @@ async def _clean(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _placed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What is done for a request is audited with the address it came from."""
     with origin("", request.remote or ""):
-        return await handler(request)
+        if request.method in SAFE_METHODS:
+            return await handler(request)
+        with request.app[TURNS].act():
+            return await handler(request)
 
 
 @web.middleware
@@ -147,7 +155,10 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
     by_token = bearer(request) is not None
     if acts and not by_token and not same_origin(request):
         return await _denied(
-            request, 403, "This request came from another site.", "Use the hub's own pages."
+            request,
+            403,
+            mark("This request came from another site."),
+            mark("Use the hub's own pages."),
         )
     if permission == PUBLIC:
         return await (handler(request) if await readable(request) else _unreadable(request))
@@ -174,8 +185,8 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _denied(
             request,
             403,
-            "The form was out of date.",
-            "Load the page again and repeat what you did. Programs send a token instead.",
+            mark("The form was out of date."),
+            mark("Load the page again and repeat what you did. Programs send a token instead."),
         )
     with looking(SightOf(request)):
         asks = await reason_asked(request, permission)
@@ -187,26 +198,35 @@ async def _owing(request: web.Request) -> web.StreamResponse:
     if request.method in SAFE_METHODS and not is_api(request):
         return see_other(OWED)
     return await _denied(
-        request, 403, "Your role needs a second factor.", f"Add one at {OWED}, then go on."
+        request,
+        403,
+        mark("Your role needs a second factor."),
+        phrase("Add one at %(path)s, then go on.", path=OWED),
     )
 
 
 async def _unreadable(request: web.Request) -> web.StreamResponse:
     return await _denied(
-        request, 400, "The form cannot be read.", "Send it as UTF-8, as the hub's own pages do."
+        request,
+        400,
+        mark("The form cannot be read."),
+        mark("Send it as UTF-8, as the hub's own pages do."),
     )
 
 
 async def _denied(request: web.Request, status: int, error: str, hint: str) -> web.Response:
     if is_api(request):
         return denial(status, error, hint)
-    return await error_page(request, status, error, hint)
+    return await error_page(request, status, known(error), known(hint))
 
 
 _SAID: dict[int, tuple[str, str]] = {
-    404: ("There is nothing here.", "The address may be old, or the record was removed."),
-    405: ("This address does not take that.", "See docs/reference/api.md."),
-    413: ("That was too much at once.", "Send less than 64 KiB."),
+    404: (
+        mark("There is nothing here."),
+        mark("The address may be old, or the record was removed."),
+    ),
+    405: (mark("This address does not take that."), mark("See docs/reference/api.md.")),
+    413: (mark("That was too much at once."), mark("Send less than 64 KiB.")),
 }
 
 
@@ -230,7 +250,8 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except ConnectionError:
         raise
     except _UNREADABLE:
-        return await _denied(request, 400, "The body cannot be read.", "Send it whole, as HTTP says.")
+        error, hint = mark("The body cannot be read."), mark("Send it whole, as HTTP says.")
+        return await _denied(request, 400, error, hint)
     except Exception:
         # Plain text on purpose: a traceback with local variables could show a password.
         log.error(
@@ -242,6 +263,6 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _denied(
             request,
             500,
-            "The hub could not answer this.",
-            "Doors, alerts and cameras work on. The log of the hub says more.",
+            mark("The hub could not answer this."),
+            mark("Doors, alerts and cameras work on. The log of the hub says more."),
         )

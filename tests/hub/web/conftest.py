@@ -28,7 +28,9 @@ async def client(house: ScriptedHouse) -> AsyncIterator[TestClient]:
     """A browser without scripts that has not signed in; it does not follow redirects by itself."""
     app = create_app(house, Streams(beat_s=0.2, page_beat_s=0.2, write_deadline_s=0.5))
     differs = watch(app)
-    async with TestClient(TestServer(app)) as browser:
+    server = TestServer(app)
+    await server.start_server(auto_decompress=False)  # as the hub's own runner
+    async with TestClient(server) as browser:
         yield browser
         await asyncio.sleep(0)
     assert differs == []
