@@ -222,7 +222,8 @@ def _more(request: web.Request, details: Mapping[str, Any]) -> str:
         if name in _OF_A_LOOK:
             words = words_in(house.config.hub.timezone).when(str(value), house.clock.now())
         label = known(name.replace("_", " "))
-        said.append(f"{label}: {_('yes') if words is True else known(words)}")
+        shown = _("yes") if words is True else _("no") if words is False else known(words)
+        said.append(f"{label}: {shown}")
     return ", ".join(said)
 
 

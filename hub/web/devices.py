@@ -200,7 +200,7 @@ def _of_device(
         if device is None:
             return _stranger(request, 401, _("This device is not enrolled any more."))
         if not _same(str(fields.get(CSRF_FIELD, "")), _proof(request)):
-            said = f"{_('This page was out of date.')} {_(PRESS_AGAIN)}"
+            said = " ".join([_("This page was out of date."), _(PRESS_AGAIN)])
             return await _panic_page(request, device, status=403, problem=said)
         return await act(request, device, fields)
 

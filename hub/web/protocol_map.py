@@ -84,10 +84,10 @@ def _text(run: ProtocolRunView, doors: Sequence[ProtocolDoorView], *, over: bool
         named.append(_("and %(n)s more", n=len(bad) - NAMED))
     missing = "; ".join(named)
     if over:
-        return f"{text} {_('Not back as before: %(doors)s.', doors=missing)}"
+        return " ".join([text, _("Not back as before: %(doors)s.", doors=missing)])
     if _locks(doors):
-        return f"{text} {_('Not secured: %(doors)s.', doors=missing)}"
-    return f"{text} {_('Not done: %(doors)s.', doors=missing)}"
+        return " ".join([text, _("Not secured: %(doors)s.", doors=missing)])
+    return " ".join([text, _("Not done: %(doors)s.", doors=missing)])
 
 
 def _locks(doors: Sequence[ProtocolDoorView]) -> bool:

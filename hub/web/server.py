@@ -101,6 +101,7 @@ def create_app(
     app[CHOSEN] = {}
     app[STREAMS] = streams or Streams()
     app[TURNS] = Turns()
+    app[files.NEWEST] = files.Newest()
     app[VIEWERS] = Viewers(hub)
     app[REASONS] = Reasons(hub.clock)
     app[RECENT] = RecentVerdicts(hub.clock)
@@ -140,10 +141,7 @@ async def _clean(request: web.Request, handler: Handler) -> web.StreamResponse:
 async def _placed(request: web.Request, handler: Handler) -> web.StreamResponse:
     """What is done for a request is audited with the address it came from."""
     with origin("", request.remote or ""):
-        if request.method in SAFE_METHODS:
-            return await handler(request)
-        with request.app[TURNS].act():
-            return await handler(request)
+        return await handler(request)
 
 
 @web.middleware
@@ -189,8 +187,13 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             mark("Load the page again and repeat what you did. Programs send a token instead."),
         )
     with looking(SightOf(request)):
-        asks = await reason_asked(request, permission)
-        return await handler(request) if asks is None else asks
+        if (asks := await reason_asked(request, permission)) is not None:
+            return asks
+        if not acts:
+            await request.app[TURNS].calm()
+            return await handler(request)
+        with request.app[TURNS].act():
+            return await handler(request)
 
 
 async def _owing(request: web.Request) -> web.StreamResponse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,8 @@ from hub.views import AlertView, DoorView
 from hub.web.language import gettext as _
 from hub.web.language import known, language, mark, spoken
 from hub.web.language import sentence as sentence
+
+MADE = 1024  # icons and tags that are kept as they were made
 
 _LABEL = re.compile(r"label (\S.*?)(?: [01]\.\d\d)?")
 
@@ -166,7 +169,11 @@ class Words:
 
     def day(self, moment: str | datetime) -> str:
         """`Mon 2 Mar`."""
-        return str(format_datetime(self.local(moment), "EEE d MMM", locale=language().code))
+        return str(
+            format_datetime(
+                self.local(moment), "EEE d MMM", locale=language().code.replace("-", "_")
+            )
+        )
 
     def when(self, moment: str | datetime, now: datetime) -> str:
         """The time, with the day before it unless that is today."""
@@ -245,6 +252,7 @@ def queue_words(queue: Mapping[str, int]) -> str:
 def install(environment: Environment, words: Words, static_version: str) -> None:
     """Give the templates their vocabulary."""
 
+    @lru_cache(maxsize=MADE)
     def icon(name: str) -> Markup:
         return Markup(
             '<svg class="i" aria-hidden="true"><use href="/static/icons.svg?v={v}#i-{name}"/></svg>'
@@ -252,8 +260,12 @@ def install(environment: Environment, words: Words, static_version: str) -> None
 
     def tag(entry: tuple[str, str, str]) -> Markup:
         kind, name, word = entry
+        return made(kind, name, known(word))
+
+    @lru_cache(maxsize=MADE, typed=True)
+    def made(kind: str, name: str, word: str) -> Markup:
         return Markup('<span class="tag {kind}">{icon}{word}</span>').format(
-            kind=kind, icon=icon(name), word=known(word)
+            kind=kind, icon=icon(name), word=word
         )
 
     filters: dict[str, Any] = {

@@ -7,7 +7,7 @@
   const body = document.body;
   const at = (id) => document.getElementById(id);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
-  const OLD_S = 2, SILENT_MS = 12000, EVERY_MS = 10000, PICTURE_MS = 500;
+  const OLD_S = 2, SILENT_MS = 6000, EVERY_MS = 10000, PICTURE_MS = 500;
 
   // Time: the hub's clock, whatever this device believes.
   let skew = Date.parse(body.dataset.now) - Date.now();
@@ -178,6 +178,7 @@
     } else if (!lost) { put(pill.lastElementChild, _("Live")); pill.firstElementChild.className = "dot live"; }
   }
   function lock(on) { for (const each of all("[data-acts] button")) each.disabled = on; }
+  addEventListener("offline", () => { failing = failing || Date.now() - 4000; checkLink(); });
   addEventListener("pagehide", () => { if (source) source.close(); });
   addEventListener("pageshow", (e) => { if (e.persisted) { listen(); refresh(); } });
 
