@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any
 
 import structlog
-from aiohttp import web
 
 from hub.backups import Backups
 from hub.broker import EmbeddedBroker, no_broker_for
@@ -47,6 +46,7 @@ from hub.safety.notices.hearing import Hearing
 from hub.safety.notices.picture_links import PictureLinks, picture_key
 from hub.safety.restored import settle_restored
 from hub.secrets import Secrets
+from hub.served import Served
 from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
 from hub.storage.keys import credential_key
@@ -63,7 +63,6 @@ PICTURES_AROUND_S = (-4.0, -2.0, 2.0, 4.0)
 LONGEST_BLINDNESS_S = 10.0  # between two starts of a worker that keeps dying
 TIDY_EVERY_S = 600.0
 LOOSE_PICTURES = 2000
-PAGES_CLOSE_WITHIN_S = 0.5
 FAREWELL_WITHIN_S = 0.5
 
 
@@ -125,6 +124,9 @@ class Hub:
             self.accept,
             lambda: self.config.hub.backup,
             lambda: not self.configuration.degraded,
+        )
+        self.served = Served(
+            folder.path, self._config_folder, self.clock, lambda: self.config.hub.web
         )
         self.house: House
         self.intake: Intake
@@ -195,6 +197,7 @@ class Hub:
             self.supervisor.run(name, task)
         self.supervisor.run("tidy pictures", self._tidy_pictures)
         self.supervisor.run("backups", self.backups.run)
+        self.supervisor.run("certificate", self.served.run)
 
     def _start_drivers(self) -> None:
         for id_ in self.config.notifiers:
@@ -372,21 +375,15 @@ class Hub:
             broker=self._site_broker,
             conduct=self.conduct,
             backups=self.backups,
+            served=self.served,
             registry=lambda: self.registry,
             configuration=self.configuration,
         )
 
     async def open_pages(self, listener: socket.socket) -> None:
         """Serve pages and API on a listening socket until the hub stops."""
-        runner = web.AppRunner(
-            create_app(self.house, secrets=self.secrets),
-            access_log=None,
-            auto_decompress=False,  # a body that is packed is refused, not unpacked
-            shutdown_timeout=PAGES_CLOSE_WITHIN_S,
-        )
-        await runner.setup()
-        self._exits.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, listener).start()
+        app = create_app(self.house, secrets=self.secrets)
+        await self.served.open(app, listener, self._exits)
 
     async def setup_link(self) -> str | None:
         """A one-time link that makes the first account; None once there is one."""

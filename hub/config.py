@@ -120,7 +120,8 @@ class HubSettings(Block):
     )
     language: LanguageName = Field(
         "en",
-        description="The language that people are told in: `en`, `es`, or one of `templates`.",
+        description="The language that people are told in, and that pages are in where neither "
+        "somebody nor their browser says: `en`, `es`, or one of `templates`.",
     )
     templates: Path | None = Field(
         None,

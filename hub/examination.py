@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
+from itertools import chain
 from pathlib import Path
 from typing import Any, get_args
 
@@ -18,6 +19,7 @@ from hub.config import Config, DoorBlock, DriverBlock, HubSettings
 from hub.contradictions import contradictions
 from hub.document import Document, KeyPath
 from hub.documented import CONFIG, SAFETY, documented
+from hub.entrycheck import entry_findings
 from hub.houserules import House, safety_findings
 from hub.kinds import KINDS, Block, Driver, Kind
 from hub.ladderrules import EVERY_NAME
@@ -105,7 +107,8 @@ class Examination:
         self._across()
         for finding in contradictions(config):
             self._add(finding)
-        for finding, noted in text_findings(config, self.folder):
+        found = (text_findings(config, self.folder), entry_findings(config, self.folder))
+        for finding, noted in chain.from_iterable(found):
             if noted:
                 self.notes.append((finding, self._page(finding.path)))
             else:

@@ -16,6 +16,7 @@ DESCRIPTION = FOUNDATION | {"config", "rulebook", "role_settings", "conditions",
 DESCRIPTION |= {"campus", "views", "ports"}
 DESCRIPTION |= {"case_views", "casework", "escalation", "liveness"}
 DESCRIPTION |= {"door_views", "protocol_views", "protocol_settings", "protocol_port"}
+DESCRIPTION |= {"rules_port"}
 DESCRIPTION |= {"audit_port", "camera_views", "past_views", "sign_in_settings", "web_settings"}
 DESCRIPTION |= {"glass_views"}
 MAY_IMPORT = {

@@ -1,4 +1,4 @@
-"""Accounts, tokens, sessions and set-up links: functions of a database connection.
+"""Accounts, tokens and sessions: functions of a database connection.
 
 Only digests of secrets are stored. A secret here has at least 256 random bits, so a single SHA-256
 is enough to keep it from being read back; passwords go through argon2id.
@@ -10,20 +10,21 @@ import hashlib
 import hmac
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, or_, select, update
 
 from hub.clock import SystemClock, iso
 from hub.errors import Refused
 from hub.events import new_id
 from hub.identity.passwords import hash_password
-from hub.identity.permissions import ROLES, RoleSettings, known_role
+from hub.identity.permissions import PERMISSIONS, ROLES, RoleSettings, known_role
+from hub.phrases import phrase
 from hub.storage import audit
-from hub.storage.schema import sessions, setup_links, tokens, users
+from hub.storage.identity_tables import sessions, tokens, users
 
 SESSION_LIFE = timedelta(hours=12)
 TOKEN_PREFIX = "vst_"  # noqa: S105  # no secret: it only makes tokens easy to spot
@@ -35,7 +36,11 @@ Roles = Mapping[str, RoleSettings] | None
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Somebody the hub knows: a person with a session, or a program with a token."""
+    """Somebody the hub knows: a person with a session, or a program with a token.
+
+    `way` is how a person signed in, `scopes` what a token is narrowed to; empty for all its role
+    may.
+    """
 
     name: str
     role: str
@@ -43,6 +48,9 @@ class Identity:
     digest: str
     csrf: str = ""
     expires: str = ""
+    way: str = ""
+    scopes: frozenset[str] = frozenset()
+    last_used: str = ""
 
     @property
     def by(self) -> str:
@@ -72,14 +80,20 @@ def clean_name(name: str) -> str:
     """A name fit to store and show. Raises `Refused` when nothing or too much is left of it."""
     clean = plain_name(name)
     if not clean or len(clean) > _LONGEST_NAME or not clean.isprintable():
-        raise Refused(f"A name needs 1 to {_LONGEST_NAME} printable characters.")
+        raise Refused(
+            phrase("A name needs 1 to %(most)s printable characters.", most=_LONGEST_NAME)
+        )
     return clean
 
 
 def _known(role: str, roles: Roles) -> None:
     if not known_role(role, roles):
         names = ", ".join(sorted({*ROLES, *(roles or {})}))
-        raise Refused(f"There is no role called {role}. Known roles: {names}.")
+        raise Refused(
+            phrase(
+                "There is no role called %(role)s. Known roles: %(names)s.", role=role, names=names
+            )
+        )
 
 
 def _now(now: datetime | None) -> datetime:
@@ -140,7 +154,7 @@ def add_user_with_hash(
     clean = clean_name(name)
     _known(role, roles)
     if conn.execute(select(users.c.name).where(users.c.name == clean)).first():
-        raise Refused(f"There is already an account called {clean}.")
+        raise Refused(phrase("There is already an account called %(name)s.", name=clean))
     row = {
         "name": clean,
         "role": role,
@@ -150,6 +164,23 @@ def add_user_with_hash(
     conn.execute(insert(users).values(**row))
     audit.note(conn, "account.added", clean, _now(now), role=role)
     return clean
+
+
+def set_role(conn: Connection, name: str, role: str, now: datetime, *, roles: Roles = None) -> None:
+    """Give somebody another role, and sign them out everywhere. Raises `Refused`."""
+    _known(role, roles)
+    conn.execute(update(users).where(users.c.name == name).values(role=role))
+    audit.note(conn, "account.changed", name, now, role=role)
+    end_other_sessions(conn, name, "", now)
+
+
+def set_password(
+    conn: Connection, name: str, password_hash: str, now: datetime, keep: str = ""
+) -> None:
+    """Set somebody's password; they stay signed in only in the session whose digest is `keep`."""
+    conn.execute(update(users).where(users.c.name == name).values(password_hash=password_hash))
+    audit.note(conn, "account.password_set", name, now)
+    end_other_sessions(conn, name, keep, now)
 
 
 def count_users(conn: Connection) -> int:
@@ -170,22 +201,35 @@ def create_token(
     *,
     roles: Roles = None,
     now: datetime | None = None,
+    scopes: Collection[str] = (),
+    life: timedelta | None = None,
+    by: str = "",
 ) -> str:
-    """Make an API token and return it; it is shown this once. Raises `Refused`."""
-    clean = clean_name(name)
+    """Make an API token and return it; it is shown this once. Raises `Refused`.
+
+    `scopes` narrow it to some of what its role may, `life` bounds how long it works.
+    """
+    clean, at = clean_name(name), _now(now)
     _known(role, roles)
+    for scope in scopes:
+        if scope not in PERMISSIONS:
+            raise Refused(phrase("There is no permission called %(name)s.", name=scope))
     if conn.execute(select(tokens.c.name).where(tokens.c.name == clean)).first():
-        raise Refused(f"There is already a token called {clean}.")
+        raise Refused(phrase("There is already a token called %(name)s.", name=clean))
     token = TOKEN_PREFIX + secrets.token_urlsafe(32)
     row: dict[str, Any] = {
         "id": new_id(),
         "name": clean,
         "role": role,
         "digest": digest(token),
-        "created": iso(_now(now)),
+        "created": iso(at),
+        "scopes": " ".join(sorted(set(scopes))),
+        "expires": iso(at + life) if life else "",
+        "made_by": by,
     }
     conn.execute(insert(tokens).values(**row))
-    audit.note(conn, "token.made", clean, _now(now), role=role)
+    said = {key: row[key] for key in ("scopes", "expires") if row[key]}
+    audit.note(conn, "token.made", clean, at, role=role, **said)
     return token
 
 
@@ -201,62 +245,104 @@ def revoke_token(conn: Connection, name: str, now: datetime | None = None) -> bo
     return bool(changed.rowcount)
 
 
-def identify_token(conn: Connection, token: str) -> Identity | None:
-    """Who holds this token; None when it is unknown or revoked."""
+def identify_token(conn: Connection, token: str, now: datetime | None = None) -> Identity | None:
+    """Who holds this token; None when it is unknown, revoked or has run out."""
     if not token.startswith(TOKEN_PREFIX) or len(token) > _LONGEST_SECRET:
         return None
     wanted = digest(token)
     row = conn.execute(
-        select(tokens.c.name, tokens.c.role, tokens.c.digest).where(
-            tokens.c.digest == wanted, tokens.c.revoked.is_(None)
+        select(tokens).where(
+            tokens.c.digest == wanted,
+            tokens.c.revoked.is_(None),
+            or_(tokens.c.expires == "", tokens.c.expires > iso(_now(now))),
         )
     ).first()
     if row is None or not hmac.compare_digest(str(row.digest), wanted):
         return None
-    return Identity(str(row.name), str(row.role), "token", wanted)
+    return Identity(
+        str(row.name),
+        str(row.role),
+        "token",
+        wanted,
+        expires=str(row.expires),
+        scopes=frozenset(str(row.scopes).split()),
+        last_used=str(row.last_used),
+    )
 
 
 def open_session(
-    conn: Connection, name: str, now: datetime, life: timedelta = SESSION_LIFE
+    conn: Connection,
+    name: str,
+    now: datetime,
+    life: timedelta = SESSION_LIFE,
+    *,
+    way: str = "password",
+    device: str = "",
+    address: str = "",
 ) -> OpenedSession:
-    """Sign a person in. Clears away sessions that ended. Raises `KeyError` for an unknown name."""
-    role = conn.execute(select(users.c.role).where(users.c.name == name)).scalar()
-    if role is None:
+    """Sign a person in. Clears away sessions that ended. Raises `KeyError` for an unknown name,
+    `Refused` for an account that is locked out.
+    """
+    account = conn.execute(select(users.c.role, users.c.locked).where(users.c.name == name)).first()
+    if account is None:
         raise KeyError(name)
+    if account.locked:
+        raise Refused(phrase("This account is locked out. Ask whoever manages accounts."))
     conn.execute(delete(sessions).where(sessions.c.expires <= iso(now)))
     secret, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
-    expires = iso(now + life)
     row = {
         "digest": digest(secret),
         "user": name,
         "csrf": csrf,
         "created": iso(now),
-        "expires": expires,
+        "expires": iso(now + life),
+        "way": way,
+        "device": device,
+        "address": address,
+        "last_used": iso(now),
     }
     conn.execute(insert(sessions).values(**row))
-    audit.note(conn, "session.opened", name, now, name, role=str(role))
-    return OpenedSession(secret, Identity(name, str(role), "session", row["digest"], csrf, expires))
+    role = str(account.role)
+    audit.note(conn, "session.opened", name, now, name, role=role, way=way)
+    who = Identity(
+        name, role, "session", row["digest"], csrf, row["expires"], way, last_used=iso(now)
+    )
+    return OpenedSession(secret, who)
 
 
 def identify_session(conn: Connection, secret: str, now: datetime) -> Identity | None:
-    """Whose session this is, with the role they have today; None when over or revoked."""
+    """Whose session this is, with the role they have today; None when over, revoked or locked."""
     if not secret or len(secret) > _LONGEST_SECRET:
         return None
     wanted = digest(secret)
     row = conn.execute(
-        select(users.c.name, users.c.role, sessions.c.csrf, sessions.c.expires)
+        select(users.c.name, users.c.role, sessions)
         .join(users, users.c.name == sessions.c.user)
         .where(
             sessions.c.digest == wanted,
             sessions.c.revoked.is_(None),
             sessions.c.expires > iso(now),
+            users.c.locked == "",
         )
     ).first()
     if row is None:
         return None
     return Identity(
-        str(row.name), str(row.role), "session", wanted, str(row.csrf), str(row.expires)
+        str(row.name),
+        str(row.role),
+        "session",
+        wanted,
+        str(row.csrf),
+        str(row.expires),
+        str(row.way),
+        last_used=str(row.last_used),
     )
+
+
+def used_now(conn: Connection, who: Identity, now: datetime) -> None:
+    """Note that a session or token is in use."""
+    table = sessions if who.kind == "session" else tokens
+    conn.execute(update(table).where(table.c.digest == who.digest).values(last_used=iso(now)))
 
 
 def end_session(conn: Connection, session_digest: str, now: datetime) -> None:
@@ -287,9 +373,12 @@ def end_other_sessions(conn: Connection, name: str, keep: str, now: datetime) ->
 
 
 def sessions_of(conn: Connection, name: str, now: datetime) -> list[dict[str, str]]:
-    """A person's sessions that are in force, newest first: digest, created, expires."""
+    """A person's sessions that are in force, newest first: digest, created, expires, way, device,
+    address, last_used.
+    """
+    shown = ("digest", "created", "expires", "way", "device", "address", "last_used")
     rows = conn.execute(
-        select(sessions.c.digest, sessions.c.created, sessions.c.expires)
+        select(*(sessions.c[each] for each in shown))
         .where(
             sessions.c.user == name,
             sessions.c.revoked.is_(None),
@@ -297,47 +386,4 @@ def sessions_of(conn: Connection, name: str, now: datetime) -> list[dict[str, st
         )
         .order_by(sessions.c.created.desc())
     )
-    return [
-        {"digest": str(row.digest), "created": str(row.created), "expires": str(row.expires)}
-        for row in rows
-    ]
-
-
-def create_setup_link(conn: Connection, now: datetime, ttl: timedelta) -> str:
-    """The secret of a new one-time link, `/setup/SECRET`, which makes the first account."""
-    secret = secrets.token_urlsafe(32)
-    row = {"digest": digest(secret), "created": iso(now), "expires": iso(now + ttl)}
-    conn.execute(insert(setup_links).values(**row))
-    return secret
-
-
-def setup_link_open(conn: Connection, secret: str, now: datetime) -> bool:
-    """Whether the link still works: known, unused, in time, and nobody has an account yet."""
-    if len(secret) > _LONGEST_SECRET or count_users(conn):
-        return False
-    return (
-        conn.execute(
-            select(setup_links.c.digest).where(
-                setup_links.c.digest == digest(secret),
-                setup_links.c.used.is_(None),
-                setup_links.c.expires > iso(now),
-            )
-        ).first()
-        is not None
-    )
-
-
-def use_setup_link(
-    conn: Connection, secret: str, name: str, password_hash: str, now: datetime
-) -> OpenedSession:
-    """Make the first account, use the link up and sign the person in, all or nothing.
-
-    Raises `Refused`.
-    """
-    if not setup_link_open(conn, secret, now):
-        raise Refused("This link has been used, has run out, or an account exists already.")
-    conn.execute(
-        update(setup_links).where(setup_links.c.digest == digest(secret)).values(used=iso(now))
-    )
-    stored = add_user_with_hash(conn, name, "admin", password_hash, now=now)
-    return open_session(conn, stored, now)
+    return [{each: str(row._mapping[each]) for each in shown} for row in rows]

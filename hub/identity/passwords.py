@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from functools import cache
+from pathlib import Path
 
 from argon2 import PasswordHasher, Type
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from hub.errors import Refused
+from hub.identity.guessable import refuse_guessable
+from hub.phrases import phrase
 
-MIN_LENGTH = 8
+MIN_LENGTH = 12
 MAX_LENGTH = 512
 
 # RFC 9106, second recommended setting, but one lane: the hub's machine has two cores and a door
@@ -22,9 +26,9 @@ _AT_ONCE = 2
 def check_strength(password: str) -> None:
     """Raises `Refused` with a sentence for people when the password cannot be taken."""
     if len(password) < MIN_LENGTH:
-        raise Refused(f"A password needs at least {MIN_LENGTH} characters.")
+        raise Refused(phrase("A password needs at least %(least)s characters.", least=MIN_LENGTH))
     if len(password) > MAX_LENGTH:
-        raise Refused(f"A password may have at most {MAX_LENGTH} characters.")
+        raise Refused(phrase("A password may have at most %(most)s characters.", most=MAX_LENGTH))
 
 
 def hash_password(password: str) -> str:
@@ -55,7 +59,7 @@ def _decoy() -> str:
 
 
 def _matches_or_decoy(password_hash: str | None, password: str) -> bool:
-    if password_hash is None:
+    if not password_hash:
         password_matches(_decoy(), password)
         return False
     return password_matches(password_hash, password)
@@ -70,10 +74,15 @@ class PasswordThreads:
         self._inside = 0
         self.refused = 0
 
-    async def hash(self, password: str) -> str:
-        """`hash_password` on a thread. Raises `Refused` when too many wait already."""
+    async def hash(
+        self, password: str, around: Collection[str] = (), breached: Path | None = None
+    ) -> str:
+        """`hash_password` on a thread, of what is not guessed first (`refuse_guessable`). Raises
+        `Refused`, also when too many wait already.
+        """
         check_strength(password)
         async with self._place(), self._slots:
+            await asyncio.to_thread(refuse_guessable, password, around, breached)
             return await asyncio.to_thread(hash_password, password)
 
     async def matches(self, password_hash: str | None, password: str) -> bool:
@@ -84,7 +93,9 @@ class PasswordThreads:
     def _place(self) -> _Place:
         if self._inside >= self._waiting:
             self.refused += 1
-            raise Refused("Too many people are signing in at this moment. Try again shortly.")
+            raise Refused(
+                phrase("Too many people are signing in at this moment. Try again shortly.")
+            )
         return _Place(self)
 
 

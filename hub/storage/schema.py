@@ -44,6 +44,12 @@ events = Table(
     Column("data", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+Index(
+    "ix_events_fired",
+    events.c.subject,
+    events.c.received,
+    sqlite_where=events.c.type == "rule.fired",
+)
 
 # `update_due` is when people expect the next situation update; empty where nobody does.
 incidents = Table(
@@ -165,46 +171,6 @@ Index(
 Index("ix_actions_alert", actions.c.alert)
 Index("ix_actions_incident", actions.c.incident)
 Index("ix_actions_target", actions.c.kind, actions.c.target)
-
-users = Table(
-    "users",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("role", Text, nullable=False),
-    Column("password_hash", Text, nullable=False),
-    Column("created", Text, nullable=False),
-)
-
-tokens = Table(
-    "tokens",
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("role", Text, nullable=False),
-    Column("digest", Text, nullable=False, unique=True),
-    Column("created", Text, nullable=False),
-    Column("revoked", Text),
-)
-
-sessions = Table(
-    "sessions",
-    metadata,
-    Column("digest", Text, primary_key=True),
-    Column("user", Text, ForeignKey("users.name", ondelete="CASCADE"), nullable=False),
-    Column("csrf", Text, nullable=False),
-    Column("created", Text, nullable=False),
-    Column("expires", Text, nullable=False),
-    Column("revoked", Text),
-)
-
-setup_links = Table(
-    "setup_links",
-    metadata,
-    Column("digest", Text, primary_key=True),
-    Column("created", Text, nullable=False),
-    Column("expires", Text, nullable=False),
-    Column("used", Text),
-)
 
 meta = Table(
     "meta",

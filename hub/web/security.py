@@ -61,6 +61,7 @@ HEADERS: Mapping[str, str] = {
     "Server": "Vestibule",
 }
 
+HALF_A_YEAR_S = 180 * 24 * 3600
 _NOTED_EVERY = timedelta(minutes=5)
 _REMEMBER_S = 2.0
 _REMEMBERED = 1024
@@ -249,7 +250,9 @@ def same_origin(request: web.Request) -> bool:
     if origin is None:
         return True
     try:
-        return urlsplit(origin).netloc.lower() == request.host.lower()
+        there = urlsplit(origin)
+        same = there.netloc.lower() == request.host.lower()
+        return same and (there.scheme == "https" or not request.secure)
     except ValueError:  # nothing that a browser sends
         return False
 
@@ -361,3 +364,7 @@ async def harden(request: web.Request, response: web.StreamResponse) -> None:
     for name, value in HEADERS.items():
         response.headers[name] = value
     response.headers.setdefault("Cache-Control", "no-store")
+    # Not with a certificate of the hub's own: a browser that was told so could never be let past
+    # a warning again.
+    if request.secure and request.app[HOUSE].config.hub.web.tls == "own":
+        response.headers["Strict-Transport-Security"] = f"max-age={HALF_A_YEAR_S}"

@@ -1,4 +1,4 @@
-"""Signing in and out, the first account, and one's own sessions."""
+"""Signing in with name and password, the second step where there is one, and signing out."""
 
 from __future__ import annotations
 
@@ -8,30 +8,31 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import Refused, StateError
-from hub.identity import accounts, pins
-from hub.identity.accounts import OpenedSession
-from hub.identity.browsers import browsers_of
-from hub.identity.passwords import MIN_LENGTH, check_strength
-from hub.identity.permissions import PERMISSIONS
-from hub.rulebook import person_of
-from hub.web.render import html, page
+from hub.identity import accounts
+from hub.identity.factors import Factors, code_is_right, factors_of
+from hub.web.entrance import (
+    ENTRANCE,
+    hand_over,
+    old_form,
+    open_session,
+    stranger_form,
+    text,
+    too_often,
+)
+from hub.web.language import gettext as _
 from hub.web.security import (
     DOORKEEPER,
     FORM_COOKIE,
     HOUSE,
-    SESSION_COOKIE,
     form_is_ours,
-    form_secret,
     local_path,
     see_other,
-    set_form_secret,
-    set_session,
+    session_cookie,
     who_is,
 )
-from hub.web.words import span
+from hub.web.words import sentence
 
-_WRONG = "The name or the password is not right."
-_OLD_FORM = "This form was out of date. Please try once more."
+STEPS = 5  # wrong codes until somebody begins with the password again
 
 
 async def form(request: web.Request) -> web.Response:
@@ -39,62 +40,144 @@ async def form(request: web.Request) -> web.Response:
     onward = local_path(request.query.get("next", "/"))
     if await request.app[DOORKEEPER].recognise(request) is not None:
         return see_other(onward)
-    return _stranger_form(request, "signin.html", next=onward, name="", problem="")
+    return signin_form(request, next=onward)
+
+
+def signin_form(
+    request: web.Request,
+    status: int = 200,
+    *,
+    next: str = "/",
+    name: str = "",
+    problem: str = "",
+    wait: float = 0.0,
+) -> web.Response:
+    """The form, with the ways that there are."""
+    provider = request.app[HOUSE].config.hub.sign_in.provider
+    return stranger_form(
+        request,
+        "signin.html",
+        status=status,
+        wait=wait,
+        next=next,
+        name=name,
+        problem=problem,
+        provider=provider.name if provider else "",
+    )
 
 
 async def enter(request: web.Request) -> web.Response:
     """Check the name and password; the same answer and the same time for any wrong pair."""
     fields = await request.post()
-    name = accounts.plain_name(_text(fields.get("name"))[:200])
-    onward = local_path(_text(fields.get("next")) or "/")
+    name = accounts.plain_name(text(fields.get("name"))[:200])
+    onward = local_path(text(fields.get("next")) or "/")
 
-    def again(status: int, problem: str) -> web.Response:
-        return _stranger_form(
-            request, "signin.html", status=status, next=onward, name=name, problem=problem
-        )
+    def again(status: int, problem: str, wait: float = 0.0) -> web.Response:
+        return signin_form(request, status, next=onward, name=name, problem=problem, wait=wait)
 
     if not await form_is_ours(request, request.cookies.get(FORM_COOKIE, "")):
-        return again(403, _OLD_FORM)
+        return again(403, old_form())
     keeper, house = request.app[DOORKEEPER], request.app[HOUSE]
     address = request.remote or ""
     pair = (name, address)
     wait = max(keeper.by_name.wait(pair), keeper.by_address.wait((address,)))
     if wait > 0:
-        answer = again(429, f"Too many tries. Wait {span(wait + 1)}, then try again.")
-        answer.headers["Retry-After"] = str(int(wait) + 1)
-        return answer
+        return again(429, too_often(wait), wait)
     keeper.by_name.count(pair)
     keeper.by_address.count((address,))
     stored = await house.journal_read(lambda c: accounts.password_hash_of(c, name))
     try:
-        right = await keeper.passwords.matches(stored, _text(fields.get("password")))
+        right = await keeper.passwords.matches(stored, text(fields.get("password")))
     except Refused as refusal:
-        return again(503, str(refusal))
+        return again(503, sentence(str(refusal)))
     if not right:
         # What was typed as a name may be a password: only a name that there is is kept.
         with suppress(StateError):
             await house.audit.refused(name if stored is not None else "")
-        return again(401, _WRONG)
+        return again(401, _("The name or the password is not right."))
     keeper.by_name.clear(pair)
     keeper.by_address.forgive((address,))
-    return await _signed_in(request, name, onward)
+    factors: Factors = await house.journal_read(lambda c: factors_of(c, name))
+    if factors.any:
+        browser = request.cookies.get(FORM_COOKIE, "")
+        step = request.app[ENTRANCE].pending.begin("code", browser, name=name, next=onward, tries=0)
+        return see_other(f"/signin/code?step={step}")
+    return await signed_in(request, name, "password", onward)
 
 
-async def _signed_in(request: web.Request, name: str, onward: str) -> web.Response:
-    house, before = request.app[HOUSE], request.cookies.get(SESSION_COOKIE, "")
-    now = house.clock.now()
+async def signed_in(request: web.Request, name: str, way: str, onward: str) -> web.Response:
+    """Open a session for somebody who has proven who they are, and lead them on."""
+    try:
+        opened = await open_session(request, name, way)
+    except Refused as refusal:
+        return signin_form(request, 403, next=onward, name=name, problem=sentence(str(refusal)))
+    return hand_over(see_other(onward), request, opened)
 
-    def open_one(conn: Any) -> OpenedSession:
-        if before:
-            accounts.end_session(conn, accounts.digest(before), now)
-        return accounts.open_session(conn, name, now)
 
-    opened: OpenedSession = await house.journal_write(open_one)
-    request.app[DOORKEEPER].forget()
-    answer = see_other(onward)
-    set_session(answer, request, opened.secret)
-    answer.del_cookie(FORM_COOKIE, path="/")
-    return answer
+# ------------------------------------------------------------------------- the second step
+
+
+async def code_form(request: web.Request) -> web.Response:
+    """The form for the code of an app, a recovery code, or a passkey."""
+    return await _code_form(request, request.query.get("step", ""))
+
+
+async def _code_form(
+    request: web.Request, step: str, status: int = 200, problem: str = "", wait: float = 0.0
+) -> web.Response:
+    begun = _begun(request, step)
+    if begun is None:
+        late = _("That took too long. Please begin with your password again.")
+        return signin_form(request, 410, problem=late)
+    name = begun["name"]
+    factors = await request.app[HOUSE].journal_read(lambda c: factors_of(c, name))
+    return stranger_form(
+        request,
+        "signin_code.html",
+        status=status,
+        wait=wait,
+        step=step,
+        next=begun["next"],
+        factors=factors,
+        problem=problem,
+    )
+
+
+def _begun(request: web.Request, step: str) -> dict[str, Any] | None:
+    browser = request.cookies.get(FORM_COOKIE, "")
+    return request.app[ENTRANCE].pending.look("code", browser, step)
+
+
+async def enter_code(request: web.Request) -> web.Response:
+    """Take a code, once; whoever guesses waits longer each time, then begins anew."""
+    fields, entrance, house = await request.post(), request.app[ENTRANCE], request.app[HOUSE]
+    step = text(fields.get("step"), 100)
+    if not await form_is_ours(request, request.cookies.get(FORM_COOKIE, "")):
+        return await _code_form(request, step, 403, old_form())
+    begun = _begun(request, step)
+    if begun is None:
+        return await _code_form(request, step)
+    name, now = begun["name"], house.clock.now()
+    if (wait := entrance.by_code.wait((name,))) > 0:
+        return await _code_form(request, step, 429, too_often(wait), wait)
+    entrance.by_code.count((name,))
+    given = text(fields.get("code"), 100)
+    kind = await house.journal_write(lambda c: code_is_right(c, name, given, now))
+    if kind is None:
+        with suppress(StateError):
+            await house.audit.refused(name)
+        begun["tries"] += 1
+        if begun["tries"] >= STEPS:
+            entrance.pending.drop(step)
+        return await _code_form(
+            request, step, 401, _("This code is not right, or it was used before.")
+        )
+    entrance.by_code.clear((name,))
+    entrance.pending.drop(step)
+    return await signed_in(request, name, kind, begun["next"])
+
+
+# ------------------------------------------------------------------------------- out again
 
 
 async def leave(request: web.Request) -> web.Response:
@@ -104,117 +187,8 @@ async def leave(request: web.Request) -> web.Response:
     if who.kind == "session":
         await house.journal_write(lambda c: accounts.end_session(c, who.digest, now))
         request.app[DOORKEEPER].forget()
-    answer = see_other("/signin")
-    answer.del_cookie(SESSION_COOKIE, path="/")
-    return answer
-
-
-async def account(request: web.Request) -> web.Response:
-    """Who one is here, what one may do, and where one is signed in."""
-    return await account_page(request)
-
-
-async def account_page(request: web.Request, status: int = 200, problem: str = "") -> web.Response:
-    """The page of one's account, with what went wrong when somebody pressed a button there."""
-    house, who = request.app[HOUSE], who_is(request)
-    now = house.clock.now()
-    known = await house.journal_read(lambda c: accounts.sessions_of(c, who.name, now))
-    told = await house.journal_read(lambda c: browsers_of(c, who.name))
-    return await page(
-        request,
-        "me.html",
-        status=status,
-        problem=problem,
-        pins_set=await house.journal_read(lambda c: pins.hashes_of(c, who.name)) is not None,
-        sessions=known,
-        permissions=PERMISSIONS,
-        browsers=told,
-        push=next(iter((await house.push_keys()).items()), None),
-        addressed=bool(person_of(house.config.people, who.name)),
+    answer = see_other("/signin/out" if who.way == "provider" else "/signin")
+    answer.del_cookie(
+        session_cookie(request), path="/", secure=request.secure, httponly=True, samesite="Lax"
     )
-
-
-async def sign_out_others(request: web.Request) -> web.Response:
-    """End every session of this person but the present one."""
-    house, who = request.app[HOUSE], who_is(request)
-    now = house.clock.now()
-    if who.kind == "session":
-        await house.journal_write(
-            lambda c: accounts.end_other_sessions(c, who.name, who.digest, now)
-        )
-        request.app[DOORKEEPER].forget()
-    return see_other("/me")
-
-
-async def setup_form(request: web.Request) -> web.Response:
-    """The form behind a one-time link, which makes the first account."""
-    house, link = request.app[HOUSE], request.match_info["link"]
-    now = house.clock.now()
-    works = await house.journal_read(lambda c: accounts.setup_link_open(c, link, now))
-    if not works:
-        return _used_up(request)
-    return _stranger_form(request, "setup.html", link=link, name="", problem="", least=MIN_LENGTH)
-
-
-async def setup(request: web.Request) -> web.Response:
-    """Make the first account, use the link up, and sign the person in."""
-    house, link = request.app[HOUSE], request.match_info["link"]
-    keeper, fields = request.app[DOORKEEPER], await request.post()
-    name, password = _text(fields.get("name"))[:200], _text(fields.get("password"))
-
-    def again(status: int, problem: str) -> web.Response:
-        return _stranger_form(
-            request,
-            "setup.html",
-            status=status,
-            link=link,
-            name=name,
-            problem=problem,
-            least=MIN_LENGTH,
-        )
-
-    if not await form_is_ours(request, request.cookies.get(FORM_COOKIE, "")):
-        return again(403, _OLD_FORM)
-    now = house.clock.now()
-    if not await house.journal_read(lambda c: accounts.setup_link_open(c, link, now)):
-        return _used_up(request)
-    if password != _text(fields.get("again")):
-        return again(422, "The two passwords are not the same.")
-    try:
-        accounts.clean_name(name)
-        check_strength(password)
-        made = await keeper.passwords.hash(password)
-        opened: OpenedSession = await house.journal_write(
-            lambda c: accounts.use_setup_link(c, link, name, made, now)
-        )
-    except Refused as refusal:
-        return again(422, str(refusal))
-    keeper.forget()
-    answer = see_other("/")
-    set_session(answer, request, opened.secret)
-    answer.del_cookie(FORM_COOKIE, path="/")
-    return answer
-
-
-def _text(field: object) -> str:
-    return field if isinstance(field, str) else ""
-
-
-def _used_up(request: web.Request) -> web.Response:
-    return html(
-        request,
-        "error.html",
-        status=410,
-        error="This link no longer works.",
-        hint="It was used, it ran out, or an account exists already. Sign in, or ask whoever runs "
-        "the hub for 'vestibule users add'.",
-    )
-
-
-def _stranger_form(
-    request: web.Request, template: str, *, status: int = 200, **values: Any
-) -> web.Response:
-    secret = form_secret(request)
-    answer = html(request, template, status=status, csrf=secret, **values)
-    set_form_secret(answer, request, secret)
     return answer

@@ -21,7 +21,8 @@ from hub.safety.incidents import rows as stories
 from hub.safety.incidents.rows import IncidentRow
 from hub.safety.outbox import ActionRow
 from hub.safety.words import Words
-from hub.storage.schema import actions, alerts, incident_entries, incidents, receipts, users
+from hub.storage.identity_tables import users
+from hub.storage.schema import actions, alerts, incident_entries, incidents, receipts
 from hub.views import IncidentView
 
 EntryRow: TypeAlias = Row[Any]

@@ -7,8 +7,8 @@ from sqlalchemy import delete
 
 from hub.errors import Refused
 from hub.identity import accounts, browsers
+from hub.storage.identity_tables import users
 from hub.storage.journal import Journal
-from hub.storage.schema import users
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 KEYS = {

@@ -14,7 +14,7 @@ from hub.clock import iso
 from hub.identity import pins
 from hub.protocol_room import ProtocolRoom
 from hub.protocol_views import ProtocolRunView
-from hub.storage.schema import users
+from hub.storage.identity_tables import users
 from hub.testing import FakeClock
 
 PROTOCOLS: dict[str, Any] = {

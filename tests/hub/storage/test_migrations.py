@@ -149,8 +149,8 @@ async def test_the_hub_brings_an_older_journal_forward_after_a_copy(
     assert version(path) == NEXT
     assert [row[:8] for row in after["events"]] == before["events"]
     assert {row[8] for row in after["events"]} == {"quiet"}
-    assert after["users"] == before["users"]
-    assert after["sessions"] == before["sessions"] != []
+    assert [row[:4] for row in after["users"]] == before["users"]
+    assert [row[:6] for row in after["sessions"]] == before["sessions"] != []
     copy = tmp_path / f"journal-version-{old}.db"
     assert rows(copy) == before
     assert version(copy) == old

@@ -24,8 +24,9 @@ from hub.storage.backup_restore import Lost, lost, restore
 from hub.storage.backup_shelf import Backup, Shelf
 from hub.storage.backup_swap import ENTERING, LEAVING, STAGING
 from hub.storage.folder import StateFolder
+from hub.storage.identity_tables import sessions, setup_links, tokens, users
 from hub.storage.journal import open_engine
-from hub.storage.schema import devices, events, meta, sessions, setup_links, tokens, users
+from hub.storage.schema import devices, events, meta
 from hub.testing import FakeClock
 
 CHILD = Path(__file__).with_name("killed_child.py")

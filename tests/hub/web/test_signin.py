@@ -7,7 +7,7 @@ from datetime import timedelta
 from aiohttp.test_utils import TestClient, TestServer
 from scripted_house import ScriptedHouse
 
-from hub.identity import accounts
+from hub.identity import accounts, setup_links
 from hub.testing import FakeClock
 from hub.web.security import DOORKEEPER, SESSION_COOKIE
 from hub.web.server import create_app
@@ -41,7 +41,7 @@ async def test_the_link_makes_the_first_account_and_is_then_used_up(
     """From the console's link to the first page in one form; the link then answers 410."""
     now = house.clock.now()
     link = await house.journal_write(
-        lambda c: accounts.create_setup_link(c, now, timedelta(hours=1))
+        lambda c: setup_links.create_setup_link(c, now, timedelta(hours=1))
     )
     csrf = await csrf_of(client, f"/setup/{link}")
     form = {"name": "desk", "password": PASSWORD, "again": "different", "csrf": csrf}
@@ -148,7 +148,7 @@ async def test_one_can_end_ones_other_sessions(client: TestClient, house: Script
     first = (await enter(client, PASSWORD)).cookies[SESSION_COOKIE].value
     client.session.cookie_jar.clear()
     await enter(client, PASSWORD)
-    assert "Another browser" in await (await client.get("/me")).text()
+    assert "Sign out everywhere else" in await (await client.get("/me")).text()
     csrf = await csrf_of(client, "/me")
     await client.post("/me/signout-others", data={"csrf": csrf})
     left = {"Cookie": f"{SESSION_COOKIE}={first}"}

@@ -19,6 +19,7 @@ def upgrade() -> None:
     _access()
     _once()
     _samples()
+    _firings()
 
 
 def _texts(*names: str) -> list[sa.Column[str]]:

@@ -1,0 +1,150 @@
+"""Passkeys at the web: what the script of a page asks for and sends back, as JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from aiohttp import web
+
+from hub.errors import Refused, StateError
+from hub.identity import passkeys
+from hub.identity.passkeys import Passkey
+from hub.phrases import phrase
+from hub.web.account import password_trouble
+from hub.web.entrance import ENTRANCE, hand_over, old_form, open_session, site_of, text, too_often
+from hub.web.language import gettext as _
+from hub.web.security import (
+    DOORKEEPER,
+    FORM_COOKIE,
+    HOUSE,
+    PUBLIC,
+    SIGNED_IN,
+    form_is_ours,
+    local_path,
+    who_is,
+)
+from hub.web.ways import added
+from hub.web.words import sentence
+
+
+def _problem(status: int, problem: str) -> web.Response:
+    return web.json_response({"problem": problem}, status=status)
+
+
+async def _body(request: web.Request) -> Mapping[str, Any]:
+    """The JSON object that a script sends; empty where it is none."""
+    try:
+        found = json.loads(await request.text())
+    except (ValueError, LookupError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+# ------------------------------------------------------------------------------- signing in
+
+
+async def ask_to_sign_in(request: web.Request) -> web.Response:
+    """What the browser needs to offer the passkeys of this site."""
+    browser = request.cookies.get(FORM_COOKIE, "")
+    if not await form_is_ours(request, browser):
+        return _problem(403, old_form())
+    options, challenge = await asyncio.to_thread(passkeys.to_sign_in, site_of(request))
+    request.app[ENTRANCE].pending.begin("passkey", browser, challenge)
+    return web.json_response(text=options)
+
+
+async def sign_in(request: web.Request) -> web.Response:
+    """Sign somebody in by the answer of their passkey, which works once."""
+    browser, keeper = request.cookies.get(FORM_COOKIE, ""), request.app[DOORKEEPER]
+    address = (request.remote or "",)
+    if not await form_is_ours(request, browser):
+        return _problem(403, old_form())
+    if (wait := keeper.by_address.wait(address)) > 0:
+        return _problem(429, too_often(wait))
+    keeper.by_address.count(address)
+    body = await _body(request)
+    given = body.get("credential")
+    credential = given if isinstance(given, dict) else {}
+    challenge = passkeys.challenge_in(credential)
+    if request.app[ENTRANCE].pending.take("passkey", browser, challenge) is None:
+        return _problem(410, _("That took too long. Please try once more."))
+    try:
+        name = await _proven(request, credential, challenge)
+        opened = await open_session(request, name, "passkey")
+    except Refused as refusal:
+        with suppress(StateError):
+            await request.app[HOUSE].audit.refused("")
+        return _problem(401, sentence(str(refusal)))
+    keeper.by_address.forgive(address)
+    onward = local_path(text(body.get("next")) or "/")
+    return hand_over(web.json_response({"next": onward}), request, opened)
+
+
+async def _proven(request: web.Request, credential: dict[str, Any], challenge: str) -> str:
+    """Whose passkey has answered. Raises `Refused`."""
+    house, now = request.app[HOUSE], request.app[HOUSE].clock.now()
+    id_, site = text(credential.get("id")), site_of(request)
+    key: Passkey | None = await house.journal_read(lambda c: passkeys.passkey(c, id_))
+    if key is None:
+        raise Refused(phrase("This passkey is not known here. It may have been taken away."))
+    count = await asyncio.to_thread(passkeys.signed_by, site, key, credential, challenge)
+    if not await house.journal_write(lambda c: passkeys.used(c, key, count, now)):
+        raise Refused(phrase("This passkey was used twice at once. Please try once more."))
+    return key.user
+
+
+# ------------------------------------------------------------------------------- making one
+
+
+async def ask_to_make(request: web.Request) -> web.Response:
+    """What the browser needs to make a passkey, for whoever gives their password once more."""
+    house, who = request.app[HOUSE], who_is(request)
+    status, problem = await password_trouble(request)
+    if problem:
+        return _problem(status, problem)
+
+    def work(conn: Any) -> tuple[bytes, list[Passkey]]:
+        return passkeys.handle_of(conn, who.name), passkeys.passkeys_of(conn, who.name)
+
+    try:
+        handle, others = await house.journal_write(work)
+    except Refused as refusal:
+        return _problem(409, sentence(str(refusal)))
+    site = site_of(request)
+    options, challenge = await asyncio.to_thread(
+        passkeys.to_make_one, site, who.name, handle, others
+    )
+    request.app[ENTRANCE].pending.begin("new passkey", who.digest, challenge)
+    return web.json_response(text=options)
+
+
+async def make(request: web.Request) -> web.Response:
+    """Keep the passkey that the browser has made; the answer is the page, with recovery codes."""
+    house, who, site = request.app[HOUSE], who_is(request), site_of(request)
+    body, now = await _body(request), house.clock.now()
+    given = body.get("credential")
+    credential = given if isinstance(given, dict) else {}
+    challenge = passkeys.challenge_in(credential)
+    if request.app[ENTRANCE].pending.take("new passkey", who.digest, challenge) is None:
+        return _problem(410, _("That took too long. Please try once more."))
+    name = text(body.get("name"), 64) or "Passkey"
+    try:
+        made = await asyncio.to_thread(passkeys.made_here, site, credential, challenge)
+        codes = await house.journal_write(
+            lambda c: passkeys.keep(c, who.name, made, name, site.host, who.digest, now)
+        )
+    except Refused as refusal:
+        return _problem(409, sentence(str(refusal)))
+    return await added(request, codes, _("The passkey is made. You can sign in with it alone."))
+
+
+LINES = (
+    ("POST", "/signin/passkey/ask", PUBLIC, ask_to_sign_in),
+    ("POST", "/signin/passkey", PUBLIC, sign_in),
+    ("POST", "/me/passkeys/ask", SIGNED_IN, ask_to_make),
+    ("POST", "/me/passkeys", SIGNED_IN, make),
+)
