@@ -19,7 +19,7 @@ from hub.accounts_cli import tokens, users
 from hub.audit_cli import audit
 from hub.backup_cli import backup
 from hub.bench_cli import bench
-from hub.cli_options import AsJson, Beside, State
+from hub.cli_options import AsJson, Beside, Listen, Port, State
 from hub.inbound_cli import inbound
 from hub.plugins_cli import plugins, schema
 from hub.replay_cli import replay
@@ -78,10 +78,8 @@ def fail(message: str, code: int) -> typer.Exit:
 def run(
     config: Annotated[Path, typer.Argument(help="The YAML file.")],
     state: State = None,
-    listen: Annotated[str, typer.Option(help="Address the pages listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option(help="Port of the pages; 0 picks one.", min=0, max=65535)
-    ] = 8480,
+    listen: Listen = None,
+    port: Port = None,
     for_: Annotated[
         float | None, typer.Option("--for", help="Stop by itself after so many seconds.", min=0.1)
     ] = None,
@@ -221,8 +219,8 @@ def config_rollback(
 def doctor(
     config: Annotated[Path, typer.Argument(help="The YAML file.")],
     state: State = None,
-    listen: Annotated[str, typer.Option(help="Address the pages listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port of the pages.", min=0, max=65535)] = 8480,
+    listen: Listen = None,
+    port: Port = None,
     timeout: Annotated[str, typer.Option(help="How long each probe may take.")] = "10s",
     ntp: Annotated[str, typer.Option(help="Ask this time server how far the clock is off.")] = "",
     json_: AsJson = False,

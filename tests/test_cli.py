@@ -91,6 +91,27 @@ def test_accounts_and_tokens_are_made_without_a_hub(tmp_path: Path) -> None:
     assert token.stdout.strip().encode() not in journal
 
 
+def test_accounts_are_looked_after_without_a_hub(tmp_path: Path) -> None:
+    """The way back in: who there is, a link for another password, in again, without the factor."""
+    state = ("--state", str(tmp_path / "state"))
+    add = ("users", "add", "desk", "--role", "admin", "--password-stdin", *state)
+    weak = vestibule(*add, stdin="password1234\n")
+    assert (weak.returncode, "guessed early" in weak.stderr) == (1, True)
+    assert vestibule(*add, stdin="four quiet words here\n").returncode == 0
+    assert vestibule("users", "list", *state).stdout == "desk: admin, a password alone\n"
+    link = vestibule("users", "link", "desk", *state).stdout
+    assert link.startswith("/setup/")
+    for verb in ("unlock", "forget-factors"):
+        assert vestibule("users", verb, "desk", *state).returncode == 0
+        nobody = vestibule("users", verb, "nobody", *state)
+        assert (nobody.returncode, "there is desk" in nobody.stderr) == (1, True)
+    made = vestibule("token", "create", "board", "--role", "viewer", "--scope", "see.doors", *state)
+    assert made.stdout.startswith("vst_")
+    assert "board: viewer, only see.doors" in vestibule("token", "list", *state).stdout
+    assert vestibule("token", "revoke", "board", *state).returncode == 0
+    assert vestibule("token", "list", *state).stdout == ""
+
+
 def test_an_unknown_role_is_refused_with_those_there_are(tmp_path: Path) -> None:
     """A typing mistake in a role makes no account."""
     done = vestibule(
