@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,9 +25,10 @@ from hub.web.problems import denial
 from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO, allowed, still_may
 
 API_BEAT_S = 15.0
-PAGE_BEAT_S = 5.0
+PAGE_BEAT_S = 2.0
 WRITE_DEADLINE_S = 10.0
 GATHER_S = 0.2
+APART_S = 0.01
 MOST_STREAMS = 256
 REPLAY_BATCH = 500
 
@@ -65,6 +67,12 @@ class Streams:
     cut: int = 0
     refused: int = 0
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def gather_s(self) -> float:
+        """How long changes are gathered before a client is told: where there are many, not all
+        at the same moment, since all of them then ask for something.
+        """
+        return GATHER_S + APART_S * self.open * random.random()
 
 
 STREAMS: web.AppKey[Streams] = web.AppKey("streams", Streams)
@@ -258,7 +266,7 @@ async def _bell(line: Listener) -> None:
         else:
             fresh = seen.intersection(topics_of(arrived[1].type)) if arrived else set()
         if fresh and not changed:
-            ring_at = loop.time() + GATHER_S
+            ring_at = loop.time() + line.streams.gather_s()
         changed |= fresh
         if changed and loop.time() >= ring_at:
             await line.send(f"event: changed\ndata: {' '.join(sorted(changed))}\n\n")

@@ -153,7 +153,7 @@
   document.addEventListener("visibilitychange", () => { if (!document.hidden) { listen(); refresh(); } });
 
   // The link: named topics arrive; silence is loss.
-  let source = null, heard = Date.now(), lostSince = 0, failing = 0;
+  let source = null, heard = Date.now(), lostSince = 0, failing = 0, tried = 0;
   function connected() { heard = Date.now(); failing = 0; if (lostSince) { lostSince = 0; delete body.dataset.lost; at("lost").hidden = true; lock(false); say(_("Connected again")); soon(0); } }
   function listen() {
     if (source && source.readyState !== 2) return;
@@ -174,7 +174,7 @@
       const text = _("Not connected since %(time)s. What you see is %(age)s old. Verdicts and doors are off here until it is back; nothing is kept to act later.", { time: clockOf.format(lostSince + skew), age: span((Date.now() - fetched) / 1000) });
       if (at("lost").dataset.since !== String(lostSince)) { at("lost").dataset.since = String(lostSince); at("lost").textContent = text; shout(text); } else if (Math.floor(Date.now() / 1000) % 5 === 0) put(at("lost"), text);
       put(pill.lastElementChild, _("Not connected")); pill.firstElementChild.className = "dot off";
-      if (Math.floor(Date.now() / 1000) % 4 === 0) refresh();
+      if (Date.now() - tried > 3000) { tried = Date.now(); refresh(); listen(); }
     } else if (!lost) { put(pill.lastElementChild, _("Live")); pill.firstElementChild.className = "dot live"; }
   }
   function lock(on) { for (const each of all("[data-acts] button")) each.disabled = on; }
