@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Row, insert, select, update
 
 from hub.clock import iso
+from hub.errors import Refused
 from hub.events import new_id
 from hub.glass_views import GlassView
+from hub.phrases import phrase
 from hub.storage.access_tables import broken_glass
 from hub.storage.identity_tables import sessions
 
@@ -37,7 +39,12 @@ def keep(
     lasts: timedelta,
     now: datetime,
 ) -> GlassView:
-    """Write down that somebody has broken the glass in a session."""
+    """Write down that somebody has broken the glass in a session. Raises `Refused` where it is
+    broken there.
+    """
+    still = (broken_glass.c.session == session, broken_glass.c.ended == "")
+    if conn.execute(select(broken_glass.c.id).where(*still)).first() is not None:
+        raise Refused(phrase("You have broken the glass already."))
     id_ = new_id()[:12]
     conn.execute(
         insert(broken_glass).values(
@@ -65,7 +72,7 @@ def end(conn: Connection, id_: str, by: str, now: datetime) -> GlassView:
 
 
 def open_ones(conn: Connection) -> dict[str, GlassView]:
-    """What nobody has written down as over, by session, in the order it was broken."""
+    """What nobody has written down as over, by session, in the order it was broken: one each."""
     rows = conn.execute(
         select(broken_glass).where(broken_glass.c.ended == "").order_by(broken_glass.c.since)
     )

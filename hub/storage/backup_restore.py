@@ -203,6 +203,9 @@ def _amend(journal: Path, manifest: Manifest, losses: Lost, note: dict[str, obje
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("DELETE FROM sessions")
         connection.execute("DELETE FROM setup_links")
+        if "guests" in manifest.rows:  # nobody knows which of them were ended since
+            ended = "UPDATE guests SET revoked = ?, revoked_by = 'hub' WHERE revoked = ''"
+            connection.execute(ended, (note["time"],))
         connection.executemany(
             "UPDATE tokens SET revoked = ? WHERE name = ? AND revoked IS NULL",
             [(note["time"], name) for name in losses.revoked],

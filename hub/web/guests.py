@@ -19,6 +19,7 @@ from hub.identity.guests import MOST_DEVICES, Guest, OpenedOn
 from hub.identity.reach import within
 from hub.phrases import phrase
 from hub.web.contract import Contract, Line, Nothing, taken
+from hub.web.entrance import origin_of
 from hub.web.language import gettext as _
 from hub.web.problems import turned_down
 from hub.web.render import page
@@ -122,7 +123,7 @@ async def _invite(request: web.Request, body: InviteBody) -> tuple[Guest, str]:
     guest, secret = await house.journal_write(
         lambda c: guests.invite(c, body.name, body.area, cameras, body.incident, life, by, now)
     )
-    return guest, f"{request.scheme}://{request.host}/guest/{secret}"
+    return guest, f"{origin_of(request)}/guest/{secret}"
 
 
 async def _may_show(request: web.Request, incident: str, area: str) -> None:

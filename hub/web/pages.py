@@ -67,7 +67,8 @@ async def _queue(request: web.Request) -> list[AlertView]:
     found = {each["id"]: each for each in await house.alerts(open_only=True)}
     for alert_id in request.app[RECENT].ids():
         if alert_id not in found:
-            found[alert_id] = await house.alert(alert_id)
+            with suppress(KeyError):  # it lies beyond what the reader sees
+                found[alert_id] = await house.alert(alert_id)
     return sorted(
         found.values(), key=lambda each: (SEVERITIES.index(each["severity"]), each["opened"])
     )
@@ -106,6 +107,7 @@ async def alert_page(
         alert=view,
         pictures=await moments(request, view),
         beside=_camera(cameras, view["camera"]),
+        ruled=view["rule"] in house.config.rules,
         problem=problem,
     )
 

@@ -286,7 +286,17 @@ class SeenHouse:
         view, reach = await self._house.incident(incident), present_reach()
         if not incident_within(view, reach):
             raise KeyError(incident)
-        return seen_incident(view, reach)
+        if reach.whole:
+            return view
+        links = [each for each in view["links"] if await self._seen(each["incident"], reach)]
+        return seen_incident(view, reach, links)
+
+    async def _seen(self, incident: str, reach: Reach) -> bool:
+        """Whether another incident lies within reach."""
+        try:
+            return incident_within(await self._house.incident(incident), reach)
+        except KeyError:
+            return False
 
     # ------------------------------------------------------------------------------------ visitors
 

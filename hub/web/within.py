@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from hub.campus import Campus
+from hub.case_views import CaseLinkView
 from hub.config import Config
 from hub.events import Event
 from hub.identity.reach import Reach, within
@@ -31,13 +32,18 @@ def incident_within(view: IncidentView, reach: Reach) -> bool:
     return reach.incidents is None or any(place in reach.incidents for place in places)
 
 
-def seen_incident(view: IncidentView, reach: Reach) -> IncidentView:
-    """An incident as far as it lies within reach: its alerts, doors, pictures and story."""
+def seen_incident(
+    view: IncidentView, reach: Reach, links: Sequence[CaseLinkView] = ()
+) -> IncidentView:
+    """An incident as far as it lies within reach: its alerts, doors, pictures and story. `links`
+    are those of its links to others that do too.
+    """
     if reach.whole:
         return view
     places = reach.incidents
     return {
         **view,
+        "links": list(links),
         "alerts": [seen_alert(e, reach) for e in view["alerts"] if within(places, e["place"])],
         "actions": [
             each

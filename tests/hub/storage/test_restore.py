@@ -17,6 +17,7 @@ from sqlalchemy import insert, select
 
 from hub.errors import StateError
 from hub.storage import backup_restore
+from hub.storage.access_tables import guests
 from hub.storage.backup import create
 from hub.storage.backup_copy import sha256_of
 from hub.storage.backup_manifest import JOURNAL
@@ -66,6 +67,8 @@ def state(tmp_path: Path) -> StateFolder:
         device = {"id": "d1", "name": "Room 12", "place": "room", "digest": "d", "created": STAMP}
         connection.execute(insert(devices), device | {"enrolled_by": "it"})
         connection.execute(insert(setup_links), {"digest": "d", "created": "", "expires": "2099"})
+        names = ("id", "digest", "name", "area", "incident", "cameras", "created", "created_by")
+        connection.execute(insert(guests), dict.fromkeys(names, "g") | {"expires": "2099"})
     engine.dispose()
     desk = folder.path / "visitors" / "desk"
     desk.mkdir(parents=True)
@@ -155,6 +158,7 @@ def test_nobody_stays_signed_in_and_revoked_tokens_stay_revoked(
         assert connection.execute(select(setup_links)).all() == []
         assert connection.scalar(select(tokens.c.revoked)) is not None
         assert connection.scalar(select(devices.c.revoked)) is not None
+        assert connection.scalar(select(guests.c.revoked))
         assert connection.scalar(select(users.c.name)) == "teacher"
     engine.dispose()
 

@@ -147,6 +147,9 @@ def _incidents(house: ScriptedHouse) -> None:
         "title": "Somebody in the lobby, and elsewhere",
         "place": "lobby",
         **bare_case(),
+        "links": [
+            {"how": "split_from", "incident": "i1", "title": f"{BEYOND} case", "state": "open"}
+        ],
         "alerts": [alerts["b1"], alerts["a2"]],
         "actions": [dict(each) for each in first["actions"]],
         "entries": entries,

@@ -14,6 +14,7 @@ from scripted_house import ScriptedHouse
 from sqlalchemy import select
 
 from hub.audit_port import Asked
+from hub.errors import Refused
 from hub.glass_room import GlassRoom
 from hub.identity import accounts
 from hub.identity.accounts import OpenedSession
@@ -229,6 +230,35 @@ def make_with_roles(conn: Any, house: ScriptedHouse, now: Any) -> list[OpenedSes
     """Two sessions of one guard."""
     accounts.add_user_with_hash(conn, "A guard", "guard", "none", roles=house.config.roles)
     return [accounts.open_session(conn, "A guard", now) for _ in range(2)]
+
+
+async def test_it_is_broken_once_and_again_when_it_is_whole(house: ScriptedHouse) -> None:
+    """Of many presses at once one breaks it; a further one may when its time is over, though
+    nobody has written that down yet.
+    """
+    now = house.clock.now()
+    opened, _ = await house.journal_write(lambda c: make_with_roles(c, house, now))
+    digest, give = opened.identity.digest, ["see.cameras"]
+    tries = (house.glass.break_it(digest, "A guard", "guard", give, WHY) for _ in range(5))
+    done = await asyncio.gather(*tries, return_exceptions=True)
+    assert sorted(isinstance(each, Refused) for each in done) == [False, True, True, True, True]
+    await house.clock.advance(901)
+    await house.glass.break_it(digest, "A guard", "guard", give, WHY)
+    assert len(await lines(house, "glass.broken")) == 2
+    assert len(await lines(house, "glass.ended")) == 1
+
+
+async def test_a_clock_that_is_set_back_makes_it_no_longer(house: ScriptedHouse) -> None:
+    """A quarter of an hour is one, whatever the wall clock says meanwhile."""
+    now = house.clock.now()
+    opened, _ = await house.journal_write(lambda c: make_with_roles(c, house, now))
+    digest = opened.identity.digest
+    await house.glass.break_it(digest, "A guard", "guard", ["see.cameras"], WHY)
+    house.clock.set(now - timedelta(hours=3))
+    await house.clock.advance(899)
+    assert house.glass.of(digest) is not None
+    await house.clock.advance(2)
+    assert house.glass.of(digest) is None
 
 
 async def test_it_outlives_a_stop_of_the_hub_and_no_more(house: ScriptedHouse) -> None:

@@ -81,6 +81,7 @@ async def test_a_guest_sees_the_area_and_nothing_else(
     """Its doors, the chosen camera, what happened there; no word of elsewhere, no name of anybody,
     no note.
     """
+    house.incident_views["i2"]["title"] = "NAMED fell"
     entries = house.incident_views["i2"]["entries"]
     named = {"source": "person/Principal", "data": {}}
     entries += [

@@ -13,7 +13,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from narrowed_school import BEYOND, BY_DAY, narrowed
 from scripted_house import ScriptedHouse
 
-from hub.events import Event
+from hub.events import Event, new_id
+from hub.identity import accounts
 from hub.identity.permissions import PERMISSIONS, ROLES, WHOLE_HOUSE, may
 from hub.ports import HouseFacade
 from hub.web.routes import ROUTES, Route
@@ -186,6 +187,21 @@ async def test_of_an_incident_across_places_each_sees_their_part(
         assert "somebody who sees all of it" in await answer.text()
 
 
+async def test_what_others_have_just_decided_elsewhere_is_not_shown(
+    client: TestClient, house: ScriptedHouse, token: Any
+) -> None:
+    """For ten seconds a decided alert stays on the page of those who see it, and on no other."""
+    decide = {"verdict": "dismissed"}
+    for alert in ("a1", "b1"):
+        path = f"/api/v1/alerts/{alert}/verdict"
+        assert (await client.post(path, headers=await token_of(house), json=decide)).status == 200
+    page = await client.get("/", headers=await token("guard"))
+    text = await page.text()
+    assert page.status == 200
+    assert BEYOND not in text
+    assert "/alerts/b1" in text
+
+
 async def test_health_and_badges_count_what_lies_within(client: TestClient, token: Any) -> None:
     """Two alerts wait in the lobby; troubles of the hub itself stay, those of others go."""
     view = await (await client.get("/api/v1/health", headers=await token("guard"))).json()
@@ -210,6 +226,15 @@ async def test_a_list_of_cameras_narrows_pictures_alone(
     for alert, status in (("b1", 200), ("b2", 404), ("a1", 404)):
         name = house.alert_views[alert]["picture"]
         assert (await client.get(f"/media/{name}", headers=headers)).status == status
+
+
+async def token_of(house: ScriptedHouse, role: str = "sro") -> dict[str, str]:
+    """The header of a new token."""
+    name = new_id()
+    made: str = await house.journal_write(
+        lambda c: accounts.create_token(c, name, role, roles=house.config.roles)
+    )
+    return {"Authorization": f"Bearer {made}"}
 
 
 async def frames(answer: ClientResponse, last: int) -> list[int]:
@@ -257,7 +282,7 @@ async def test_hours_end_whatever_a_role_may(by_night: ScriptedHouse) -> None:
     by_night.clock.set(BY_DAY)
     async with TestClient(TestServer(create_app(by_night, Streams(beat_s=0.2)))) as client:
         for role in (*ROLES, "guard"):
-            headers = await made_token(by_night, role)
+            headers = await token_of(by_night, role)
             for route in PRIVATE:
                 if route.path in STREAMS or not may(role, route.permission):
                     continue
@@ -277,23 +302,13 @@ async def test_hours_end_whatever_a_role_may(by_night: ScriptedHouse) -> None:
             assert BEYOND not in text, role
 
 
-async def made_token(house: ScriptedHouse, role: str) -> dict[str, str]:
-    """A token's header."""
-    from hub.identity import accounts
-
-    made: str = await house.journal_write(
-        lambda c: accounts.create_token(c, f"{role} script", role, roles=house.config.roles)
-    )
-    return {"Authorization": f"Bearer {made}"}
-
-
 async def test_streams_end_with_the_hours_of_their_reader(by_night: ScriptedHouse) -> None:
     """Somebody who looks when their hours end sees no further event; a page is told to look anew,
     and the next picture is refused.
     """
     app = create_app(by_night, Streams(beat_s=0.2, page_beat_s=0.2, write_deadline_s=0.5))
     async with TestClient(TestServer(app)) as client:
-        headers = await made_token(by_night, "sro")
+        headers = await token_of(by_night, "sro")
         events = await client.get("/api/v1/events", headers=headers)
         page = await client.get("/live", headers=headers)
         picture = "/pictures/cameras/lobby.jpg"
