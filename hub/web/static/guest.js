@@ -3,7 +3,7 @@
 "use strict";
 (() => {
   const PICTURES_MS = 1000, PARTS_MS = 3000, PATIENCE_MS = 8000;
-  const main = document.getElementById("main"), lost = document.getElementById("lost"), state = document.getElementById("state");
+  const main = document.getElementById("main"), lost = document.getElementById("lost"), state = document.getElementById("state"), dark = document.getElementById("dark");
   let over = false, looking = false, failed = 0;
 
   function end(page) {
@@ -23,7 +23,8 @@
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
       if (answer.status === 401 || answer.status === 404) return end(page);
       if (!answer.ok) throw new Error(String(answer.status));
-      failed = 0; lost.hidden = true; document.body.classList.remove("stale");
+      failed = 0; lost.hidden = true;
+      dark.media = page.getElementById("dark").media;  // a phone is dark while a lockdown is in force
       for (const part of document.querySelectorAll("[data-part]")) {
         const fresh = page.getElementById(part.id);
         if (fresh && fresh.innerHTML !== part.innerHTML) part.replaceChildren(...[...fresh.childNodes].map((each) => document.importNode(each, true)));

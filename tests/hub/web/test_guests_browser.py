@@ -3,6 +3,7 @@
 Set VESTIBULE_SCREENSHOTS to a folder to keep what the pages look like.
 """
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,6 +33,7 @@ async def fits(tab: Page, size: str) -> None:
 @pytest.mark.parametrize(("size", "theme"), [("desk", "light"), ("phone", "dark")])
 async def test_a_link_is_made_opened_on_a_phone_and_ended_while_it_is_open(
     console: Console,  # noqa: F811
+    tmp_path: Path,
     size: str,
     theme: Any,
 ) -> None:
@@ -59,6 +61,14 @@ async def test_a_link_is_made_opened_on_a_phone_and_ended_while_it_is_open(
             await fits(phone, "phone")
             await shoot(phone, f"guest-{theme}")
             await expect(picture).not_to_have_attribute("src", first or "")
+            await console.house.protocols.start("lockdown", "school", "SRO", key=f"{size}-{theme}")
+            in_force = phone.get_by_role("region", name="In force: Lockdown")
+            await expect(in_force).to_be_visible(timeout=6000)
+            await expect(phone.locator("#dark")).to_have_attribute("media", "(max-width: 48rem)")
+            await expect(phone.get_by_role("img", name="Map of First floor")).to_be_visible()
+            await fits(phone, "phone")
+            await phone.screenshot(path=tmp_path / "guest.png", full_page=True)
+            await shoot(phone, f"guest-lockdown-{theme}")
             await tab.goto(f"{console.base}/guests")
             await expect(tab.get_by_text("Opened").first).to_be_visible()
             await tab.get_by_role("button", name="End the link for Fire department").press("Enter")
