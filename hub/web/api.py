@@ -224,7 +224,8 @@ async def restore_rule(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-_PICTURE = Contract(media=("image/jpeg",), also=(206, 304), refuses=(404, 416, 503))
+_PICTURE = Contract(media=("image/jpeg",), also=(304,), refuses=(404, 503))
+_KEPT = Contract(media=("image/jpeg",), also=(206, 304), refuses=(404, 416, 503))
 
 LINES: tuple[Line, ...] = (
     ("GET", "/healthz", PUBLIC, healthz),
@@ -234,7 +235,7 @@ LINES: tuple[Line, ...] = (
     ("GET", "/api/v1/cameras", "see.cameras", cameras, Contract(list[CameraView])),
     ("GET", "/api/v1/cameras/{id}", "see.cameras", camera, Contract(CameraView)),
     ("GET", "/api/v1/cameras/{id}/picture", "see.cameras", picture, _PICTURE),
-    ("GET", "/api/v1/media/{name}", "see.alerts", media, _PICTURE),
+    ("GET", "/api/v1/media/{name}", "see.alerts", media, _KEPT),
     ("GET", "/api/v1/alerts", "see.alerts", alerts, Contract(list[AlertView], asks=AlertsQuery)),
     ("GET", "/api/v1/alerts/{id}", "see.alerts", alert, Contract(AlertView)),
     (

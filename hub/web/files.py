@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
@@ -98,6 +99,43 @@ async def static(request: web.Request) -> web.StreamResponse:
     return web.Response(body=found.body, headers=headers)
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A camera's picture as it was written, and when (s since the epoch)."""
+
+    jpeg: bytes
+    written: float
+    etag: str
+
+
+class Newest:
+    """The newest picture of each camera, read once for all who ask for it."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, Picture] = {}
+        self._one_at_a_time = asyncio.Lock()
+
+    async def get(self, camera: str, file: Path) -> Picture:
+        """What the file holds now. Raises `OSError`."""
+        written, etag = _stamp(file)
+        known = self._read.get(camera)
+        if known is None or known.etag != etag:
+            async with self._one_at_a_time:
+                known = self._read.get(camera)
+                if known is None or known.etag != etag:
+                    jpeg = await asyncio.to_thread(file.read_bytes)
+                    known = self._read[camera] = Picture(jpeg, written, etag)
+        return known
+
+
+NEWEST: web.AppKey[Newest] = web.AppKey("newest", Newest)
+
+
+def _stamp(file: Path) -> tuple[float, str]:
+    found = file.stat()
+    return found.st_mtime, f'"{found.st_mtime_ns:x}-{found.st_size:x}"'
+
+
 async def picture(request: web.Request) -> web.StreamResponse:
     """The newest picture of a camera, for who is signed in."""
     return await newest_picture(request, who_is(request).by)
@@ -116,14 +154,16 @@ async def newest_picture(request: web.Request, by: str) -> web.StreamResponse:
     if file is None:
         raise web.HTTPNotFound
     try:
-        written = file.stat().st_mtime
+        found = await request.app[NEWEST].get(camera, file)
     except OSError:
         raise web.HTTPNotFound from None
     if unseen := await _recorded(house.audit.look(by, request.remote or "", camera)):
         return unseen
-    age = max(0.0, house.clock.now().timestamp() - written)
-    headers = {**_NO_STORE, PICTURE_AGE_HEADER: f"{age:.3f}", "Content-Type": "image/jpeg"}
-    return web.FileResponse(file, headers=headers)
+    age = max(0.0, house.clock.now().timestamp() - found.written)
+    headers = {**_NO_STORE, PICTURE_AGE_HEADER: f"{age:.3f}", "ETag": found.etag}
+    if request.headers.get("If-None-Match") == found.etag:
+        return web.Response(status=304, headers=headers)
+    return web.Response(body=found.jpeg, headers=headers, content_type="image/jpeg")
 
 
 async def media(request: web.Request) -> web.StreamResponse:

@@ -29,7 +29,6 @@ from hub.web.security import (
     same_origin,
 )
 from hub.web.stream import (
-    GATHER_S,
     MOST_STREAMS,
     REPLAY_BATCH,
     STREAMS,
@@ -157,7 +156,7 @@ async def _tell(listener: Listener, after: int | None) -> None:
             if follows and event.type not in UNTOLD:
                 await listener.send(_event(request, last, event))
             if (fresh := seen.intersection(topics_of(event.type))) and not changed:
-                ring_at = loop.time() + GATHER_S
+                ring_at = loop.time() + streams.gather_s()
             changed |= fresh
         if changed and loop.time() >= ring_at:
             told = Changed(kind="changed", topics=sorted(changed))

@@ -25,6 +25,9 @@ MADE = 1024  # icons and tags that are kept as they were made
 
 _LABEL = re.compile(r"label (\S.*?)(?: [01]\.\d\d)?")
 
+# Lines of a story that are a person's own words, and those that may end in some.
+_WRITTEN = ("incident.note", "incident.update")
+_WITH_A_NOTE = tuple(f"alert.{said}" for said in ("verified", "dismissed", "unsure", "resolved"))
 SEVERITY_WORDS = {
     "severe": mark("Severe"),
     "high": mark("High"),
@@ -233,6 +236,17 @@ def matched(alert: AlertView) -> str:
     return sentence(", ".join(parts) or alert["title"])
 
 
+def told(entry: Mapping[str, Any]) -> str:
+    """A line of a story in the reader's language; what a person wrote in it stays as they did."""
+    text, kind = str(entry["text"]), str(entry["type"])
+    if kind in _WRITTEN:
+        return text
+    if kind not in _WITH_A_NOTE:
+        return str(known(text))
+    line, colon, note = text.partition(": ")
+    return f"{known(line)}{colon}{note}"
+
+
 def queue_words(queue: Mapping[str, int]) -> str:
     """A queue's counters in words: `2 of 10000 waiting, 0 dropped`."""
     waiting, limit = queue.get("waiting", 0), queue.get("limit", 0)
@@ -285,6 +299,7 @@ def install(environment: Environment, words: Words, static_version: str) -> None
         "matched": matched,
         "door_tag": door_tag,
         "door_row": door_row,
+        "told": told,
     }
     environment.tests["needs_a_look"] = needs_a_look
     environment.filters.update(filters)

@@ -82,6 +82,7 @@ class MqttDoors:
         self._devices: Mapping[str, MqttDevice] = context.devices
         self._known = {door: _Known() for door in self._devices}
         self._readers = _readers(self._devices)
+        self._capabilities = self._able()  # asked for each door that is shown
         self._reports: Reports[Report] = Reports()
         self._link = MqttLink(
             f"{context.name} mqtt link",
@@ -96,6 +97,9 @@ class MqttDoors:
     @property
     def capabilities(self) -> Capabilities:
         """Every verb that at least one of the locks takes."""
+        return self._capabilities
+
+    def _able(self) -> Capabilities:
         devices = self._devices.items()
         verbs = frozenset(v for v in VERBS if any(d.payloads.of(v) is not None for _, d in devices))
         return Capabilities(
@@ -128,6 +132,7 @@ class MqttDoors:
         self._known = {door: self._known.get(door) or _Known() for door in devices}
         self._known |= {door: _Known() for door in fresh}
         self._readers = _readers(self._devices)
+        self._capabilities = self._able()
         if not self._link.up:
             return  # they are met when the link is back
         now = set(self._readers)

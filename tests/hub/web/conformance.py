@@ -5,6 +5,7 @@ has to bear with new ones.
 """
 
 import copy
+import gzip
 import json
 from functools import cache
 from typing import Any
@@ -56,7 +57,8 @@ def said_otherwise(path: str, method: str, answer: web.StreamResponse) -> str:
         return f"{at}: the document does not know {answer.content_type}"
     if not answer.content_type.endswith("json") or not isinstance(answer, web.Response):
         return ""
-    body = json.loads(answer.text or "") if "Content-Encoding" not in answer.headers else {}
+    packed = "Content-Encoding" in answer.headers
+    body = json.loads(gzip.decompress(answer.body) if packed else answer.body)
     check = _validator(path, method.lower(), str(answer.status), answer.content_type)
     wrong = next(iter(check.iter_errors(body)), None)
     return f"{at}: {wrong.message} at {list(wrong.instance_path)}" if wrong else ""

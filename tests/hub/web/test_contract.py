@@ -34,12 +34,16 @@ PAGES_ONLY = {
     "/me/passkeys": "likewise",
     "/me/passkeys/{id}/remove": "likewise",
     "/me/pins": "a PIN is a person's own, given with their password on their own page",
+    "/me/reason": "a program sends its reason with what it asks, as the header `Reason`",
+    "/me/language": "the language in which somebody reads the pages",
     "/me/browsers": "what is pushed goes to the browser that asks",
     "/me/browsers/{id}/forget": "likewise",
     "/panic/enrol": "it puts the device's token into the browser's cookie",
     "/panic/help/{id}/correct": "for who presses on the device's own page, within seconds",
 }
 SAME_AS = {
+    "/cameras/{id}/masks": "/cameras/{id}/masks/plan",
+    "/cameras/{id}/masks/write": "/cameras/{id}/masks",
     "/alerts/{id}/restore-rule": "/rules/{id}/restore",
     "/incidents/{id}/called": "/incidents/{id}/notes",
     "/visitors/{desk}/{id}/in": "/visits/{desk}/{id}/in",

@@ -1,0 +1,66 @@
+"""Whose page is made next. Making one takes the event loop some milliseconds, and after each change
+every open page is fetched again: so they are made one at a time, never for more than a share of the
+time. Nothing that only looks is begun while somebody asks for something to be done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from aiohttp import web
+
+SHARE = 0.4
+LONGEST_ACT_S = 0.25
+AFTER_AN_ACT_S = 0.05
+LONGEST_HOLD_S = 1.0
+
+
+class Turns:
+    """Pages that are to be made, in the order in which they were asked for."""
+
+    def __init__(self) -> None:
+        self._one_at_a_time = asyncio.Lock()
+        self._next = 0.0
+        self._acts: list[float] = []
+        self._calm = 0.0
+
+    @contextmanager
+    def act(self) -> Iterator[None]:
+        """Somebody asks for something to be done: no page is begun within, nor right behind it."""
+        loop = asyncio.get_running_loop()
+        self._acts.append(until := loop.time() + LONGEST_ACT_S)
+        try:
+            yield
+        finally:
+            self._acts.remove(until)
+            self._calm = loop.time() + AFTER_AN_ACT_S
+
+    async def calm(self) -> None:
+        """Wait until nobody asks for something to be done: what only looks can wait so long."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + LONGEST_ACT_S
+        while loop.time() < min(latest, max(self._calm, *self._acts, 0.0)):  # noqa: ASYNC110
+            await asyncio.sleep(AFTER_AN_ACT_S / 5)
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for one's turn; what is done within is counted as making a page."""
+        loop = asyncio.get_running_loop()
+        async with self._one_at_a_time:
+            latest = loop.time() + LONGEST_HOLD_S
+            while (wait := self._wait(loop.time())) > 0 and loop.time() < latest:  # noqa: ASYNC110
+                await asyncio.sleep(wait)  # for the time itself, which no event tells
+            began = loop.time()
+            try:
+                yield
+            finally:
+                now = loop.time()
+                self._next = now + (now - began) * (1 / SHARE - 1)
+
+    def _wait(self, now: float) -> float:
+        return max(self._calm, self._next, *self._acts) - now
+
+
+TURNS: web.AppKey[Turns] = web.AppKey("turns", Turns)

@@ -1,0 +1,95 @@
+"""Pages wait for doors, never the other way round."""
+
+import asyncio
+import time
+
+import pytest
+
+from hub.web import turns
+from hub.web.turns import SHARE, Turns
+
+
+def _make(milliseconds: float) -> None:
+    """Keep the event loop busy, as making a page does."""
+    until = time.perf_counter() + milliseconds / 1000
+    while time.perf_counter() < until:
+        pass
+
+
+async def test_pages_take_no_more_than_their_share() -> None:
+    """However many are asked for at once, the loop is left alone for the rest of the time."""
+    made = Turns()
+
+    async def page() -> None:
+        async with made.turn():
+            _make(4)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(page() for _ in range(12)))
+    took = time.perf_counter() - began
+    assert took >= 11 * 0.004 / SHARE
+
+
+async def test_a_single_page_waits_for_nothing() -> None:
+    """Where nothing else is asked for, a page is made at once."""
+    made = Turns()
+    began = asyncio.get_running_loop().time()
+    async with made.turn():
+        pass
+    assert asyncio.get_running_loop().time() - began < 0.02
+
+
+async def test_they_are_made_in_the_order_in_which_they_were_asked_for() -> None:
+    """Nobody is passed by, and somebody who leaves holds up nobody."""
+    made, order = Turns(), []
+
+    async def page(number: int) -> None:
+        async with made.turn():
+            order.append(number)
+            _make(1)
+
+    tasks = [asyncio.create_task(page(number)) for number in range(6)]
+    await asyncio.sleep(0)
+    tasks[3].cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == [0, 1, 2, 4, 5]
+
+
+async def test_no_page_is_begun_while_somebody_acts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither while what was asked is taken, nor in the moment in which it goes out; one page does
+    not wait for ever, and an act that takes long holds up none.
+    """
+    made, loop = Turns(), asyncio.get_running_loop()
+    monkeypatch.setattr(turns, "LONGEST_ACT_S", 0.2)
+
+    async def page() -> float:
+        async with made.turn():
+            return loop.time()
+
+    with made.act():
+        waiting = asyncio.create_task(page())
+        await asyncio.sleep(0.03)
+        assert not waiting.done()
+        over = loop.time()
+    assert await waiting >= over + turns.AFTER_AN_ACT_S
+    began = loop.time()
+    with made.act():
+        assert await page() - began >= 0.19
+        assert loop.time() - began < turns.LONGEST_HOLD_S
+
+
+async def test_what_only_looks_waits_until_an_act_is_through() -> None:
+    """A picture or a list is begun behind an act, and soon, also where acts never cease."""
+    made, loop = Turns(), asyncio.get_running_loop()
+    began = loop.time()
+    await made.calm()
+    assert loop.time() - began < 0.02
+    with made.act():
+        waiting = asyncio.create_task(made.calm())
+        await asyncio.sleep(0.03)
+        assert not waiting.done()
+    await waiting
+    with made.act():
+        began = loop.time()
+        await made.calm()
+        assert loop.time() - began < 2 * turns.LONGEST_ACT_S
