@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from hub.audit_port import Asked, AuditLineView, AuditView, LookView, whole_day
 from hub.clock import from_iso, iso
 from hub.errors import StateError
-from hub.web.contract import Contract, Line, asked, taken
+from hub.web.contract import Contract, Line, Moment, asked, taken
 from hub.web.language import gettext as _
 from hub.web.language import known, mark, ngettext
 from hub.web.problems import Denied, denial
@@ -44,25 +44,14 @@ _SAID_OTHERWISE = ("verb", "reason", "hash", "glass")
 _OF_A_LOOK = ("pictures", "since", "until")
 
 
-def _written(value: str) -> str:
-    """A time as RFC 3339 text, or nothing. Raises `ValueError`."""
-    if value and from_iso(value).tzinfo is None:
-        raise ValueError("it says no time zone")
-    return value
-
-
-_A_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}
-_Moment = Annotated[str, AfterValidator(_written), WithJsonSchema(_A_MOMENT)]
-
-
 class ExportBody(BaseModel):
     """Which lines a program takes away; times are RFC 3339, empty for all."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     who: _Word = ""
     act: _Word = ""
-    since: _Moment = ""
-    until: _Moment = ""
+    since: Moment = ""
+    until: Moment = ""
 
 
 class AuditQuery(ExportBody):

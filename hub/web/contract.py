@@ -8,15 +8,40 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, TypeVar, cast
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationError,
+    WithJsonSchema,
+)
 
+from hub.clock import from_iso
 from hub.web.problems import Denied
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Model = TypeVar("_Model", bound=BaseModel)
+
+
+def _written(value: str) -> str:
+    if value and from_iso(value).tzinfo is None:
+        raise ValueError("it says no time zone")
+    return value
+
+
+_A_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}
+Moment = Annotated[str, AfterValidator(_written), WithJsonSchema(_A_MOMENT)]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+WHOLE = BeforeValidator(_whole)  # JSON has one kind of number: 25.0 is 25
 
 
 class Nothing(BaseModel):

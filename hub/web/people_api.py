@@ -16,7 +16,7 @@ from hub.identity.people import can_give, hand_of
 from hub.identity.permissions import PERMISSIONS
 from hub.phrases import phrase
 from hub.web.api import Body
-from hub.web.contract import Contract, Line, Nothing, taken
+from hub.web.contract import WHOLE, Contract, Line, Nothing, taken
 from hub.web.entrance import origin_of
 from hub.web.problems import turned_down
 from hub.web.security import DOORKEEPER, HOUSE, who_is
@@ -95,7 +95,7 @@ class TokenBody(Body):
     name: _Name
     role: _Name
     scopes: Annotated[tuple[_Name, ...], Field(max_length=len(PERMISSIONS))] = ()
-    days: Annotated[int, Field(ge=0, le=LONGEST_LIFE_DAYS)] = 0
+    days: Annotated[int, Field(ge=0, le=LONGEST_LIFE_DAYS), WHOLE] = 0
 
 
 def token_view(row: Any) -> TokenView:
