@@ -24,7 +24,7 @@ reference: ## docs/reference/config.md and api.md, made from the models
 
 words: ## every text of the pages and sentences, for translating, into hub/web/locale
 	@scripts/setup.sh test
-	@.venv/bin/python scripts/words.py
+	@.venv/bin/python scripts/words.py $(ARGS)
 
 model: ## the person detector anew, from labelled pictures in PICTURES; hours on two cores
 	@scripts/setup.sh model

@@ -57,7 +57,8 @@ class Person(Block):
         "take goes to the next, once; see `hub.fall_back_after`.",
     )
     language: LanguageName | None = Field(
-        None, description="The language they are told in; `hub.language` without it."
+        None,
+        description="The language they are told in, and read the pages in; `hub.language` without it.",
     )
     quiet: Slug | None = Field(
         None,

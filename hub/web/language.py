@@ -33,7 +33,11 @@ _LONGEST_HEADER = 200
 _MANY_COUNTED = 200
 _MOST_KNOWN = 4096
 _DEEPEST = 4
-_LEAST_TOLD = 6  # letters: a form of fewer would fit what it is not
+# Gaps that hold names, or what people wrote: nobody's to translate.
+WRITTEN = frozenset({"by", "camera", "channel", "channels", "corrected", "device", "door", "doors"})
+WRITTEN |= {"instead", "into_title", "name", "names", "note", "people", "person", "place", "places"}
+WRITTEN |= {"sender", "subject", "taker", "text", "texts", "title", "where", "who"}
+_LEAST_TOLD = 5  # letters: a form of fewer would fit what it is not
 _GAP = re.compile(r"%\((\w+)\)[sr]")
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -190,10 +194,12 @@ def _known_as(code: str, text: str, depth: int = 0) -> str:
         return said
     for form in here.forms:
         if (found := form.english.fullmatch(text)) is not None:
-            values = found.groupdict()
             return form.said % {
-                name: _known_as(code, value, depth + 1) for name, value in values.items()
+                name: value if name in WRITTEN else _known_as(code, value, depth + 1)
+                for name, value in found.groupdict().items()
             }
+    if "; " in text:
+        return "; ".join(_known_as(code, part, depth + 1) for part in text.split("; "))
     name, colon, rest = text.partition(": ")
     return f"{name}{colon}{_known_as(code, rest, depth + 1)}" if colon else text
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hub.campus import Campus
 from hub.kinds.access_control import Verb
+from hub.phrases import phrase
 from hub.safety.doors.door import Door
 from hub.views import DoorView
 
@@ -34,7 +35,9 @@ def view(door: Door, campus: Campus, verbs: Sequence[Verb], now: float) -> DoorV
 def trouble(door: Door) -> str:
     """What is not as it should be, in a line; empty where nothing is."""
     if not door.facts.online:
-        return f"door {door.id}: its controller does not answer"
+        return phrase("door %(door)s: its controller does not answer", door=door.id)
     if door.differs:
-        return f"door {door.id} is not as it is wanted: {door.differs}"
+        return phrase(
+            "door %(door)s is not as it is wanted: %(why)s", door=door.id, why=door.differs
+        )
     return ""

@@ -10,6 +10,7 @@ from typing import Literal
 
 from hub.door_views import DoorIntentView
 from hub.kinds.access_control import LOCK_VERBS, Lock
+from hub.phrases import mark, phrase
 
 SOON_S = 2.0  # how long a protocol, or what goes before it, lets a door be otherwise
 PATIENT_S = 8.0  # how long all else does: somebody may just be let through
@@ -172,16 +173,16 @@ def _otherwise(wanted: DoorIntentView, seen: Seen) -> str:
     """
     if _is_right(wanted, seen):
         ajar = seen.open and wanted["verb"] in LOCK_VERBS and wanted["owner_kind"] not in PATIENT
-        return "it reports locked, but stands open" if ajar else ""
+        return mark("it reports locked, but stands open") if ajar else ""
     if not seen.online or seen.lock == "unknown":
-        return seen.detail or "nothing is known of its lock"
+        return seen.detail or mark("nothing is known of its lock")
     if seen.lock == "jammed":
-        return seen.detail or "its bolt is jammed"
+        return seen.detail or mark("its bolt is jammed")
     if wanted["verb"] == "lockdown" and seen.lock == "locked":
         if not seen.outside:
-            return "it reports locked, but its lockdown is not confirmed"
-        return "it is locked, but not in lockdown: badges still enter"
-    return f"it reports {seen.lock}"
+            return mark("it reports locked, but its lockdown is not confirmed")
+        return mark("it is locked, but not in lockdown: badges still enter")
+    return phrase("it reports %(lock)s", lock=seen.lock)
 
 
 def _grace(wanted: DoorIntentView, seen: Seen) -> float:

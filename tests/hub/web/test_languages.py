@@ -29,6 +29,7 @@ from hub.web.language import (
     spoken,
 )
 from hub.web.render import _templates
+from hub.web.words import told
 
 SPANISH = {"Accept-Language": "es-MX,es;q=0.9,en;q=0.5"}
 
@@ -194,6 +195,28 @@ def test_a_phrase_is_english_that_can_be_said_again() -> None:
     assert two == "2 doors left as they are"
     assert one == "1 door left as it is"
     assert spoken(one) != spoken(two)
+
+
+def test_a_line_that_was_kept_is_said_in_the_readers_language() -> None:
+    """By its form, in parts where it was put together, whatever names and numbers stand in it."""
+    speak("es")
+    line = {"type": "action.requested", "text": "Gym: asked to lock by SRO"}
+    assert told(line) == "Gym: SRO pidió bloquear"
+    text = "2 of 3 secured in 1.8 s; Gym East: not confirmed, retrying"
+    assert known(text) == "2 de 3 aseguradas en 1.8 s; Gym East: sin confirmar, reintentando"
+    assert known("Gym: not reached within 8 s: bolt jammed").endswith("pestillo atascado")
+
+
+def test_what_people_wrote_is_never_translated() -> None:
+    """Not even where it is a word of ours."""
+    speak("es")
+    for kind in ("incident.note", "incident.update"):
+        assert told({"type": kind, "text": "SRO: Done"}) == "SRO: Done"
+    line = {"type": "alert.verified", "text": "SRO verified the alert: Done"}
+    assert told(line) == "SRO verificó la alerta: Done"
+    task = {"type": "incident.task", "text": "Done by Doors: Fire"}
+    assert told(task) == "Hecho por Doors: Fire"
+    assert known("Alert: Fire") == "Alerta: Fire"
 
 
 def test_what_is_not_known_stays_as_it_is() -> None:
