@@ -13,7 +13,7 @@ from typing import Any
 from hub.config import Config, HubSettings
 from hub.document import Document, KeyPath, Marks
 from hub.documented import SAFETY
-from hub.draft import stand_in
+from hub.draft import stand_in, stand_in_rule
 from hub.errors import BadConfig, CannotCheck, Problem
 from hub.examination import Examination
 from hub.hidden import secret_values
@@ -75,6 +75,7 @@ def examine(
     models: Path | None = None,
     spare: bool = False,
     draft: Path | None = None,
+    draft_rule: str = "",
 ) -> Examined:
     """Read and check a file; see `load_config` for what it raises.
 
@@ -83,10 +84,12 @@ def examine(
     values are added to `secrets` before any driver's model sees them. `models` is the folder of
     installed models; without it, a model that is not in the catalogue is only noted. With
     `spare` a driver that cannot be used is noted too, and stops its own block only, so that a hub
-    starts. The rules of a `draft` stand in for the file's.
+    starts. The rules of a `draft` stand in for the file's; with `draft_rule` only that one does.
     """
     document = read_yaml(path, folder)
-    if draft is not None:
+    if draft is not None and draft_rule:
+        stand_in_rule(document, draft, draft_rule)
+    elif draft is not None:
         stand_in(document, draft)
     values = document.values
     beside = folder or Path(path).parent

@@ -20,6 +20,8 @@ from hub.changeover import CannotChangeOver, change_over, settled
 from hub.changes import Change, Steps, changes, edited_plugins, steps
 from hub.check import Examined, examine
 from hub.clock import iso
+from hub.config_text import files_shown
+from hub.config_text_views import FileTextView
 from hub.document import Document
 from hub.errors import CannotCheck, PluginError, Problem, Refused, StateError
 from hub.events import Event
@@ -231,6 +233,13 @@ class Configuration:
             self._plan = plan
             await self._judge(plan)
             return plan.view()
+
+    async def text(self, kept: str = "") -> list[FileTextView]:
+        """What a look would read, line by line, with its mistakes and without what is secret."""
+        async with self._turn:
+            plan = await self._look(kept)
+        root = plan.kept.main.parent if plan.kept else self.file.parent
+        return files_shown(plan.texts, plan.problems, root, self._hub.registry)
 
     async def apply(self, plan: str, by: str, *, confirmed: bool = False) -> PlanView:
         """Take over what the latest look found, and answer with what changed.

@@ -63,6 +63,7 @@ from hub.safety.notices.hearing import Hearing
 from hub.safety.rules.schedule import timetables
 from hub.safety.words import Words
 from hub.sampling import Sampling
+from hub.served import Served
 from hub.storage.folder import StateFolder
 from hub.storage.inputs import ClosedInputs
 from hub.storage.journal import Journal
@@ -104,6 +105,7 @@ class Parts:
     broker: Callable[[], Awaitable[BrokerAddress]]
     conduct: Conduct
     backups: Backups
+    served: Served
     registry: Callable[[], Registry]
     configuration: ConfigurationFacade
 
@@ -301,6 +303,7 @@ class House:
             queues=self._queues(),
             work=self._parts.perception.work(),
             backup=self._parts.backups.view(),
+            pages=self._parts.served.view(),
             heartbeat=self._heartbeat.view(),
             machine=await self._sampling.machine(),
             events=counts["events"],
@@ -328,7 +331,7 @@ class House:
             if camera["state"] == "online" and camera["reason"]
         ]
         problems += self._parts.performer.speaking.troubles.values()
-        problems += self._parts.doors.troubles()
+        problems += self._parts.doors.troubles() + self._parts.served.problems()
         problems += [
             f"{task.name}: {task.reason}"
             for task in self._parts.supervisor.tasks()

@@ -13,6 +13,7 @@ from hub.audit_port import AuditFacade
 from hub.camera_views import CameraView, MasksView
 from hub.case_views import CallCardView, NearView
 from hub.casework import IncidentKind
+from hub.config_text_views import FileTextView
 from hub.door_views import DoorPastView
 from hub.events import Event
 from hub.glass_views import GlassFacade
@@ -108,6 +109,10 @@ class ConfigurationFacade(Protocol):
 
     async def look(self, kept: str = "") -> PlanView:
         """What taking over the file, or a kept one, would change. Raises `Refused`."""
+        ...
+
+    async def text(self, kept: str = "") -> list[FileTextView]:
+        """The file, or a kept one, with its mistakes at their lines. Raises `Refused`."""
         ...
 
     async def apply(self, plan: str, by: str, *, confirmed: bool = False) -> PlanView:

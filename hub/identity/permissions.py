@@ -12,6 +12,7 @@ PERMISSIONS: Mapping[str, str] = {
     "see.incidents": "Read incidents and their timelines.",
     "see.health": "See processes, drivers, queues and every camera's reason.",
     "see.visitors": "See who is expected, here, overdue or gone.",
+    "see.rules": "See what each rule waits for, why it fired or not; try one on recorded days.",
     "see.audit": "Read the audit and take it away: who looked, opened, decided and changed.",
     "see.events": "Follow the stream of all events through the API.",
     "work.incidents": "Open incidents, write notes, take roles and tasks, give situation updates.",
@@ -35,7 +36,7 @@ AT_ANY_HOUR = frozenset({"start.protocols"})
 """What no hours of a role take away: nobody trained may be kept from starting a lockdown."""
 
 WHOLE_HOUSE = frozenset(
-    {"see.audit", *(name for name in PERMISSIONS if name.startswith("manage."))}
+    {"see.audit", "see.rules", *(name for name in PERMISSIONS if name.startswith("manage."))}
 )
 """What tells of the whole house, or changes it: nothing for a role with places or cameras."""
 
@@ -45,7 +46,7 @@ BREAKABLE = frozenset(
         *("work.incidents", "export.incidents", "give.verdict", "command.doors", "work.visitors"),
         "enter.in_lockdown",
     }
-) - {"see.audit", "see.events"}
+) - {"see.audit", "see.events", "see.rules"}
 """What breaking the glass can give. Ending a protocol takes two people who may, the way to
 emergency services is a person's work by day and night, and who manages has the role for it.
 """
@@ -99,6 +100,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.cameras",
             "see.doors",
             "see.health",
+            "see.rules",
             "see.events",
             "manage.accounts",
             "manage.configuration",
@@ -112,6 +114,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.incidents",
             "see.health",
             "see.visitors",
+            "see.rules",
             "see.audit",
             "see.events",
             "export.incidents",

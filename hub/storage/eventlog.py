@@ -84,6 +84,14 @@ def get(connection: Connection, event: str) -> Event | None:
     return None if row is None else _event(row)
 
 
+def seq_of(connection: Connection, event: str) -> int:
+    """The sequence number of an event. Raises `KeyError`."""
+    found = connection.scalar(select(events.c.seq).where(events.c.id == event))
+    if found is None:
+        raise KeyError(event)
+    return int(found)
+
+
 def after(
     connection: Connection, seq: int, limit: int, types: Sequence[str] = ()
 ) -> list[tuple[int, Event]]:

@@ -107,7 +107,10 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/inbound/{name}", PUBLIC, inbound.receive),
     *(Route(*line) for line in (*api.LINES, *doors_api.LINES, *stream.API_LINES)),
     *(Route(*line) for line in (*openapi.LINES, *socket.LINES)),
-    *(Route(*line) for line in (*configuration.API_LINES, *call_card.API_LINES)),
+    *(
+        Route(*line)
+        for line in (*configuration.LINES, *configuration.API_LINES, *call_card.API_LINES)
+    ),
     *(Route(*line) for line in (*cases.LINES, *audit.LINES, *rules.LINES)),
     *(Route(*line) for line in (*protocols.LINES, *devices.LINES, *protocols_api.LINES)),
     *(Route(*line) for line in break_glass.LINES),

@@ -62,6 +62,11 @@ class Listed:
     cooldown: Cooldown
 
 
+def counts_at(event: Event, now: datetime) -> datetime:
+    """When an event counts: by its own time, or `now` where that time cannot be right."""
+    return event.time if now - OLDEST <= event.time <= now + AHEAD else now
+
+
 class RuleBook:
     """All rules of a configuration. Immutable, so any thread may ask it; what changes is in the
     `Memory` that it is given.
@@ -103,7 +108,7 @@ class RuleBook:
         if not shelves and event.type not in FACTS and event.type not in PROTOCOLS:
             return []
         about = about_event(event, self._config)
-        moment = event.time if now - OLDEST <= event.time <= now + AHEAD else now
+        moment = counts_at(event, now)
         memory.facts.note(event, about, moment)
         if event.type == "hub.started":
             memory.started(now)

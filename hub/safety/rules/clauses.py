@@ -6,7 +6,7 @@ Compiled once and pure: a clause looks at what was seen and at nothing else.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
@@ -167,27 +167,30 @@ class Compiler:
 
     def pattern(self, types: tuple[str, ...], condition: Condition) -> Pattern:
         """Compile a condition on events of these types."""
-        clauses: list[Clause] = []
-        timed: list[Timed] = []
+        clauses = tuple(clause for _, clause in self.clauses(condition))
+        timed = tuple(clause for clause in clauses if isinstance(clause, Timed))
+        return Pattern(types, clauses, timed, _shelf(condition))
+
+    def clauses(self, condition: Condition) -> Iterator[tuple[str, Clause]]:
+        """What each key asks, by the key: what is about time comes last."""
         if condition.label or condition.min_score:
-            clauses.append(_seen(condition))
+            yield "label", _seen(condition)
         if condition.place is not None:
-            clauses.append(_at(condition.place, self._campus))
+            yield "place", _at(condition.place, self._campus)
         if condition.camera is not None:
-            clauses.append(_camera(condition.camera))
+            yield "camera", _camera(condition.camera)
         if condition.door is not None:
-            clauses.append(_door(condition.door))
+            yield "door", _door(condition.door)
         if condition.present is not None:
-            clauses.append(_present(condition.present, condition, self._campus))
+            yield "present", _present(condition.present, condition, self._campus)
         if condition.where.strip():
-            clauses.append(_where(compile_expression(condition.where), self.zone))
+            yield "where", _where(compile_expression(condition.where), self.zone)
         if condition.during is not None:
-            timed.append(OnSchedule(self._tables[condition.during], wanted=True))
+            yield "during", OnSchedule(self._tables[condition.during], wanted=True)
         if condition.outside is not None:
-            timed.append(OnSchedule(self._tables[condition.outside], wanted=False))
+            yield "outside", OnSchedule(self._tables[condition.outside], wanted=False)
         if condition.protocol:
-            timed.append(InForce(condition.protocol, self.zone))
-        return Pattern(types, (*clauses, *timed), tuple(timed), _shelf(condition))
+            yield "protocol", InForce(condition.protocol, self.zone)
 
 
 def _shelf(condition: Condition) -> tuple[str, tuple[str, ...]]:
@@ -244,33 +247,43 @@ def _present(wanted: Present, condition: Condition, campus: Campus) -> Clause:
 
     def clause(seen: Seen) -> str | None:
         where = place or seen.about.place
-        count = sum(
-            (not labels or label in labels) and campus.within(at, where)
-            for at, label in seen.facts.present.values()
-        )
+        count = in_view(seen, labels, where, campus)
         return f"{count} in view at {campus.name(where)}" if least <= count <= most else None
 
     return clause
 
 
+def in_view(seen: Seen, labels: frozenset[str], where: str, campus: Campus) -> int:
+    """How many are in view at a place, of these kinds or of any."""
+    return sum(
+        (not labels or label in labels) and campus.within(at, where)
+        for at, label in seen.facts.present.values()
+    )
+
+
+def values_of(seen: Seen, zone: ZoneInfo) -> dict[str, Any]:
+    """What an expression may ask of an event."""
+    local = seen.moment.astimezone(zone)
+    return {
+        "type": seen.event.type,
+        "source": seen.event.source,
+        "subject": seen.event.subject,
+        "place": seen.about.place,
+        "camera": seen.about.camera,
+        "door": seen.about.door,
+        "label": text(seen.event.data, "label"),
+        "score": seen.event.data.get("score"),
+        "hour": local.hour,
+        "minute": local.minute,
+        "weekday": DAYS[local.weekday()],
+        "month": local.month,
+        "data": seen.event.data,
+    }
+
+
 def _where(expression: Expression, zone: ZoneInfo) -> Clause:
     def clause(seen: Seen) -> str | None:
-        local = seen.moment.astimezone(zone)
-        values: dict[str, Any] = {
-            "type": seen.event.type,
-            "source": seen.event.source,
-            "subject": seen.event.subject,
-            "place": seen.about.place,
-            "camera": seen.about.camera,
-            "door": seen.about.door,
-            "label": text(seen.event.data, "label"),
-            "score": seen.event.data.get("score"),
-            "hour": local.hour,
-            "minute": local.minute,
-            "weekday": DAYS[local.weekday()],
-            "month": local.month,
-            "data": seen.event.data,
-        }
+        values = values_of(seen, zone)
         if not expression.holds(values):
             return None
         return f"where {expression.text.strip()} ({expression.seen(values)})"

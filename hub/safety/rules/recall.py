@@ -46,7 +46,7 @@ def recall(connection: Connection, rules: RuleBook, memory: Memory, now: datetim
     memory.facts.protocols.update(protocols_in_force(connection))
     for _, event, received in read(connection, after, last):
         if event.type in RECORDS:
-            _recorded(memory, rules, event, received)
+            recorded(memory, rules, event, received)
         else:
             rules.judge(memory, event, received)
     memory.facts.protocols = protocols_in_force(connection)
@@ -123,7 +123,7 @@ def note_protocol(connection: Connection, event: Event) -> None:
     )
 
 
-def _recorded(memory: Memory, rules: RuleBook, event: Event, received: datetime) -> None:
+def recorded(memory: Memory, rules: RuleBook, event: Event, received: datetime) -> None:
     """Take in what a rule did."""
     name, data = str(event.data.get("rule")), event.data
     rule, key = rules.rules.get(name), (name, str(data.get("scope")))

@@ -20,12 +20,13 @@ from hub.clock import iso
 from hub.config import Config
 from hub.events import Event
 from hub.safety.rules.about import HELP_RULE
-from hub.safety.rules.book import DERIVED, Listed, Match, RuleBook
+from hub.safety.rules.book import DERIVED, FACTS, PROTOCOLS, Listed, Match, RuleBook
 from hub.safety.rules.memory import Cooldown, Memory
 from hub.safety.rules.recall import first_since, read
 from hub.storage.schema import events
 
 STEP = 5000
+DID = ("rule.fired", "alert.raised")
 
 
 @dataclass(slots=True)
@@ -81,11 +82,32 @@ class Replayed:
         return found
 
 
-class Replay:
-    """Runs the rules of a configuration over a journal."""
+class TooMany(Exception):
+    """There are more firings than were asked for; `moment` is when it came to that."""
 
-    def __init__(self, config: Config, since: datetime, until: datetime) -> None:
+    def __init__(self, moment: datetime) -> None:
+        super().__init__(f"too many firings by {iso(moment)}")
+        self.moment = moment
+
+
+class Replay:
+    """Runs the rules of a configuration over a journal; with `only`, that rule alone, and only over
+    what it looks at. Finding more than `most` firings raises `TooMany`.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        since: datetime,
+        until: datetime,
+        *,
+        only: str = "",
+        most: int | None = None,
+    ) -> None:
         campus = Campus(config.places)
+        if only:
+            config = config.model_copy(update={"rules": {only: config.rules[only]}})
+        self._only, self._most = only, most
         self.found = Replayed(since, until)
         self._campus = campus
         self._book = RuleBook(config, campus)
@@ -97,10 +119,11 @@ class Replay:
         reach = max(self._book.reach.values(), default=timedelta())
         first = first_since(connection, self.found.since - reach)
         last = int(connection.scalar(select(func.max(events.c.seq))) or 0)
-        for seq, event, received in read(connection, {"": first}, last):
+        wanted = dict.fromkeys(self._types(), first)
+        for number, (seq, event, received) in enumerate(read(connection, wanted, last)):
             if received > self.found.until:
                 break
-            if (seq - first) % STEP == 0:
+            if number % STEP == 0:
                 step(seq - first, last - first)
             self._take(event, received)
         self._lapse(self.found.until)
@@ -108,6 +131,14 @@ class Replay:
         self.found.firings.sort(key=lambda firing: firing.time)
         self.found.forgotten = self._memory.forgotten
         return self.found
+
+    def _types(self) -> set[str]:
+        """Which types of events are read; the type "" stands for all."""
+        if not self._only:
+            return {""}
+        parts = self._book.rules[self._only].parts
+        looked_at = {type_ for part in parts for type_ in part.pattern.types}
+        return looked_at | {*FACTS, *PROTOCOLS, *DID}
 
     def _take(self, event: Event, received: datetime) -> None:
         reported = received >= self.found.since
@@ -148,9 +179,9 @@ class Replay:
 
     def _did(self, event: Event, received: datetime) -> None:
         """What a rule did. A journal of before `rule.fired` has but the alerts."""
-        if event.type not in ("rule.fired", "alert.raised"):
-            return
         data, rule = event.data, str(event.data.get("rule"))
+        if event.type not in DID or self._only not in ("", rule):
+            return
         by_hand = event.source != f"rule/{rule}" or rule == HELP_RULE
         if event.type == "alert.raised" and by_hand:
             return  # a protocol or a call for help, which no rule fired for
@@ -167,6 +198,8 @@ class Replay:
     def _firing(self, rule: str, cause: str, time: datetime) -> Firing:
         firing = self._by_cause.get((rule, cause))
         if firing is None:
+            if self._most is not None and len(self.found.firings) >= self._most:
+                raise TooMany(time)
             firing = self._by_cause[rule, cause] = Firing(time, rule, "", "", (), cause)
             self.found.firings.append(firing)
         return firing

@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ import yaml
 from safety_school import EVENING, School, school
 from typer.testing import CliRunner
 
+from hub.check import load_config
 from hub.cli import app
 from hub.events import Event
 from hub.kept import KeptConfigs
 from hub.protocol_room import ProtocolRoom
+from hub.safety.rules.replay import Replay, Replayed, TooMany
+from hub.storage.database import open_readers
 from hub.storage.schema import SCHEMA_VERSION
 from hub.testing import FakeClock
 
@@ -257,3 +261,28 @@ def test_a_moment_that_is_none_is_a_wrong_command_line(tmp_path: Path, since: st
     shutil.copy(Path(__file__).parents[3] / "examples/visitors.csv", tmp_path / "examples")
     done = run(file, "--since", since)
     assert done.exit_code == 64, done.output
+
+
+async def test_one_rule_alone_is_read_for_what_it_looks_at(tmp_path: Path) -> None:
+    """The same firings as among others, from fewer events; more than were asked for stop it."""
+    rules = {"forced": FORCED, "open": OPEN, "twice": TWICE | {"alert": ALERT}}
+    file = await lived(tmp_path, rules, an_evening)
+    config = load_config(file)
+    since = EVENING - timedelta(hours=1)
+    engine = open_readers(tmp_path / ".vestibule" / "journal.db", 1)
+    steps: list[tuple[int, int]] = []
+
+    def replayed(**more: Any) -> Replayed:
+        replay = Replay(config, since, EVENING + timedelta(hours=1), **more)
+        with engine.begin() as connection:
+            return replay.run(connection, lambda done, of: steps.append((done, of)))
+
+    whole, alone = replayed(), replayed(only="twice")
+    assert alone.counts(["twice"]) == {"twice": whole.counts(rules)["twice"]}
+    assert alone.events == 2 < whole.events
+    assert {firing.rule for firing in alone.firings} == {"twice"}
+    assert steps[-1][0] == steps[-1][1] > 0
+    with pytest.raises(TooMany) as many:
+        replayed(only="forced", most=1)
+    assert many.value.moment == EVENING + timedelta(minutes=2)
+    engine.dispose()

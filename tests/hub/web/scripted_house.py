@@ -86,6 +86,7 @@ class ScriptedConfiguration:
         self.file = "/etc/vestibule/school.yaml"
         self.refusal = ""
         self.applied: list[tuple[str, str, bool]] = []
+        self.files: list[dict[str, Any]] = []
         self.plan: dict[str, Any] = {
             "id": "a" * 64,
             "kept": "",
@@ -122,6 +123,11 @@ class ScriptedConfiguration:
         if self.refusal:
             raise Refused(self.refusal)
         return {**self.plan, "kept": kept}
+
+    async def text(self, kept: str = "") -> list[dict[str, Any]]:
+        if self.refusal:
+            raise Refused(self.refusal)
+        return self.files
 
     async def apply(self, plan: str, by: str, *, confirmed: bool = False) -> dict[str, Any]:
         if plan != self.plan["id"]:
@@ -756,6 +762,12 @@ class ScriptedHouse:
                 "watcher": "",
             },
             "backup": {"every": "1h", "last": self.ago(1200), "trouble": ""},
+            "pages": {
+                "address": "http://127.0.0.1:8480",
+                "tls": "off",
+                "fingerprint": "",
+                "certificate_until": "",
+            },
             "machine": {
                 "free_mb": 81920,
                 "total_mb": 122880,
