@@ -126,7 +126,7 @@ class Hub:
             lambda: not self.configuration.degraded,
         )
         self.served = Served(
-            folder.path, self._config_folder, self.clock, lambda: self.config.hub.web
+            folder.path, self._config_folder, self.clock, lambda: self.config.hub
         )
         self.house: House
         self.intake: Intake

@@ -25,6 +25,7 @@ from hub.kept import KeptConfigs
 from hub.output import guard_output
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
+from hub.web_settings import open_trouble
 
 CANNOT_START = 3
 log = structlog.get_logger(__name__)
@@ -34,12 +35,14 @@ SWITCH_S = 0.001  # so long a thread may keep the others waiting
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line said. `seconds` None runs until told to stop."""
+    """What the command line said. `seconds` None runs until told to stop, `listen` and `port` None
+    is where the configuration says.
+    """
 
     config: Path
     state: Path
-    listen: str = "127.0.0.1"
-    port: int = 8480
+    listen: str | None = None
+    port: int | None = None
     seconds: float | None = None
     summary: Path | None = None
 
@@ -78,10 +81,17 @@ def _say(error: VestibuleError | str, code: int) -> int:
 
 
 async def _serve(chosen: Chosen, options: Options, folder: StateFolder, secrets: Secrets) -> int:
+    config = chosen.examined.config
+    assert config is not None, "a hub runs only what is valid"
+    settings = config.hub.web
+    address = settings.listen if options.listen is None else options.listen
+    port = settings.port if options.port is None else options.port
+    if trouble := open_trouble(settings, address):
+        return _say(trouble, CANNOT_START)
     try:
-        listener = listen(options.listen, options.port)
+        listener = listen(address, port)
     except OSError as error:
-        return _say(_port_trouble(options, error), CANNOT_START)
+        return _say(_port_trouble(address, port, error), CANNOT_START)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(in_a_line)
@@ -91,7 +101,7 @@ async def _serve(chosen: Chosen, options: Options, folder: StateFolder, secrets:
     async with hub:
         loop.add_signal_handler(signal.SIGHUP, hub.configuration.ask)
         await hub.open_pages(listener)
-        await announce(hub, options.listen, listener.getsockname()[1])
+        await announce(hub, listener.getsockname()[1])
         tell_systemd("READY=1")
         steady()
         try:
@@ -139,30 +149,31 @@ def listen(address: str, port: int) -> socket.socket:
     return socket.create_server((address, port), family=family, backlog=128)
 
 
-def _port_trouble(options: Options, error: OSError) -> str:
+def _port_trouble(address: str, port: int, error: OSError) -> str:
     reason = os.strerror(error.errno) if error.errno else str(error)
     return (
-        f"cannot listen on {options.listen}:{options.port}: {reason}. "
-        f"To see who holds the port: ss -ltnp 'sport = :{options.port}'. "
+        f"cannot listen on {address}:{port}: {reason}. "
+        f"To see who holds the port: ss -ltnp 'sport = :{port}'. "
         "Another one can be chosen with --port (0 picks a free one)."
     )
 
 
-async def announce(hub: Hub, address: str, port: int) -> None:
+async def announce(hub: Hub, port: int) -> None:
     """Say where the pages are and, before anyone has an account, the link that makes the first."""
-    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(  # noqa: S104
-        address, f"[{address}]" if ":" in address else address
-    )
-    base = f"http://{host}:{port}"
+    base = hub.served.address
     hub.performer.base_url = base
     config = hub.config
     print(
         f"Vestibule: {config.hub.name}, {len(config.cameras)} cameras, {len(config.doors)} doors, "
         f"{len(config.rules)} rules. Console: {base}"
     )
+    if hub.served.fingerprint:
+        print(f"Fingerprint of the hub's own certificate (SHA-256): {hub.served.fingerprint}")
     if link := await hub.setup_link():
         print(f"First account (works once, for an hour): {base}/setup/{link}")
-        print(f"On another computer first: ssh -N -L {port}:{host}:{port} USER@THIS_MACHINE")
+        if hub.served.only_here:
+            here = f"{port}:localhost:{port}"
+            print(f"On another computer first: ssh -N -L {here} USER@THIS_MACHINE")
     sys.stdout.flush()
 
 

@@ -283,6 +283,17 @@ class BackupView(TypedDict):
     trouble: str
 
 
+class PagesView(TypedDict):
+    """Where the pages are: the address, `tls` as the configuration says it, the SHA-256 of the
+    certificate that they show and when that ends; both empty without one.
+    """
+
+    address: str
+    tls: str
+    fingerprint: str
+    certificate_until: str
+
+
 class HealthView(TypedDict):
     """How the house is. `state` is `degraded` whenever `problems` is not empty. `notes` are what
     people should know of while the hub is well, such as rules that are only reviewed.
@@ -305,6 +316,7 @@ class HealthView(TypedDict):
     queues: dict[str, dict[str, int]]
     work: dict[str, dict[str, float]]
     backup: BackupView
+    pages: PagesView
     heartbeat: HeartbeatView
     machine: MachineView
     events: int

@@ -34,7 +34,7 @@ class WebSettings(Block):
     certificate: Path | None = Field(
         None,
         description="Of `tls: own`: the certificate and those above it, as PEM, beside this file "
-        "or by its full path. When it is renewed, a reload takes it over.",
+        "or by its full path. One that is renewed is shown within a minute.",
     )
     certificate_key: Path | None = Field(
         None, description="Of `tls: own`: its private key, as PEM, without a password."

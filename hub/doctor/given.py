@@ -23,8 +23,8 @@ class Asked:
 
     config: Path
     state: Path
-    listen: str = "127.0.0.1"
-    port: int = 8480
+    listen: str | None = None
+    port: int | None = None
     limit: float = 10.0
     ntp: str = ""
     json: bool = False

@@ -9,20 +9,30 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from hub.doctor.apart import in_thread
-from hub.doctor.finding import Finding, Probe, bad, ok, warn
+from hub.doctor.finding import Finding, Probe, bad, ok
 from hub.doctor.given import Given
 from hub.doctor.holder import listens, running
+from hub.web_settings import WebSettings, open_trouble
 
 FIRST_OPEN_PORT = 1024
 
 
 def probes(given: Given) -> list[Probe]:
     """One probe: the address and port of the pages."""
-    return [Probe("pages", f"{given.asked.listen}:{given.asked.port}", partial(_look, given))]
+    listen, port = where(given)
+    return [Probe("pages", f"{listen}:{port}", partial(_look, given))]
+
+
+def where(given: Given) -> tuple[str, int]:
+    """Where the pages listen: as the command line says, else as the file does."""
+    said = given.config.hub.web if given.config is not None else WebSettings()
+    asked = given.asked
+    listen = said.listen if asked.listen is None else asked.listen
+    return listen, said.port if asked.port is None else asked.port
 
 
 async def _look(given: Given) -> AsyncIterator[Finding]:
-    listen, port = given.asked.listen, given.asked.port
+    listen, port = where(given)
     error = await in_thread(lambda: _trouble(listen, port))
     if error is None:
         free = "the port is free" if port else "any free port will do"
@@ -37,9 +47,10 @@ async def _look(given: Given) -> AsyncIterator[Finding]:
     else:
         reason = os.strerror(error.errno) if error.errno else str(error)
         yield bad(f"cannot listen there: {reason}", "choose others with --listen and --port")
-    if listen in ("0.0.0.0", "::"):  # noqa: S104
-        remedy = "listen on 127.0.0.1 and put a reverse proxy with TLS before it"
-        yield warn("the pages would be open to the whole network, without TLS", remedy)
+    settings = given.config.hub.web if given.config is not None else WebSettings()
+    if error is None and (trouble := open_trouble(settings, listen)):
+        words, _, remedy = trouble.partition(". ")
+        yield bad(words, remedy)
 
 
 def _trouble(listen: str, port: int) -> OSError | None:
@@ -55,7 +66,7 @@ def _trouble(listen: str, port: int) -> OSError | None:
 
 
 def _taken(given: Given) -> Finding:
-    port = given.asked.port
+    _, port = where(given)
     pid = running(given.folder)
     ours = listens(pid, port) if pid is not None else False
     if ours:

@@ -196,11 +196,14 @@ async def test_a_free_port_a_foreign_one_and_our_own(school: School, free_port: 
 
 
 async def test_an_address_that_is_not_this_machines_is_bad(school: School) -> None:
-    """192.0.2.1 is nobody's; and to be open to the whole network is a warning."""
+    """192.0.2.1 is nobody's; and to be open to the whole network without TLS is as bad."""
     finding = await school.one(pages.probes, listen="192.0.2.1", port=0)
     assert (finding.state, "--listen" in finding.remedy) == ("bad", True)
     findings = await school.look(pages.probes, listen="0.0.0.0", port=0)
-    assert [each.state for each in findings] == ["ok", "warn"]
+    assert [each.state for each in findings] == ["ok", "bad"]
+    assert "tls: generated" in findings[1].remedy
+    school.write(raw="hub: {web: {listen: 0.0.0.0, tls: generated, port: 0}}\n")
+    assert [each.state for each in await school.look(pages.probes)] == ["ok"]
 
 
 async def test_readable_secrets_are_bad_and_private_ones_are_not(school: School) -> None:
