@@ -12,8 +12,8 @@ from typing import Any
 from aiohttp import web
 
 from hub.errors import StateError
-from hub.storage import once
-from hub.storage.once import Asking, Done
+from hub.identity import repeated
+from hub.identity.repeated import Asking, Done
 from hub.web.contract import KEY, Contract, Handler, read
 from hub.web.problems import Denied
 from hub.web.security import HOUSE, who_is
@@ -65,15 +65,14 @@ async def _once(
     request: web.Request, contract: Contract, handler: Handler, key: str
 ) -> web.StreamResponse:
     house, under_way = request.app[HOUSE], request.app[UNDER_WAY]
-    asking = Asking(who_is(request).by, key, await _content(request), house.clock.now())
+    content, now = await _content(request), house.clock.now()
+    asking = repeated.asking(who_is(request), key, content, now)
     mine = (asking.sender, key)
     if mine in under_way:
         raise Denied(409, "The same request is still under way.", "Wait, then send it once more.")
     under_way.add(mine)
     try:
-        done: Done | None = await house.journal_read(
-            lambda c: once.look_up(c, asking.sender, key, asking.now)
-        )
+        done: Done | None = await house.journal_read(lambda c: repeated.before(c, asking))
         if done is not None and done.content != asking.content:
             raise Denied(
                 422, f"Something else was sent under this {HEADER}.", "Each act has its own key."
@@ -81,7 +80,7 @@ async def _once(
         if done is not None and (answer := _repeated(contract, done)) is not None:
             return answer
         request[KEY] = hashlib.sha256("\0".join(mine).encode()).hexdigest()[:32]
-        with once.acting(asking):
+        with repeated.acting(asking):
             said = await handler(request)
         await _keep(request, contract, asking, said)
         return said
@@ -117,7 +116,9 @@ async def _keep(
     if said.status >= 400 or contract.secret:
         return
     with suppress(StateError):  # it is done, and that it is was written with it
-        await request.app[HOUSE].journal_write(lambda c: once.keep(c, asking, said.status, text))
+        await request.app[HOUSE].journal_write(
+            lambda c: repeated.keep(c, asking, said.status, text)
+        )
 
 
 async def _content(request: web.Request) -> str:
