@@ -125,9 +125,7 @@ class Hub:
             lambda: self.config.hub.backup,
             lambda: not self.configuration.degraded,
         )
-        self.served = Served(
-            folder.path, self._config_folder, self.clock, lambda: self.config.hub
-        )
+        self.served = Served(folder.path, self._config_folder, self.clock, lambda: self.config.hub)
         self.house: House
         self.intake: Intake
         self.performer: Performer

@@ -5,10 +5,8 @@ Set VESTIBULE_SCREENSHOTS to a folder to keep what the pages look like.
 """
 
 import asyncio
-import json
 import os
 import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -19,6 +17,7 @@ import pyotp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from identity_provider import a_provider
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 from scripted_house import ScriptedHouse
 
@@ -300,30 +299,6 @@ def _settings(house: ScriptedHouse, sign_in: dict[str, Any]) -> None:
 
 
 # ------------------------------------------------------------------ the identity provider
-
-
-@asynccontextmanager
-async def a_provider() -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
-    """A real OpenID Connect provider in a process of its own, with a teacher and a stranger."""
-    users = []
-    for sub, groups in (("teacher", ["staff", "security"]), ("pupil", ["pupils"])):
-        claims = {"sub": sub, "preferred_username": sub.title(), "groups": groups}
-        users += ["--user-claims", json.dumps(claims)]
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "ignore", "-m", "oidc_provider_mock", "-p", "0", *users),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    assert process.stdout is not None
-    try:
-        async with asyncio.timeout(30):
-            while not (found := re.search(rb"http://[\w.]+:\d+", await process.stdout.readline())):
-                pass
-        yield found[0].decode(), process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
 
 
 async def test_the_school_account_signs_in_and_when_it_is_down_the_local_one_does(

@@ -1,7 +1,9 @@
 """Second factors at the web: an app, recovery codes, and roles that need more than a password."""
 
+import hashlib
 import re
 from datetime import timedelta
+from pathlib import Path
 
 import pyotp
 import pytest
@@ -216,6 +218,26 @@ async def test_changing_the_password_needs_the_old_one_and_ends_other_sessions(
     assert (await client.get("/me")).status == 200
     jar.clear()
     assert (await client.get("/api/v1/doors", headers=left)).status == 401
+
+
+async def test_a_password_of_the_schools_list_is_refused(
+    client: TestClient, house: ScriptedHouse, tmp_path: Path
+) -> None:
+    """The file that the configuration names is looked into, also for somebody's first password."""
+    new = "five entirely other words"
+    known = hashlib.sha1(new.encode()).hexdigest().upper()
+    (tmp_path / "list.txt").write_text(f"{known}:7\n")
+    listed = {"sign_in": {"breached": str(tmp_path / "list.txt")}}
+    house.config = Config.model_validate({**_plain(house.config), "hub": listed})
+    await add(house)
+    csrf = await csrf_of(client, "/signin")
+    await client.post("/signin", data={"name": "desk", "password": PASSWORD, "csrf": csrf})
+    mine = {"csrf": await csrf_of(client, "/me/sign-in"), "password": PASSWORD}
+    refused = await client.post("/me/password", data={**mine, "new": new, "again": new})
+    assert refused.status == 422
+    assert "known from a breach" in await refused.text()
+    other = f"{new} more"
+    assert (await client.post("/me/password", data={**mine, "new": other, "again": other})).ok
 
 
 @pytest.mark.parametrize("path", [line[1] for line in LINES if line[0] == "POST"])
