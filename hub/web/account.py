@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import web
 
-from hub.errors import Refused
+from hub.errors import Refused, StateError
 from hub.identity import accounts, pins
 from hub.identity.browsers import browsers_of
 from hub.identity.passwords import check_strength
@@ -104,6 +105,8 @@ async def password_trouble(request: web.Request) -> tuple[int, str]:
     stored = await house.journal_read(lambda c: accounts.password_hash_of(c, who.name))
     try:
         if not await keeper.passwords.matches(stored, given):
+            with suppress(StateError):
+                await house.audit.refused(who.name)
             return 401, _("The password is not right.")
     except Refused as refusal:
         return 503, sentence(str(refusal))

@@ -88,7 +88,9 @@ async def _proven(request: web.Request, credential: dict[str, Any], challenge: s
     """Whose passkey has answered. Raises `Refused`."""
     house, now = request.app[HOUSE], request.app[HOUSE].clock.now()
     id_, site = text(credential.get("id")), site_of(request)
-    key: Passkey | None = await house.journal_read(lambda c: passkeys.passkey(c, id_))
+    key: Passkey | None = None
+    if id_.isascii():
+        key = await house.journal_read(lambda c: passkeys.passkey(c, id_))
     if key is None:
         raise Refused(phrase("This passkey is not known here. It may have been taken away."))
     count = await asyncio.to_thread(passkeys.signed_by, site, key, credential, challenge)

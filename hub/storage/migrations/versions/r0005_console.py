@@ -116,9 +116,7 @@ def _access() -> None:
     op.create_table(
         "guest_devices",
         sa.Column("digest", sa.Text, primary_key=True),
-        sa.Column(
-            "guest", sa.Text, sa.ForeignKey("guests.id", ondelete="CASCADE"), nullable=False
-        ),
+        sa.Column("guest", sa.Text, sa.ForeignKey("guests.id", ondelete="CASCADE"), nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("device", "address", "opened")),
     )
     op.create_index("ix_guest_devices_guest", "guest_devices", ["guest"])
