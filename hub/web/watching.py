@@ -22,7 +22,7 @@ from hub.web.stream import STREAMS
 
 MOST_VIEWERS = 64
 LOOK_EVERY_S = 0.1
-CHECK_EVERY_S = 5.0
+CHECK_EVERY_S = 2.0
 BOUNDARY = "picture"
 
 

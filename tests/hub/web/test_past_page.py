@@ -1,13 +1,18 @@
 """How the house was over time: pictures for those who see them, tables for all."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
+from narrowed_school import narrowed
 from playwright.async_api import expect
 from scripted_house import ScriptedHouse
 from test_console import Console, browser, console, shoot  # noqa: F401
 from test_pages import see
+
+from hub.identity import accounts
+from hub.web.server import create_app
 
 
 async def test_each_figure_has_its_table(client: TestClient, sign_in: Any) -> None:
@@ -47,6 +52,29 @@ async def test_who_may_not_see_health_does_not_see_its_past(
     """The same permission as for the page Health."""
     await sign_in("nurse")
     assert (await client.get("/health/past")).status == 403
+
+
+async def test_a_camera_beyond_the_reach_of_a_role_has_no_past_and_no_stream(
+    tmp_path: Path,
+) -> None:
+    """A guard of the lobby sees how its camera was, and of others nothing."""
+    house = narrowed(tmp_path)
+    await house.open()
+    try:
+        async with TestClient(TestServer(create_app(house))) as client:
+            made: str = await house.journal_write(
+                lambda c: accounts.create_token(c, "guard", "guard", roles=house.config.roles)
+            )
+            headers = {"Authorization": f"Bearer {made}"}
+            for camera, expected in (("lobby", 200), ("science", 404)):
+                house.take_picture(camera)
+                past = f"/api/v1/health/past?about=camera/{camera}"
+                assert (await client.get(past, headers=headers)).status == expected
+                live = await client.get(f"/api/v1/cameras/{camera}/live", headers=headers)
+                assert live.status == expected
+                live.close()
+    finally:
+        await house.close()
 
 
 async def test_health_says_disk_clock_and_versions(
