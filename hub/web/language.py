@@ -33,6 +33,7 @@ _LONGEST_HEADER = 200
 _MANY_COUNTED = 200
 _MOST_KNOWN = 4096
 _DEEPEST = 4
+_LONGEST_KNOWN = 1000
 # Gaps that hold names, or what people wrote: nobody's to translate.
 WRITTEN = frozenset({"by", "camera", "channel", "channels", "corrected", "device", "door", "doors"})
 WRITTEN |= {"instead", "into_title", "name", "names", "note", "people", "person", "place", "places"}
@@ -119,16 +120,19 @@ def _every(form: object) -> list[str]:
 
 
 def _pattern(pieces: list[str]) -> re.Pattern[str]:
-    """What stands between the gaps as it is, and anything in a gap; a name twice is the same."""
-    made, seen = "", set[str]()
-    for number, piece in enumerate(pieces):
-        if number % 2 == 0:
-            made += re.escape(piece.replace("%%", "%"))
-        elif piece in seen:
-            made += f"(?P={piece})"
+    """What stands between the gaps as it is, and anything in a gap up to what follows it. That is
+    never sought again farther on, so that no text takes long; a name twice is the same.
+    """
+    made, seen = re.escape(pieces[0].replace("%%", "%")), set[str]()
+    for name, after in zip(pieces[1::2], pieces[2::2], strict=True):
+        follows = re.escape(after.replace("%%", "%"))
+        if name in seen:
+            made += f"(?P={name}){follows}"
+        elif follows:
+            made += f"(?>(?P<{name}>.+?){follows})"
         else:
-            seen.add(piece)
-            made += f"(?P<{piece}>.+?)"
+            made += f"(?P<{name}>.+)"
+        seen.add(name)
     return re.compile(made, re.DOTALL)
 
 
@@ -192,7 +196,7 @@ def _known_as(code: str, text: str, depth: int = 0) -> str:
     here = languages()[code]
     if (said := here.words.gettext(text)) != text or depth > _DEEPEST:
         return said
-    for form in here.forms:
+    for form in here.forms if len(text) <= _LONGEST_KNOWN else ():
         if (found := form.english.fullmatch(text)) is not None:
             return form.said % {
                 name: value if name in WRITTEN else _known_as(code, value, depth + 1)

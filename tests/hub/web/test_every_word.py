@@ -10,15 +10,24 @@ import gettext
 import re
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
+from ruled_house import RuledHouse
 from scripted_house import ScriptedHouse
+from sqlalchemy import Connection
 from test_catalogues import extracted, forms
 from test_pages import PAGES
 
+from hub.identity import accounts
+from hub.identity.guests import LASTS, invite
+from hub.identity.people import id_of
 from hub.web.language import Language, _forms, language, languages, speak
+from hub.web.security import SESSION_COOKIE
+from hub.web.server import create_app
+from hub.web.stream import Streams
 
 NONE = "en-GB"
 OPEN, SHUT = "⟦", "⟧"
@@ -41,6 +50,7 @@ STRANGERS = ("/signin", "/setup/none", "/panic", "/nothing-here")
 # Of the views: what stands in for words of ours.
 STATES = {"state", "kind", "conclusion", "verb", "severity", "lock", "position", "gate", "tone"}
 STATES |= {"type", "owner_kind", "egress", "verdict", "role", "api"}
+SILENT = ("code", "kbd", "pre", "script", "style", "textarea")
 SPOKEN = {"aria-label", "alt", "title", "placeholder", "data-title", "data-starts"}
 # Names that are the same in every language: the product, the five protocols, measures, keys.
 ALIKE = (
@@ -81,7 +91,7 @@ class Reader(HTMLParser):
         self.said: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.silent += tag in ("code", "kbd", "pre", "script", "style")
+        self.silent += tag in SILENT
         if tag in ("br", "p", "li", "div", "dd", "dt", "span", "b", "option", "button", "a", "h2"):
             self.said.append(" | ")
         for name, value in attrs:
@@ -89,7 +99,7 @@ class Reader(HTMLParser):
                 self.said.append(f" | {outside(value)} | ")
 
     def handle_endtag(self, tag: str) -> None:
-        self.silent -= tag in ("code", "kbd", "pre", "script", "style")
+        self.silent -= tag in SILENT
 
     def handle_data(self, data: str) -> None:
         for mark in data:
@@ -212,3 +222,59 @@ async def test_no_word_of_what_is_in_force_is_forgotten(
     fields = {"csrf": opened.identity.csrf, "protocol": "hold", "area": "school", "key": "other"}
     page = await (await client.post("/protocols/start", data=fields, headers=headers)).text()
     assert left(page, await data_of(house)) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/people/{person}",
+        "/cameras/lobby/masks",
+        "/health/past",
+        "/configuration/text",
+        "/signin/out",
+    ],
+)
+async def test_no_word_of_what_lies_behind_a_page_is_forgotten(
+    client: TestClient, house: ScriptedHouse, sign_in: object, path: str
+) -> None:
+    """Those that a list or a button leads to."""
+    opened = await sign_in("admin")  # type: ignore[operator]
+    where = path.format(person=id_of(opened.identity.name))
+    answer = await client.get(where, headers={"Accept-Language": NONE})
+    assert answer.status == 200, where
+    assert left(await answer.text(), await data_of(house)) == []
+
+
+async def test_no_word_for_guests_is_forgotten(client: TestClient, house: ScriptedHouse) -> None:
+    """What responders see by a link."""
+    now = house.clock.now()
+    _guest, secret = await house.journal_write(
+        lambda c: invite(c, "Fire", "school", ("lobby",), "i1", LASTS, "The admin", now)
+    )
+    headers = {"Accept-Language": NONE}
+    page = await (await client.get(f"/guest/{secret}", headers=headers)).text()
+    assert left(page, await data_of(house)) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/rules", "/rules/{rule}", "/rules/{rule}/why", "/rules/{rule}/try"]
+)
+async def test_no_word_about_rules_is_forgotten(tmp_path: Path, path: str) -> None:
+    """What each waits for, why it fired or not, and trying one, in a house that has lived."""
+    house = RuledHouse(tmp_path)
+    await house.open()
+    await house.live()
+
+    def make(conn: Connection) -> str:
+        name = accounts.add_user_with_hash(conn, "The admin", "admin", "no password")
+        return accounts.open_session(conn, name, house.clock.now()).secret
+
+    secret = await house.journal_write(make)
+    async with TestClient(TestServer(create_app(house, Streams()))) as browser:
+        browser.session.cookie_jar.update_cookies({SESSION_COOKIE: secret}, browser.make_url("/"))
+        for rule in house.config.rules if "{rule}" in path else [""]:
+            where = path.format(rule=rule)
+            answer = await browser.get(where, headers={"Accept-Language": NONE})
+            assert answer.status == 200, where
+            assert left(await answer.text(), await data_of(house)) == [], where
+    await house.close()

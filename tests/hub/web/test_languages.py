@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 
 import pytest
 from aiohttp.test_utils import TestClient
@@ -131,7 +132,8 @@ async def test_who_is_told_in_a_language_reads_the_pages_in_it(
 ) -> None:
     """`people:` says it once, for notices and pages."""
     await sign_in("nurse")  # type: ignore[operator]
-    people = {**house.config.people, "nurse_here": Person(name="The nurse", role="nurse", language="es")}
+    nurse = Person(name="The nurse", role="nurse", language="es")
+    people = {**house.config.people, "nurse_here": nurse}
     house.config = house.config.model_copy(update={"people": people})
     page = await (await client.get("/", headers={"Accept-Language": "en"})).text()
     assert '<html lang="es">' in page
@@ -205,6 +207,21 @@ def test_a_line_that_was_kept_is_said_in_the_readers_language() -> None:
     text = "2 of 3 secured in 1.8 s; Gym East: not confirmed, retrying"
     assert known(text) == "2 de 3 aseguradas en 1.8 s; Gym East: sin confirmar, reintentando"
     assert known("Gym: not reached within 8 s: bolt jammed").endswith("pestillo atascado")
+
+
+def test_no_text_takes_long_to_be_known() -> None:
+    """Whoever chooses a name or a title cannot hold up the page on which it stands."""
+    speak("es")
+    hostile = [
+        "a ended by b (c) after d: e; " * 30,
+        "in force in, started by from " * 30,
+        ": " * 500,
+    ]
+    hostile += [f"{'; '.join(['x: y'] * 200)}", "(" * 1000, "of secured in s; " * 60]
+    begun = time.process_time()
+    for text in hostile:
+        known(text)
+    assert time.process_time() - begun < 2.0
 
 
 def test_what_people_wrote_is_never_translated() -> None:
