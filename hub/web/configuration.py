@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
+from hub.config_text_views import FileTextView
 from hub.errors import Refused
 from hub.views import ConfigurationView, PlanView
 from hub.web.contract import Contract, Line, asked, taken
@@ -20,6 +21,7 @@ from hub.web.render import page
 from hub.web.security import HOUSE, see_other, who_is
 from hub.web.words import sentence
 
+AROUND = 4
 _Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{0,64}$")]
 
 
@@ -41,6 +43,39 @@ class PlanQuery(BaseModel):
 async def show(request: web.Request) -> web.Response:
     """What runs, and what the file (or `?kept=HASH`) would change; `?confirm=ID` asks once more."""
     return await _page(request, kept=request.query.get("kept", ""))
+
+
+async def text(request: web.Request) -> web.Response:
+    """The file, or a kept one, line by line, with its mistakes where they are."""
+    kept, problem, files = request.query.get("kept", ""), "", []
+    try:
+        files = await request.app[HOUSE].configuration.text(kept)
+    except Refused as refusal:
+        problem = sentence(str(refusal))
+    return await page(
+        request,
+        "configuration_text.html",
+        status=409 if problem else 200,
+        files=files,
+        kept=kept,
+        problem=problem,
+        mistakes=sum(len(line["mistakes"]) for each in files for line in each["lines"]),
+    )
+
+
+def near(files: list[FileTextView]) -> list[FileTextView]:
+    """The lines around mistakes alone; files without any are left out."""
+    found = []
+    for each in files:
+        wrong = [line["number"] for line in each["lines"] if line["mistakes"]]
+        lines = [
+            line
+            for line in each["lines"]
+            if any(abs(line["number"] - number) <= AROUND for number in wrong)
+        ]
+        if lines:
+            found.append(FileTextView(name=each["name"], lines=lines))
+    return found
 
 
 async def apply(request: web.Request) -> web.Response:
@@ -70,8 +105,11 @@ async def _page(
     problem: str = "",
 ) -> web.Response:
     plan: PlanView | None = None
+    files: list[FileTextView] = []
     try:
         plan = await _look(request, kept)
+        if not plan["valid"]:
+            files = near(await request.app[HOUSE].configuration.text(kept))
     except Refused as refusal:
         problem = problem or sentence(str(refusal))
     return await page(
@@ -80,6 +118,7 @@ async def _page(
         status=status,
         view=await request.app[HOUSE].configuration.view(),
         plan=plan,
+        files=files,
         problem=problem,
         confirming=plan is not None and request.query.get("confirm") == plan["id"],
     )
@@ -106,6 +145,16 @@ async def api_apply(request: web.Request) -> web.Response:
     return web.json_response(plan)
 
 
+async def api_text(request: web.Request) -> web.Response:
+    """The file, or with `?kept=HASH` a kept one, line by line, with its mistakes at their places.
+    What is secret is hidden.
+    """
+    with turned_down("configuration", "GET /api/v1/configuration lists what was kept."):
+        found = await request.app[HOUSE].configuration.text(asked(request, PlanQuery).kept)
+    return web.json_response(found)
+
+
+LINES: tuple[Line, ...] = (("GET", "/configuration/text", "manage.configuration", text),)
 API_LINES: tuple[Line, ...] = (
     (
         "GET", "/api/v1/configuration", "manage.configuration", api_view,
@@ -114,6 +163,10 @@ API_LINES: tuple[Line, ...] = (
     (
         "GET", "/api/v1/configuration/plan", "manage.configuration", api_plan,
         Contract(PlanView, asks=PlanQuery, refuses=(404, 409)),
+    ),
+    (
+        "GET", "/api/v1/configuration/text", "manage.configuration", api_text,
+        Contract(list[FileTextView], asks=PlanQuery, refuses=(404, 409)),
     ),
     (
         "POST", "/api/v1/configuration/apply", "manage.configuration", api_apply,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from aiohttp.test_utils import TestClient
 from conftest import SignIn
@@ -95,7 +97,7 @@ async def test_a_broken_file_shows_its_problems(
     }  # fmt: skip
     house.configuration.plan |= {"valid": False, "problems": [problem], "changes": []}
     text = await (await client.get("/configuration")).text()
-    assert "school.yaml, line 12, column 9: " in text
+    assert "school.yaml, line 12, column 9:</a> " in text
     assert "cameras.lobby.fps" in text.replace("<wbr>", "")
     assert "Degraded." in text
     assert "/configuration/apply" not in text
@@ -155,3 +157,61 @@ async def test_programs_look_and_apply_too(
     house.configuration.refusal = "no kept one begins with 'dead'"
     gone = await client.get("/api/v1/configuration/plan?kept=dead", headers=auth)
     assert gone.status == 409
+
+
+def line(number: int, text: str, column: int = 0, message: str = "") -> dict[str, Any]:
+    """A line of a file as it is shown."""
+    wrong = {"column": column, "path": "x", "message": message, "hint": "did you mean rtsp?"}
+    marked = {"start": column - 1, "end": column + 3} if message else {"start": 0, "end": 0}
+    return {"number": number, "text": text, "mistakes": [wrong] if message else [], **marked}
+
+
+FILE = {
+    "name": "school.yaml",
+    "lines": [
+        *(line(number, f"# line {number}") for number in range(1, 20)),
+        line(20, "    driver: rtps", 13, "no plugin offers a driver 'rtps'"),
+        *(line(number, f"# line {number}") for number in range(21, 40)),
+    ],
+}
+
+
+async def test_mistakes_stand_at_their_lines(
+    client: TestClient, house: ScriptedHouse, sign_in: SignIn
+) -> None:
+    """A few lines around each, what it is about marked, and the way there from the list."""
+    await sign_in("it")
+    house.configuration.files = [FILE]
+    problem = {
+        "file": "/etc/school.yaml", "line": 20, "column": 13, "path": "cameras.lobby.driver",
+        "message": "no plugin offers a driver 'rtps'", "hint": "", "doc": "",
+    }  # fmt: skip
+    house.configuration.plan |= {"valid": False, "problems": [problem], "changes": []}
+    text = await (await client.get("/configuration")).text()
+    assert '<a href="#at-school-yaml-20">' in text
+    assert '<li id="at-school-yaml-20" class="bad">' in text
+    assert "    driver: <mark>rtps</mark>" in text
+    assert "<b>Column 13</b> No plugin offers a driver &#39;rtps&#39;. Did you mean rtsp?" in text
+    assert 'id="at-school-yaml-16"' in text
+    assert 'id="at-school-yaml-15"' not in text
+
+
+async def test_the_whole_file_is_shown_line_by_line(
+    client: TestClient, house: ScriptedHouse, sign_in: SignIn, token: object
+) -> None:
+    """With its mistakes; programs get the same; a file that is gone is a sentence."""
+    await sign_in("it")
+    house.configuration.files = [FILE]
+    text = await (await client.get("/configuration/text")).text()
+    assert text.count("<li id=") == 39
+    assert "1 mistake" in text
+    auth = await token("it")  # type: ignore[operator]
+    found = await (await client.get("/api/v1/configuration/text", headers=auth)).json()
+    assert found == [FILE]
+    house.configuration.refusal = "school.yaml: cannot be read; what ran runs on"
+    answer = await client.get("/configuration/text")
+    assert answer.status == 409
+    assert "cannot be read" in await answer.text()
+    assert (await client.get("/api/v1/configuration/text", headers=auth)).status == 409
+    await sign_in("principal")
+    assert (await client.get("/configuration/text")).status == 403
