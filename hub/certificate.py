@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+import ssl
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -53,6 +54,30 @@ def read(file: Path, key: Path) -> Certificate:
         raise StateError(f"{file} holds no certificate in PEM") from error
     digest = found.fingerprint(hashes.SHA256()).hex(":").upper()
     return Certificate(file, key, digest, found.not_valid_after_utc, _names_in(found))
+
+
+def pair(file: Path, key: Path) -> Certificate:
+    """A certificate that fits its key. Raises `StateError` in words."""
+    found = read(file, key)
+    load(ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), found)
+    return found
+
+
+def load(context: ssl.SSLContext, found: Certificate) -> None:
+    """Have a context show it from now on. Raises `StateError` in words."""
+    try:  # elsewhere first: half of a pair that does not fit would take the place of what is shown
+        for each in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), context):
+            each.load_cert_chain(found.file, found.key, password=_no_password)
+    except (OSError, ssl.SSLError, ValueError) as error:
+        raise StateError(
+            f"the certificate {found.file} cannot be used with the key {found.key}: "
+            "they have to be one pair, in PEM, without a password"
+        ) from error
+
+
+def _no_password() -> str:
+    """A key with a password is refused: without this OpenSSL would ask on the terminal."""
+    raise ValueError("no password")
 
 
 def _names_in(certificate: x509.Certificate) -> frozenset[str]:

@@ -137,13 +137,9 @@ class Served:
         loaded = (found, *(_seen(each) for each in (found.file, found.key)))
         if loaded == self._loaded:
             return
-        try:
-            self._context.load_cert_chain(found.file, found.key, password=_no_password)
-        except (OSError, ssl.SSLError, ValueError) as error:
-            raise StateError(
-                f"the certificate {found.file} cannot be used with the key {found.key}: "
-                "they have to be one pair, in PEM, without a password"
-            ) from error
+        # First where nobody is served: what fits only half would take away what was shown.
+        for each in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._context):
+            certificate.load(each, found)
         self._certificate, self._loaded = found, loaded
         log.info("the pages show a certificate", file=str(found.file), until=iso(found.until))
 
@@ -196,8 +192,3 @@ def _seen(file: Path) -> tuple[object, ...]:
     except OSError as error:
         raise StateError(f"{file} cannot be read: {error.strerror}") from error
     return stat.st_ino, stat.st_mtime_ns, stat.st_size
-
-
-def _no_password() -> str:
-    """A key with a password is refused: without this OpenSSL would ask on the terminal."""
-    raise ValueError("no password")

@@ -25,9 +25,9 @@ def on_this_machine(host: str) -> bool:
         return False
 
 
-def plain_address(address: str, what: str) -> str:
-    """An https address without name, password, query or fragment; http on this machine only.
-    Raises `ValueError`.
+def plain_address(address: str, what: str, query: bool = False) -> str:
+    """An https address without name, password, fragment and, unless it may have one, query; http on
+    this machine only. Raises `ValueError`.
     """
     try:
         parts = urlsplit(address)
@@ -35,7 +35,8 @@ def plain_address(address: str, what: str) -> str:
     except ValueError:
         raise ValueError(f"expected {what}") from None
     safe = parts.scheme == "https" or (parts.scheme == "http" and on_this_machine(host))
-    if not safe or not host or "@" in parts.netloc or "?" in address or "#" in address:
+    odd = "@" in parts.netloc or "#" in address or not address.isprintable() or " " in address
+    if not safe or not host or odd or ("?" in address and not query):
         raise ValueError(f"expected {what}")
     return address
 

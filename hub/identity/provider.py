@@ -96,7 +96,8 @@ class Provider:
             "code_challenge": challenge.rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        return Begun(f"{known.authorize}?{urlencode(asked)}", state, nonce, verifier)
+        joined = "&" if "?" in known.authorize else "?"
+        return Begun(f"{known.authorize}{joined}{urlencode(asked)}", state, nonce, verifier)
 
     async def finish(self, code: str, verifier: str, nonce: str, back: str) -> Person:
         """Who has signed in, by the code that came back. Raises `NotReady` or `Refused`."""
@@ -107,12 +108,16 @@ class Provider:
             claims = await self._with_userinfo(known, claims, str(told.get("access_token", "")))
         return self._person(claims)
 
+    async def look(self) -> int:
+        """Ask what it says of itself, and for its keys; how many are of use. Raises `NotReady`."""
+        return len((await self._key_set(await self._discover(), True)).keys)
+
     def sign_out_address(self) -> str:
         """Where to sign out at the provider itself; empty where it says none. Asks nobody."""
         if self._known is None or not self._known[1].end_session:
             return ""
-        asked = urlencode({"client_id": self.settings.client_id})
-        return f"{self._known[1].end_session}?{asked}"
+        there, asked = self._known[1].end_session, urlencode({"client_id": self.settings.client_id})
+        return f"{there}{'&' if '?' in there else '?'}{asked}"
 
     # --------------------------------------------------------------- what it says of itself
 
@@ -249,6 +254,7 @@ class Provider:
         provider turns a code down.
         """
         timeout = aiohttp.ClientTimeout(total=WITHIN_S)
+        headers = {**headers, "Accept-Encoding": "identity"}  # nothing is unpacked here
         try:
             async with (
                 aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as session,
@@ -285,7 +291,7 @@ def _endpoint(told: Mapping[str, Any], name: str, needed: bool = True) -> str:
     if address is None and not needed:
         return ""
     try:
-        return plain_address(str(address), "an https address without query")
+        return plain_address(str(address), "an https address", query=True)
     except ValueError:
         if not needed:
             return ""

@@ -173,6 +173,23 @@ async def test_the_schools_own_is_shown_and_taken_over_when_it_is_renewed(tmp_pa
         assert "the one before is still shown" in school.served.problems()[0]
 
 
+async def test_one_that_is_only_half_renewed_leaves_the_one_before(tmp_path: Path) -> None:
+    """The authority's tool writes one file after the other: nobody is turned away in between."""
+    School(tmp_path).pair("first")
+    async with serving(tmp_path, **OWN) as school:
+        first, key = await school.shown(), (tmp_path / "key.pem").read_bytes()
+        school.pair("second")
+        fresh = (tmp_path / "key.pem").read_bytes()
+        (tmp_path / "key.pem").write_bytes(key)
+        await school.served.look()
+        assert await school.shown() == first
+        assert "the one before is still shown" in school.served.problems()[0]
+        (tmp_path / "key.pem").write_bytes(fresh)
+        await school.served.look()
+        assert await school.shown() != first
+        assert school.served.problems() == []
+
+
 @pytest.mark.parametrize("what", ["missing", "no pair", "a password"])
 async def test_one_that_cannot_be_used_is_told_and_the_hub_starts(
     tmp_path: Path, what: str

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
@@ -72,11 +73,19 @@ class School:
         return str(jwt.encode(self.header, self.claims, self.signs_with))
 
 
+@web.middleware
+async def packed(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """It compresses its answers for whoever takes that, as large providers do."""
+    answer = await handler(request)
+    answer.enable_compression()
+    return answer
+
+
 @pytest.fixture
 async def school() -> AsyncIterator[School]:
     """It listens, and knows a teacher."""
     made = School()
-    app = web.Application()
+    app = web.Application(middlewares=[packed])
     app.router.add_route("*", "/{path:.*}", made.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
@@ -146,6 +155,16 @@ async def test_a_sign_in_from_its_beginning_to_a_role(school: School, hub: Provi
     assert (form["code"], form["code_verifier"]) == ("the code", begun.verifier)
     assert "client_secret" not in form
     assert base64.b64decode(proof.removeprefix("Basic ")) == b"vestibule:hush%20%26%20hush"
+
+
+async def test_an_endpoint_may_have_a_query_of_its_own(school: School, hub: Provider) -> None:
+    """Some providers tell policies apart by one; what the hub asks is put behind it."""
+    login = f"{school.issuer}/login?policy=staff"
+    school.discovery = lambda told: {**told, "authorization_endpoint": login}
+    begun = await hub.begin(BACK)
+    asked = parse_qs(urlsplit(begun.address).query)
+    assert (asked["policy"], asked["client_id"]) == (["staff"], ["vestibule"])
+    assert begun.address.count("?") == 1
 
 
 async def test_two_beginnings_share_nothing(hub: Provider) -> None:
