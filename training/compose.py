@@ -22,6 +22,7 @@ SHARES = {"photograph": 0.34, "school": 0.12, "pasted": 0.32, "mosaic": 0.1, "no
 PASTED = {"few": 0.4, "group": 0.4, "close": 0.2}
 CLOSE = 0.12  # share of the crops around somebody that are too close to show all of them
 LEAVES, LEAVES_ALONE = 0.12, 0.45  # shares under leaves: with people, and without anybody
+ANIMALS, ANIMALS_ALONE = 0.15, 0.3  # shares with animals: of what is pasted into, of nobody
 LARGEST = 3.5  # how many times a picture is enlarged at most
 
 
@@ -53,7 +54,7 @@ class Composer:
             plain = self._pasted(rng, size)
         elif kind == "nobody":
             pool = self._empty if rng.random() < 0.6 else self._school
-            plain = crop(pool.draw(rng), rng, size, near=False)
+            plain = self._with_animals(crop(pool.draw(rng), rng, size, near=False), rng)
         else:
             pool = self._photographs if kind == "photograph" else self._school
             plain = crop(pool.draw(rng), rng, size, close=CLOSE)
@@ -82,6 +83,8 @@ class Composer:
         layers, kind = Layers(ground.luma.copy()), _kind(rng, PASTED)
         if rng.random() < 0.25:
             pasting.car(layers, self._car(rng), rng)
+        if rng.random() < ANIMALS:
+            self._add_animals(layers, rng)
         if kind == "group":
             pasting.group(layers, self._people(rng, int(rng.integers(2, MOST_TOGETHER + 1))), rng)
         else:
@@ -107,6 +110,20 @@ class Composer:
             sprites = self.material.drawn if rng.random() < drawn else self.material.cut
             found.append(sprites[int(rng.integers(len(sprites)))])
         return found
+
+    def _with_animals(self, plain: Sample, rng: Generator) -> Sample:
+        """A share of samples that look past whoever is there, with animals that hide some more."""
+        if rng.random() >= ANIMALS_ALONE:
+            return plain
+        layers = Layers(plain.luma.copy())
+        self._add_animals(layers, rng)
+        shown, hidden = layers.below(plain.people)
+        return Sample(layers.luma, shown, _joined([plain.doubt, hidden]))
+
+    def _add_animals(self, layers: Layers, rng: Generator) -> None:
+        for _ in range(int(rng.integers(1, 3))):
+            kept = self.material.animals
+            pasting.animal(layers, kept[int(rng.integers(len(kept)))], rng)
 
     def _car(self, rng: Generator) -> Sprite:
         return self.material.cars[int(rng.integers(len(self.material.cars)))]

@@ -184,8 +184,18 @@ def counter(layers: Layers, other: Luma, rng: Generator) -> None:
 
 def car(layers: Layers, sprite: Sprite, rng: Generator) -> None:
     """A drawn car, of any size, whole or cut off."""
+    _thing(layers, sprite, rng, (0.2, 1.6))
+
+
+def animal(layers: Layers, sprite: Sprite, rng: Generator) -> None:
+    """An animal, of any size, whole or cut off."""
+    _thing(layers, sprite, rng, (0.12, 1.4))
+
+
+def _thing(layers: Layers, sprite: Sprite, rng: Generator, widths: tuple[float, float]) -> None:
+    """Something that is nobody, its width between these shares of the sample's."""
     size = layers.luma.shape[0]
-    wide = float(np.exp(rng.uniform(np.log(size * 0.2), np.log(size * 1.6))))
+    wide = size * float(np.exp(rng.uniform(*np.log(widths))))
     tall = wide * sprite.luma.shape[0] / sprite.luma.shape[1]
     grey, cover = dressed(sprite, tall, layers.luma, rng)
     x, y = (somewhere(rng, v / 2, size) for v in cover.shape[::-1])

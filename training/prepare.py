@@ -10,11 +10,11 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from training import pictures, sprites
+from training import animals, pictures, sprites
 from training.pictures import Known
 from training.sprites import Sprite
 
-FRAMES, DRAWN, CARS = 1600, 3000, 400
+FRAMES, DRAWN, CARS, ANIMALS = 1600, 3000, 400, 1500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class Material:
     cut: list[Sprite]
     drawn: list[Sprite]
     cars: list[Sprite]
+    animals: list[Sprite]
 
 
 def prepare(
@@ -39,7 +40,7 @@ def prepare(
     labels = (labelled / "labels.jsonl").read_bytes()
     apart(labels.decode().splitlines())
     photographs = pictures.labelled(labelled, "train", tiers)
-    frames, count, cars = (round(n * share) for n in (FRAMES, DRAWN, CARS))
+    frames, count, cars, beasts = (round(n * share) for n in (FRAMES, DRAWN, CARS, ANIMALS))
     school = cache / f"school-{seed}-{frames}.npz"
     if not school.exists():
         bar = progress.add_task("Drawing the school", total=frames)
@@ -52,6 +53,9 @@ def prepare(
     vehicles = cache / f"cars-{seed}-{cars}.npz"
     if not vehicles.exists():
         sprites.keep(list(sprites.cars(cars, seed)), vehicles)
+    four_legged = cache / f"animals-{seed}-{beasts}.npz"
+    if not four_legged.exists():
+        sprites.keep(list(animals.animals(beasts, seed)), four_legged)
     cut = cut_file(cache, labels, tiers)
     if not cut.exists():
         bar = progress.add_task("Cutting people out", total=len(photographs))
@@ -59,7 +63,7 @@ def prepare(
     return Material(
         photographs,
         pictures.kept(school),
-        *(sprites.kept(file) for file in (cut, people, vehicles)),
+        *(sprites.kept(file) for file in (cut, people, vehicles, four_legged)),
     )
 
 

@@ -6,9 +6,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
+if TYPE_CHECKING:
+    from training.prepare import Material
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +21,19 @@ ROOT = Path(__file__).resolve().parents[2]
 @pytest.fixture(autouse=True)
 def _needs_torch() -> None:
     pytest.importorskip("torch", reason="needs the dependency group training")
+
+
+def drawn_material() -> Material:
+    """A little of everything, all of it drawn."""
+    from training import pictures, sprites
+    from training.animals import animals
+    from training.prepare import Material
+
+    frames = list(pictures.school(4, 3))
+    drawn, cars = list(sprites.drawn(2, 3)), list(sprites.cars(1, 3))
+    bare = [pictures.without_people(frame) for frame in frames]
+    places = [*frames, *bare]
+    return Material(places, places, drawn, drawn, cars, list(animals(2, 3)))
 
 
 def test_rows_are_as_many_as_cells_and_boxes_come_back() -> None:
@@ -87,23 +104,18 @@ def test_the_finest_stage_stays_as_it_is_where_that_is_asked(tmp_path: Path) -> 
     import torch
     from rich.progress import Progress
 
-    from training import pictures, sprites
+    from training import pictures
     from training.evaluate import samples
     from training.network import Network
-    from training.prepare import Material
     from training.train import Plan, Trainer
 
-    frames = list(pictures.school(4, 3))
-    drawn, cars = list(sprites.drawn(2, 3)), list(sprites.cars(1, 3))
-    places = [pictures.without_people(frame) for frame in frames]
-    bare = [pictures.Known(p.name, p.scene, p.tier, p.luma, p.boxes, p.boxes) for p in places]
-    material = Material([*frames, *bare], [*frames, *bare], drawn, drawn, cars)
+    material, shown = drawn_material(), samples(list(pictures.school(4, 3)))
     torch.manual_seed(1)
     network = Network()
     before = {name: value.clone() for name, value in network.state_dict().items()}
     plan = Plan(steps=2, minutes=5, batch=2, rate=1e-2, seed=1, workers=0, small=1.0, frozen=True)
     with Progress(disable=True) as progress:
-        Trainer(network, plan).run(material, samples(frames), tmp_path / "log.jsonl", progress)
+        Trainer(network, plan).run(material, shown, tmp_path / "log.jsonl", progress)
     changed = {name.split(".")[0] for name, value in network.state_dict().items()
                if not torch.equal(value, before[name])}  # fmt: skip
     assert changed == {"sixteenth", "coarse", "across", "smooth", "head"}
@@ -118,15 +130,10 @@ def test_norms_taken_anew_are_those_of_many_samples_and_no_weight_moves() -> Non
     import torch
     from rich.progress import Progress
 
-    from training import pictures, sprites
     from training.network import Network
     from training.norms import renew
-    from training.prepare import Material
 
-    frames = list(pictures.school(4, 3))
-    drawn, cars = list(sprites.drawn(2, 3)), list(sprites.cars(1, 3))
-    bare = [pictures.without_people(frame) for frame in frames]
-    material = Material([*frames, *bare], [*frames, *bare], drawn, drawn, cars)
+    material = drawn_material()
     torch.manual_seed(1)
     network = Network().eval()
     weights = {name: value.clone() for name, value in network.named_parameters()}
@@ -141,6 +148,92 @@ def test_norms_taken_anew_are_those_of_many_samples_and_no_weight_moves() -> Non
     assert all(torch.equal(value, weights[name]) for name, value in network.named_parameters())
     assert all(torch.equal(value, found[1][name]) for name, value in found[0].items())
     assert network.eighth[0][1].momentum == 0.1
+
+
+def test_the_same_pictures_seed_and_threads_train_the_same_weights(tmp_path: Path) -> None:
+    """To the last bit on one machine, where the number of steps is given and not the time."""
+    import torch
+    from rich.progress import Progress
+
+    from training import pictures
+    from training.evaluate import samples
+    from training.network import Network
+    from training.train import Plan, Trainer
+
+    material, shown = drawn_material(), samples(list(pictures.school(2, 5)))
+    plan = Plan(steps=6, minutes=600, batch=4, rate=2e-3, seed=1, workers=1, small=0.5)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    kept = []
+    for name in ("one", "two"):
+        torch.manual_seed(plan.seed)
+        with Progress(disable=True) as progress:
+            trainer = Trainer(Network(), plan)
+            trainer.run(material, shown, tmp_path / f"{name}.jsonl", progress)
+        kept.append(trainer.averaged.state_dict())
+    torch.set_num_threads(threads)
+    assert all(torch.equal(value, kept[1][name]) for name, value in kept[0].items())
+
+
+def test_a_file_that_ships_can_be_trained_on_from() -> None:
+    """Unfolded it gives the rows that the file gives, and its norms are those of real samples."""
+    import onnxruntime
+    import torch
+
+    from training.export import exported
+    from training.network import Network
+    from training.unfold import unfolded
+
+    torch.manual_seed(3)
+    network = Network().train()
+    for _ in range(5):
+        network(torch.rand(8, 1, 96, 96) * 255)
+    for head in network.head:  # untrained ones are alike, and would be stored as one
+        torch.nn.init.normal_(head.bias)
+    data = exported(network.eval(), {"names": "person"})
+    again = unfolded(data, drawn_material(), batches=2)
+    luma = np.random.default_rng(1).uniform(0, 255, (1, 1, 128, 224)).astype(np.float32)
+    (rows,) = onnxruntime.InferenceSession(data).run(None, {"luma": luma})
+    with torch.inference_mode():
+        found = again(torch.from_numpy(luma)).numpy()
+    assert np.abs(rows[..., :4] - found[..., :4]).max() < 1e-3
+    assert np.abs(rows[..., 4] - 1 / (1 + np.exp(-found[..., 4]))).max() < 1e-4
+    norms = [each for each in again.modules() if isinstance(each, torch.nn.BatchNorm2d)]
+    assert all(norm.momentum == 0.1 and (norm.running_var > 0).all() for norm in norms)
+    assert sum(float(norm.running_mean.abs().sum()) for norm in norms) > 1.0
+
+
+def test_a_file_of_another_network_is_not_unfolded() -> None:
+    """The names that differ are told."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    from training.unfold import unfolded
+
+    luma = helper.make_tensor_value_info("luma", TensorProto.FLOAT, [1])
+    extra = numpy_helper.from_array(np.zeros(1, np.float32), "network.other.weight")
+    graph = helper.make_graph([helper.make_node("Identity", ["luma"], ["out"])], "g", [luma],
+                              [helper.make_tensor_value_info("out", TensorProto.FLOAT, [1])],
+                              [extra])  # fmt: skip
+    with pytest.raises(ValueError, match="another network: across"):
+        unfolded(helper.make_model(graph).SerializeToString(), drawn_material(), batches=1)
+
+
+def test_the_mean_of_weights_is_of_both_and_of_one_network() -> None:
+    """A quarter of the way is a quarter of the way, for norms too; other shapes are refused."""
+    import torch
+
+    from training.mean import mean
+    from training.network import Network
+
+    one, other = Network().state_dict(), Network().state_dict()
+    other["eighth.0.1.running_mean"] = torch.ones(16)
+    both = mean(one, other, 0.25)
+    name = "sixteenth.0.0.weight"
+    assert torch.allclose(both[name], 0.75 * one[name] + 0.25 * other[name], atol=1e-6)
+    assert both["eighth.0.1.running_mean"].tolist() == [0.25] * 16
+    Network().load_state_dict(both)
+    with pytest.raises(ValueError, match="two different networks"):
+        mean(one, Network(width=32).state_dict(), 0.5)
 
 
 @pytest.mark.material
