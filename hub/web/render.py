@@ -153,7 +153,8 @@ async def page(
     )
     if request.method not in SAFE_METHODS:  # who has asked for something is answered at once
         return html(request, template, status=status, **said)
-    async with request.app[TURNS].turn():
+    opened = request.headers.get("Sec-Fetch-Dest") == "document"
+    async with request.app[TURNS].turn(opened):
         return html(request, template, status=status, **said)
 
 

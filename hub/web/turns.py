@@ -6,6 +6,7 @@ time. Nothing that only looks is begun while somebody asks for something to be d
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
@@ -18,10 +19,14 @@ LONGEST_HOLD_S = 1.0
 
 
 class Turns:
-    """Pages that are to be made, in the order in which they were asked for."""
+    """Pages that are to be made, in the order in which they were asked for; those that somebody
+    opens go before those that are open and fetch themselves again.
+    """
 
     def __init__(self) -> None:
-        self._one_at_a_time = asyncio.Lock()
+        self._busy = False
+        self._opened: deque[asyncio.Future[None]] = deque()
+        self._again: deque[asyncio.Future[None]] = deque()
         self._next = 0.0
         self._acts: list[float] = []
         self._calm = 0.0
@@ -45,12 +50,15 @@ class Turns:
             await asyncio.sleep(AFTER_AN_ACT_S / 5)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Wait for one's turn; what is done within is counted as making a page."""
+    async def turn(self, opened: bool = False) -> AsyncIterator[None]:
+        """Wait for one's turn; what is done within is counted as making a page. One that somebody
+        has `opened` waits for its turn, and not for the share.
+        """
         loop = asyncio.get_running_loop()
-        async with self._one_at_a_time:
+        await self._enter(self._opened if opened else self._again)
+        try:
             latest = loop.time() + LONGEST_HOLD_S
-            while (wait := self._wait(loop.time())) > 0 and loop.time() < latest:  # noqa: ASYNC110
+            while (wait := self._wait(loop.time(), opened)) > 0 and loop.time() < latest:  # noqa: ASYNC110
                 await asyncio.sleep(wait)  # for the time itself, which no event tells
             began = loop.time()
             try:
@@ -58,9 +66,34 @@ class Turns:
             finally:
                 now = loop.time()
                 self._next = now + (now - began) * (1 / SHARE - 1)
+        finally:
+            self._leave()
 
-    def _wait(self, now: float) -> float:
-        return max(self._calm, self._next, *self._acts) - now
+    async def _enter(self, waiting: deque[asyncio.Future[None]]) -> None:
+        if not self._busy:
+            self._busy = True
+            return
+        mine = asyncio.get_running_loop().create_future()
+        waiting.append(mine)
+        try:
+            await mine
+        except asyncio.CancelledError:
+            if mine.done() and not mine.cancelled():
+                self._leave()  # it was this one's turn already
+            else:
+                waiting.remove(mine)
+            raise
+
+    def _leave(self) -> None:
+        for waiting in (self._opened, self._again):
+            while waiting:
+                if not (first := waiting.popleft()).done():
+                    first.set_result(None)
+                    return
+        self._busy = False
+
+    def _wait(self, now: float, opened: bool) -> float:
+        return max(self._calm, 0.0 if opened else self._next, *self._acts) - now
 
 
 TURNS: web.AppKey[Turns] = web.AppKey("turns", Turns)

@@ -55,6 +55,44 @@ async def test_they_are_made_in_the_order_in_which_they_were_asked_for() -> None
     assert order == [0, 1, 2, 4, 5]
 
 
+async def test_a_page_that_somebody_opens_goes_before_those_that_are_open() -> None:
+    """It waits for the page that is being made, and neither for the others nor for the share."""
+    made, order = Turns(), []
+
+    async def page(name: str, opened: bool) -> None:
+        async with made.turn(opened):
+            order.append(name)
+            _make(4)
+
+    tasks = [asyncio.create_task(page(f"again {number}", False)) for number in range(5)]
+    await asyncio.sleep(0)
+    began = asyncio.get_running_loop().time()
+    await page("opened", True)
+    assert asyncio.get_running_loop().time() - began < 0.1
+    await asyncio.gather(*tasks)
+    assert order.index("opened") <= 2  # one was made, one had its turn
+    assert order[-1] == "again 4"
+
+
+async def test_who_leaves_when_it_is_their_turn_passes_it_on() -> None:
+    """A reader who goes away at any moment never leaves the others waiting."""
+    made = Turns()
+
+    async def page() -> None:
+        async with made.turn():
+            await asyncio.sleep(0)
+
+    for steps in range(6):
+        tasks = [asyncio.create_task(page()) for _ in range(3)]
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for task in tasks[:2]:
+            task.cancel()
+        async with asyncio.timeout(5):
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await page()
+
+
 async def test_no_page_is_begun_while_somebody_acts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither while what was asked is taken, nor in the moment in which it goes out; one page does
     not wait for ever, and an act that takes long holds up none.
