@@ -84,7 +84,7 @@ async def take(request: web.Request) -> web.StreamResponse:
     """The lines as a file, by form."""
     asked, problem = _asked(request, await request.post())
     if problem:
-        return await error_page(request, 422, "Nothing was taken away.", problem)
+        return await error_page(request, 422, _("Nothing was taken away."), problem)
     return await _file(request, asked)
 
 
@@ -104,11 +104,11 @@ async def _file(request: web.Request, asked: Asked) -> web.StreamResponse:
     try:
         pieces = await house.audit.export(asked, who_is(request).by)
     except StateError:
-        error = "It cannot be recorded that you take this away, so you get nothing."
-        hint = "The page Health says what is wrong with the journal."
+        error = mark("It cannot be recorded that you take this away, so you get nothing.")
+        hint = mark("The page Health says what is wrong with the journal.")
         if is_api(request):
             return denial(503, error, hint)
-        return await error_page(request, 503, error, hint)
+        return await error_page(request, 503, _(error), _(hint))
     name = f"audit-{iso(house.clock.now())[:19].replace(':', '')}Z.jsonl"
     answer = web.StreamResponse(
         headers={
@@ -128,7 +128,7 @@ def _asked(request: web.Request, fields: Mapping[str, Any]) -> tuple[Asked, str]
     try:
         since, until = whole_day(day, request.app[HOUSE].config.hub.timezone) if day else ("", "")
     except ValueError:
-        return Asked(who, act), "That is no day; write one such as 2026-03-02."
+        return Asked(who, act), _("That is no day; write one such as 2026-03-02.")
     return Asked(who, act, since, until), ""
 
 

@@ -107,7 +107,9 @@ async def called(request: web.Request) -> web.Response:
     except KeyError:
         raise web.HTTPNotFound from None
     except Refused as refusal:
-        return await error_page(request, 409, str(refusal), "The incident says what it takes.")
+        return await error_page(
+            request, 409, sentence(str(refusal)), _("The incident says what it takes.")
+        )
     return see_other(f"/incidents/{incident}")
 
 

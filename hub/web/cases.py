@@ -22,6 +22,7 @@ from hub.ports import CasesFacade
 from hub.views import IncidentView
 from hub.web.api import INCIDENTS
 from hub.web.contract import Contract, Line, key_of, taken
+from hub.web.language import gettext as _
 from hub.web.pages import incident_page
 from hub.web.problems import turned_down
 from hub.web.render import error_page, page
@@ -238,7 +239,7 @@ def by_form(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
 async def _refused(request: web.Request, incident: str, status: int, why: str) -> web.Response:
     if incident:
         return await incident_page(request, incident, status, sentence(why))
-    return await error_page(request, status, "Nothing was opened.", sentence(why))
+    return await error_page(request, status, _("Nothing was opened."), sentence(why))
 
 
 def by_api(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
