@@ -6,6 +6,7 @@ Set VESTIBULE_SCREENSHOTS to a folder to keep what the pages look like.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -114,18 +115,20 @@ async def test_the_scripts_speak_spanish(console: Console) -> None:
         await expect(tab.locator("#hold-ask label")).to_have_text(wrong)
         await tab.keyboard.press("Escape")
         await expect(tab.locator("#hold-note")).to_have_text(spanish("Not started."))
-        before = (
-            len(console.house.protocols.runs) if hasattr(console.house.protocols, "runs") else 0
-        )
         await tab.locator("form[data-hold] button[type=submit]").first.focus()
         await tab.keyboard.press("Enter")
         await tab.locator("#hold-word").fill(word.lower())
         await tab.keyboard.press("Enter")
+        await expect(tab).to_have_url(re.compile(r"/protocols/\w+$"))
         await expect(tab.locator("h1")).to_contain_text(word)
+        await expect(tab.locator("#pill")).to_have_text(spanish("Live"))
         await console.stop()
-        await expect(tab.locator("#pill")).to_have_text(spanish("Not connected"), timeout=20000)
-        await expect(tab.locator("#lost")).to_contain_text(spanish("Not connected"))
-    await console.serve()
+        try:
+            lost = spanish("Not connected")
+            await expect(tab.locator("#pill")).to_have_text(lost, timeout=20_000)
+            await expect(tab.locator("#lost")).to_contain_text(lost)
+        finally:
+            await console.serve()
 
 
 async def test_a_language_is_chosen_on_the_page_of_ones_account(console: Console) -> None:
