@@ -181,3 +181,18 @@ REASONS = (
     mark("Sat"),
     mark("Sun"),
 )
+# What the call card asks; what it says is read aloud as it stands.
+CARD = (
+    mark("Where"),
+    mark("Exactly"),
+    mark("Coordinates"),
+    mark("Way in"),
+    mark("What"),
+    mark("How sure"),
+    mark("Since"),
+    mark("At the scene"),
+    mark("Call back"),
+    mark("no place here has an `address`"),
+    mark("`hub.emergency.call_back` has no number"),
+    mark("where it is was not said, and the school has no single `address`"),
+)
