@@ -27,6 +27,8 @@ MORE = {
     "run": "/protocols/{run}",
     "devices": "/devices",
     "configuration": "/configuration",
+    "file": "/configuration/text",
+    "rules": "/rules",
     "audit": "/audit",
     "masks": "/cameras/lobby/masks",
     "past": "/health/past",
