@@ -89,7 +89,7 @@ _DOORS: Mapping[str, tuple[str, str]] = {
 }
 _WEB_ALONE = (
     "view.", "session.", "account.", "factor.", "token.", "door.", "audit.", "guest.", "reason.",
-    "rule.tried",
+    "rule.tried", "config.written",
 )  # fmt: skip
 TYPES = frozenset({*_DOORS, *(act for act in ACTS if not act.startswith(_WEB_ALONE))})
 """Types of events that may be acts."""
