@@ -110,6 +110,7 @@ async def add(house: ScriptedHouse, name: str, role: str) -> None:
 async def enter(tab: Page, base: str, name: str, onward: str = "/") -> None:
     """Give name and password by the keyboard alone."""
     await tab.goto(f"{base}/signin?next={onward}")
+    await expect(tab.get_by_label("Name")).to_be_focused()
     await tab.keyboard.type(name)
     await tab.keyboard.press("Tab")
     await tab.keyboard.type(PASSWORD)
@@ -137,6 +138,7 @@ async def test_the_first_account_an_app_and_the_next_sign_in(
     async with tab_of(browser, size, "dark" if size == "phone" else "light") as tab:
         await tab.goto(f"{base}/setup/{link}")
         await shoot(tab, f"setup-{size}")
+        await expect(tab.get_by_label("Name")).to_be_focused()
         for words in ("Officer", PASSWORD, PASSWORD):
             await tab.keyboard.type(words)
             await tab.keyboard.press("Tab")
@@ -160,10 +162,12 @@ async def test_the_first_account_an_app_and_the_next_sign_in(
         await shoot(tab, f"signin-{size}")
         await enter(tab, base, "Officer", "/doors")
         await tab.wait_for_url(f"{base}/signin/code?*")
+        await expect(tab.get_by_label("Code")).to_be_focused()
         await tab.keyboard.type("000000")
         await tab.keyboard.press("Enter")
         await expect(tab.get_by_role("alert").first).to_contain_text("not right")
         await shoot(tab, f"code-{size}")
+        await expect(tab.get_by_label("Code")).to_be_focused()
         await tab.keyboard.type(recovery)
         await tab.keyboard.press("Enter")
         await tab.wait_for_url(f"{base}/doors")
