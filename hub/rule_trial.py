@@ -12,7 +12,7 @@ import os
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -35,6 +35,8 @@ MOST = 20_000
 RUNS = "runs"
 SHOWN = 100
 
+Tell = Callable[..., None]
+
 
 def main() -> None:
     """Read what is asked, try it, tell."""
@@ -42,18 +44,26 @@ def main() -> None:
     with suppress(OSError):
         os.nice(NICENESS)
     asked = json.loads(sys.stdin.buffer.read())
+    tell = _teller()
     try:
-        _tell(**_tried(asked))
+        tell(**_tried(asked, tell))
     except (CannotCheck, StateError) as error:
-        _tell(trouble=str(error))
+        tell(trouble=str(error))
 
 
-def _tell(**said: Any) -> None:
-    sys.stdout.write(json.dumps(said, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
+def _teller() -> Tell:
+    """What tells the hub. Nobody else writes there: a plugin may print when it is imported."""
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+    def tell(**said: Any) -> None:
+        out.write(json.dumps(said, ensure_ascii=False) + "\n")
+        out.flush()
+
+    return tell
 
 
-def _tried(asked: Mapping[str, Any]) -> dict[str, Any]:
+def _tried(asked: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="vestibule-trial-") as folder:
         examined, file = _examined(asked, Path(folder))
     rule = str(asked["rule"])
@@ -74,7 +84,7 @@ def _tried(asked: Mapping[str, Any]) -> dict[str, Any]:
         said = str(examined.problems[0]) if examined.problems else f"no rule is called {rule}"
         said = said.rpartition(f"{RUNS}/")[2]
         return {"trouble": f"the configuration that runs cannot be used for this: {said}"}
-    return _replayed(examined.config, asked)
+    return _replayed(examined.config, asked, tell)
 
 
 def _examined(asked: Mapping[str, Any], folder: Path) -> tuple[Examined, str | None]:
@@ -98,14 +108,14 @@ def _examined(asked: Mapping[str, Any], folder: Path) -> tuple[Examined, str | N
     return examined, None if written is None else str(written)
 
 
-def _replayed(config: Config, asked: Mapping[str, Any]) -> dict[str, Any]:
+def _replayed(config: Config, asked: Mapping[str, Any], tell: Tell) -> dict[str, Any]:
     since, until, rule = from_iso(asked["since"]), from_iso(asked["until"]), str(asked["rule"])
     zone, began = ZoneInfo(config.hub.timezone), perf_counter()
     replay = Replay(config, since, until, only=rule, most=MOST)
     engine = open_readers(Path(asked["journal"]), 1)
     try:
         with engine.begin() as connection:
-            found = replay.run(connection, lambda done, of: _tell(progress=[done, of]))
+            found = replay.run(connection, lambda done, of: tell(progress=[done, of]))
     except TooMany as many:
         local = many.moment.astimezone(zone)
         words = f"it would have fired more than {MOST} times by {local:%Y-%m-%d %H:%M}"

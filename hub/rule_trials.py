@@ -112,6 +112,9 @@ class RuleTrials:
                     await self._try(trial)
             except TimeoutError:
                 self._fail(trial, phrase("It took longer than %(s)s s.", s=f"{WITHIN_S:g}"))
+            except ValueError as error:  # it says what is no JSON, or more than fits
+                log.error("a trial of a rule cannot be heard", reason=type(error).__name__)
+                self._fail(trial, phrase("It ended before it had found anything."))
             except OSError as error:
                 self._fail(trial, phrase("It could not be started: %(why)s", why=str(error)))
             except BaseException:

@@ -29,6 +29,7 @@ from hub.storage.identity_tables import sessions, tokens, users
 SESSION_LIFE = timedelta(hours=12)
 TOKEN_PREFIX = "vst_"  # noqa: S105  # no secret: it only makes tokens easy to spot
 _LONGEST_NAME = 64
+_OF_RECORDS = ("(token)", "(guest)")  # what records put behind a name that is no person's
 _LONGEST_SECRET = 200
 
 Roles = Mapping[str, RoleSettings] | None
@@ -83,7 +84,15 @@ def clean_name(name: str) -> str:
         raise Refused(
             phrase("A name needs 1 to %(most)s printable characters.", most=_LONGEST_NAME)
         )
+    if clean.casefold().endswith(_OF_RECORDS):
+        raise Refused(phrase("A name does not end like this: records would tell of another."))
     return clean
+
+
+def same_name(conn: Connection, name: str) -> str | None:
+    """The account that has this name, in capitals or not; None where nobody has."""
+    names = (str(each) for each in conn.execute(select(users.c.name)).scalars())
+    return next((each for each in names if each.casefold() == name.casefold()), None)
 
 
 def _known(role: str, roles: Roles) -> None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, select, update
 
 from hub.errors import Refused
-from hub.identity.accounts import Roles, add_user_with_hash, set_role
+from hub.identity.accounts import Roles, add_user_with_hash, same_name, set_role
 from hub.identity.provider import Person
 from hub.phrases import phrase
 from hub.storage.identity_tables import users
@@ -30,9 +30,7 @@ def come_in(conn: Connection, person: Person, roles: Roles, now: datetime) -> st
         if known.role != person.role:
             set_role(conn, str(known.name), person.role, now, roles=roles)
         return str(known.name)
-    taken = conn.scalar(
-        select(users.c.name).where(func.lower(users.c.name) == func.lower(person.name))
-    )
+    taken = same_name(conn, person.name)
     if taken is not None:
         raise Refused(
             phrase(

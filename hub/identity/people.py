@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, func, or_, select, update
 
 from hub.clock import iso
 from hub.errors import Refused
@@ -127,8 +127,7 @@ def add(conn: Connection, hand: Hand, name: str, role: str, now: datetime, roles
     secret. Raises `Refused`.
     """
     _refuse_more(hand, role, roles)
-    taken = select(users.c.name).where(func.lower(users.c.name) == func.lower(name))
-    if (known := conn.scalar(taken)) is not None:
+    if (known := accounts.same_name(conn, accounts.clean_name(name))) is not None:
         raise Refused(phrase("There is already an account called %(name)s.", name=known))
     made = accounts.add_user_with_hash(conn, name, role, "", roles=roles, now=now)
     return _link(conn, hand, made, now)
@@ -152,7 +151,9 @@ def _link(conn: Connection, hand: Hand, name: str, now: datetime) -> str:
 def give_role(
     conn: Connection, hand: Hand, id_: str, role: str, now: datetime, roles: Roles
 ) -> None:
-    """Give somebody another role; they sign in anew."""
+    """Give somebody another role; they sign in anew. A link made while they might less is over:
+    whoever made it may not do so for what they are now.
+    """
     row = _touch(conn, hand, id_, roles)
     _refuse_more(hand, role, roles)
     if row.issuer:
@@ -164,6 +165,7 @@ def give_role(
     if not _keeps(role, roles):
         _refuse_last(conn, str(row.name), roles)
     accounts.set_role(conn, str(row.name), role, now, roles=roles)
+    setup_links.end_links(conn, str(row.name), now)
 
 
 def lock(conn: Connection, hand: Hand, id_: str, now: datetime, roles: Roles) -> None:
@@ -176,6 +178,7 @@ def lock(conn: Connection, hand: Hand, id_: str, now: datetime, roles: Roles) ->
         conn.execute(update(users).where(users.c.name == row.name).values(locked=iso(now)))
         audit.note(conn, "account.locked", str(row.name), now)
         accounts.end_other_sessions(conn, str(row.name), "", now)
+        setup_links.end_links(conn, str(row.name), now)
 
 
 def unlock(conn: Connection, hand: Hand, id_: str, now: datetime, roles: Roles) -> None:
@@ -248,7 +251,8 @@ def _keeps(role: str, roles: Roles) -> bool:
 
 def _refuse_last(conn: Connection, name: str, roles: Roles) -> None:
     """Raises `Refused` where nobody would be left who can give everything."""
-    rows = conn.execute(select(users.c.name, users.c.role).where(users.c.locked == "")).all()
+    ready = (users.c.locked == "", or_(users.c.password_hash != "", users.c.issuer != ""))
+    rows = conn.execute(select(users.c.name, users.c.role).where(*ready)).all()
     keepers = [str(row.name) for row in rows if _keeps(str(row.role), roles)]
     if keepers == [name]:
         raise Refused(

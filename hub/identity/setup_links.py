@@ -39,10 +39,7 @@ def create_setup_link(
     """
     secret = secrets.token_urlsafe(32)
     if user:
-        earlier = update(setup_links).where(
-            setup_links.c.user == user, setup_links.c.used.is_(None)
-        )
-        conn.execute(earlier.values(used=iso(now)))
+        end_links(conn, user, now)
         audit.note(conn, "account.link_made", user, now)
     row = {
         "digest": digest(secret),
@@ -53,6 +50,12 @@ def create_setup_link(
     }
     conn.execute(insert(setup_links).values(**row))
     return secret
+
+
+def end_links(conn: Connection, user: str, now: datetime) -> None:
+    """The links that somebody has not used work no more."""
+    unused = (setup_links.c.user == user, setup_links.c.used.is_(None))
+    conn.execute(update(setup_links).where(*unused).values(used=iso(now)))
 
 
 def first_setup_link(conn: Connection, now: datetime, ttl: timedelta) -> str | None:

@@ -105,6 +105,7 @@ async def enter(request: web.Request) -> web.Response:
         keeper.by_address.count(whence)
         return _over(request, 404, _("There is no such link."))
     except Refused as refusal:
+        keeper.by_address.count(whence)  # each is a line of the audit
         await house.journal_write(lambda c: guests.note_refusal(c, link, device, now))
         return _over(request, 410, sentence(str(refusal)))
     answer = see_other("/guest")

@@ -191,6 +191,16 @@ async def test_made_up_links_are_throttled(client: TestClient) -> None:
         assert (await client.get(f"/guest/{odd}")).status in (404, 429)
 
 
+async def test_a_link_that_is_over_fills_no_audit(client: TestClient, house: ScriptedHouse) -> None:
+    """Whoever still has it and asks on and on is told to wait; not each time is a line."""
+    link = await invited(house)
+    house.clock.set(AT_NIGHT + guests.LASTS)
+    answers = [(await client.get(link, allow_redirects=False)).status for _ in range(40)]
+    assert answers[0] == 410
+    assert answers[-1] == 429
+    assert len(await acts(house, "guest.refused")) == answers.count(410) <= 30
+
+
 async def test_a_link_outlives_the_hub(house: ScriptedHouse) -> None:
     """What was opened before a restart is open after it."""
     link = await invited(house)

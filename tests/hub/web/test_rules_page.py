@@ -15,6 +15,7 @@ from ruled_house import NOW, RULES, RuledHouse
 from sqlalchemy import Connection, func, select
 
 from hub.clock import iso
+from hub.config import HubSettings
 from hub.errors import StateError
 from hub.storage import audit
 from hub.storage.schema import actions, alerts, events
@@ -301,6 +302,18 @@ async def test_who_sees_rules_tries_them_as_they_are_and_who_manages_edits(
     assert (await client.post(path, json={}, headers=auth)).status == 202
     auth = await token("viewer")
     assert (await client.post(path, json={}, headers=auth)).status == 403
+
+
+async def test_a_plugin_that_prints_disturbs_no_trial(
+    client: TestClient, house: RuledHouse, token: Token
+) -> None:
+    """What it says when it is imported is none of the trial's words."""
+    plugins = house.configuration.folder / HubSettings().plugins_dir
+    plugins.mkdir()
+    said = "import os\nprint('hello')\nos.system('echo hello')\n"
+    (plugins / "loud.py").write_text(said)
+    view = await tried(client, await token("principal"), "/api/v1/rules/closed_wing/try")
+    assert view["state"] == "done", view["trouble"]
 
 
 async def test_a_trial_that_cannot_be_recorded_does_not_begin(
