@@ -41,7 +41,7 @@ from plugins.detectors._runtime import (
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 WITHIN_S = 20.0  # of processor time
-PATIENCE = 6  # times as long by the clock, on a machine with more to do than it can
+PATIENCE = 3  # times as long by the clock, on a machine with more to do than it can
 MOST_MEMORY = 4 << 30  # bytes of address space
 MOST_ANSWER = 1 << 20
 EDITION = 2  # of what is found, for what is remembered

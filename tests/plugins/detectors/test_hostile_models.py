@@ -203,7 +203,7 @@ def endless(when_bright: bool) -> onnx.ModelProto:
 def test_a_model_that_never_ends_is_given_up(tmp_path: Path) -> None:
     """An endless loop ends with the process that tries it, after the time it has."""
     data = endless(when_bright=False).SerializeToString()
-    with pytest.raises(ValueError, match=r"not loaded and tried within 2 s of processor time"):
+    with pytest.raises(ValueError, match=r"not loaded and tried within (2 s of processor|6 s)"):
         tried(data, 0, within_s=2)
 
 
