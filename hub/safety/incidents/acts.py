@@ -310,8 +310,7 @@ class CaseActs(Drills):
         row = incidents.get(self._connection, incident)
         if row.merged_into:
             into = incidents.get(self._connection, cases.heir(self._connection, incident))
-            where = f"{into.title!r} ({into.id})"
-            raise Refused("this incident was merged into %(where)s; go on there", where=where)
+            raise Refused(f"this incident was merged into {into.title!r} ({into.id}); go on there")
         return row
 
     def _open_case(self, incident: str) -> IncidentRow:
