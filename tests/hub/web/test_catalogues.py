@@ -103,7 +103,10 @@ def test_what_other_rooms_say_stands_in_their_code() -> None:
     )
     plain = re.sub(r"\{[^{}\n\"]*\}", "{}", written)
     missing = [
-        text for group in (elsewhere.CAMERAS, elsewhere.CARD) for text in group if GAP.sub("{}", text) not in plain
+        text
+        for group in (elsewhere.CAMERAS, elsewhere.CARD)
+        for text in group
+        if GAP.sub("{}", text) not in plain
     ]
     assert missing == []
 
