@@ -19,6 +19,7 @@ from hub.safety.alerts import steps
 from hub.safety.alerts.budget import Budget
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.incidents import rows as incidents
+from hub.safety.incidents.cases import closed_by_hand
 from hub.safety.incidents.hand_off import reached
 from hub.safety.notices.languages import of_undone
 from hub.safety.outbox import ActionRow
@@ -47,7 +48,7 @@ class Undoing(ProtocolActs, Budget):
             waiting = outbox.pending_notices(self._connection, alert)
             self._call_off(waiting, TAKEN_BACK)
             steps.go_on(self._connection, alert, DISMISSED, judged)
-            self._open_incident(row, by)
+            self._open_incident(row, by, judged)
             self._trust_as_before(row, by, judged)
             message = self._alarm(row, of_undone(self._charter.words.person(by)))
             title = f"Open again: {row.title}"
@@ -74,6 +75,8 @@ class Undoing(ProtocolActs, Budget):
                     "it is real after all, open an incident or start a protocol"
                 )
             )
+        if self._case_closed(row) and self._played(row) and self._by_hand(row):
+            raise Refused(phrase("the drill is over, and all that was played in it"))
 
     def _unaware(self, row: AlertRow) -> list[ActionRow]:
         """Who knows of the alert or of its dismissal, and who was not told because of that."""
@@ -84,9 +87,17 @@ class Undoing(ProtocolActs, Budget):
         once = {each.lane: each for each in reversed(every)}
         return [each for each in once.values() if not self._charter.public(each.target)]
 
-    def _open_incident(self, row: AlertRow, by: str) -> None:
-        if row.incident and incidents.get(self._connection, row.incident).state == "closed":
+    def _open_incident(self, row: AlertRow, by: str, judged: str) -> None:
+        if self._case_closed(row):
             self.reopen_case(row.incident, by, TAKEN_BACK)
+            self._hand_off_after_all(row.incident, judged)
+
+    def _case_closed(self, row: AlertRow) -> bool:
+        case = incidents.get(self._connection, row.incident) if row.incident else None
+        return case is not None and case.state == "closed"
+
+    def _by_hand(self, row: AlertRow) -> bool:
+        return closed_by_hand(self._connection, row.incident)
 
     def _trust_as_before(self, row: AlertRow, by: str, judged: str) -> None:
         """The dismissal is no false alarm, so a rule that it demoted is trusted again."""

@@ -214,6 +214,14 @@ def last_of(connection: Connection, group: Sequence[str], kind: str) -> str:
     return str(found or "")
 
 
+def closed_by_hand(connection: Connection, incident: str) -> bool:
+    """Whether it was a person who closed an incident last, and not its last false alarm."""
+    story = incident_entries.c
+    closed = (story.incident == incident, story.type == "incident.closed")
+    newest = select(story.source).where(*closed).order_by(story.id.desc()).limit(1)
+    return str(connection.scalar(newest) or "").startswith("person/")
+
+
 def reminded(connection: Connection, incident: str) -> int:
     """How often somebody was reminded since a person last did something in an incident."""
     story = incident_entries.c

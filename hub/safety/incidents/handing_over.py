@@ -7,6 +7,7 @@ is given. Whatever else is meant for them ends at the moment it is written, whoe
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 from hub.case_views import NOT_TAKEN, CallCardView
@@ -80,6 +81,21 @@ class HandingOver(CaseActs, Escalation):
         tried = {one.target for one in rows if one.attempts}
         for lane in {one.lane for one in rows if one.target not in tried}:
             self._call_off(pending_in(self._connection, lane, incident), CLOSED)
+
+    def _hand_off_after_all(self, incident: str, since: str) -> None:
+        """The incident goes on: what a person handed over, and was called off since then because it
+        was closed, goes out as they had it.
+        """
+        for row in handed_over(self._connection, incident).values():
+            called_off = row.state == "cancelled" and CLOSED in (row.detail, row.stop)
+            if called_off and row.finished >= since:
+                payload = json.loads(row.payload)
+                self._intend(
+                    Intention(
+                        "notice", row.target, row.what, payload, row.lane, row.deadline_s,
+                        HAND_OFF_EXPIRES, incident=incident,
+                    )
+                )  # fmt: skip
 
     def _intend(self, intention: Intention) -> str:
         """Write an intention; what was never handed over ends at once."""

@@ -6,16 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from safety_school import School, school
+from safety_school import EVENING, School, ScriptedChannel, school
 from sqlalchemy import select
 from test_budget import budget, give, told
+from test_ends import seen
+from test_hand_off import SETTINGS, Around
 from test_ladders import Climb, raised, settings
 
 from hub.errors import Refused
+from hub.incident_room import IncidentRoom
 from hub.safety.alerts.steps import of_alerts
 from hub.safety.alerts.undoing import UNDO_WITHIN
+from hub.safety.incidents.desk import CaseDesk
 from hub.storage.audit_tables import lines
 from hub.storage.schema import demotions, events
+from hub.testing import FakeClock
 from hub.views import Verdict
 
 
@@ -134,6 +139,52 @@ async def test_where_safety_forbids_it_nothing_changes(
         assert len(await house.actions()) == count
         with pytest.raises(KeyError):
             await house.intake.undo("nobody", by)
+
+
+@pytest.mark.parametrize("dismissed", ["before", "by the end"])
+async def test_nothing_of_a_drill_opens_again_once_it_is_over(
+    tmp_path: Path, dismissed: str
+) -> None:
+    """Whoever ended it ended all that was played in it; while it lasts, what is false can be taken
+    back as ever.
+    """
+    async with school(tmp_path, FakeClock(EVENING)) as house:
+        house.perform()
+        desk, case = CaseDesk(house.intake), await seen(house, drill=True)
+        alert = case["alerts"][0]["id"]
+        await house.intake.verdict(alert, "dismissed", "officer")
+        assert (await house.intake.incident(case["id"]))["state"] == "closed"
+        await house.intake.undo(alert, "officer")
+        assert (await house.intake.incident(case["id"]))["state"] == "open"
+        if dismissed == "before":
+            await house.intake.verdict(alert, "dismissed", "officer")
+            await desk.reopen(case["id"], "officer")
+        await desk.close(case["id"], "officer")
+        with pytest.raises(Refused, match="the drill is over"):
+            await house.intake.undo(alert, "officer")
+        assert (await house.intake.incident(case["id"]))["state"] == "closed"
+        assert (await house.intake.alert(alert))["state"] == "dismissed"
+
+
+async def test_a_call_for_help_that_it_called_off_goes_out_after_all(tmp_path: Path) -> None:
+    """Somebody handed the incident over; the false word that closed it must not have the last."""
+    async with school(tmp_path, FakeClock(EVENING), **SETTINGS) as house:
+        house.channels["station"] = ScriptedChannel()
+        room = IncidentRoom(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
+        await house.intake.accept(house.seen())
+        (alert,) = await house.intake.alerts()
+        await room.hand_over(alert["incident"], "desk", key="k")
+        for _ in range(2):
+            await house.intake.verdict(alert["id"], "dismissed", "officer")
+            (handed,) = (await room.call_card(alert["incident"]))["hand_off"]
+            assert handed["state"] == "cancelled"
+            await house.intake.undo(alert["id"], "officer")
+        house.perform()
+        await house.settled()
+        (heard,) = house.channels["station"].sent
+        assert (heard.about, heard.title) == ("hand_off", "Person in the closed science wing")
+        (handed,) = (await room.call_card(alert["incident"]))["hand_off"]
+        assert (handed["state"], handed["by"]) == ("confirmed", "Front office")
 
 
 async def test_a_second_press_changes_nothing(tmp_path: Path) -> None:
