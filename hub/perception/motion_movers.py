@@ -95,15 +95,6 @@ def _known(cells: Any, size: int, votes: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _is_new(cells: Any, size: int, votes: Any) -> Any:
-    """Whether no cell of a mover belonged to one a frame ago."""
-    for k in range(size):  # noqa: SIM110  generators are not compiled
-        if votes[cells[k]] != 0:
-            return False
-    return True
-
-
-@njit(**OPTIONS)
 def _lingers(cells: Any, size: int, field: Any) -> Any:
     """Whether a mover is faint and hardly changes: shade creeps, who walks does not."""
     residual = field[G.RESIDUAL]
@@ -116,6 +107,27 @@ def _lingers(cells: Any, size: int, field: Any) -> Any:
         whole += abs(residual[i])
     faint = _weight(cells, size, field[G.RATIO]) < G.LINGER_RATIO * F(size)
     return faint and step < G.LINGER_STEP * whole
+
+
+@njit(**OPTIONS)
+def _is_streak(cells: Any, size: int, ratio: Any, across: Any, pitch: int) -> Any:
+    """Whether a mover is a narrow upright one that is brighter all over: so is a near drop."""
+    top: Any = cells[0]
+    low: Any = cells[0]
+    left = np.int64(across[top])
+    right = left
+    for k in range(size):
+        i = cells[k]
+        x = np.int64(across[i])
+        if ratio[i] < F(0):
+            return False
+        top = min(top, i)
+        low = max(low, i)
+        left = min(left, x)
+        right = max(right, x)
+    wide = right - left + 1
+    tall = low // pitch - top // pitch + 1
+    return wide <= G.STREAK_WIDE and tall >= G.STREAK_TALL * wide
 
 
 @njit(**OPTIONS)
@@ -265,8 +277,8 @@ def gather(
 
     Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
     its patience allows is marked with 2 and not boxed. So is what shows for the first time when
-    the light jumps: a lamp lights some places more than others (in rain it may be a drop). Returns
-    the number of boxes.
+    the light jumps: a lamp lights some places more than others (in rain it may be a drop). What is
+    left of that in the next frame is new once more. Returns the number of boxes.
     """
     pitch = shape[G.PITCH]
     ratio = field[G.RATIO]
@@ -295,16 +307,22 @@ def gather(
             run = 0 if big else _support(cells, size, last, pitch, around)
             stray += not big and run == 0
             _mark(cells, size, np.uint8(9 if big else min(run + 1, 9)), now)
-            if jumped and (big or not wet) and 4 * _known(cells, size, last) < size:
+            known = _known(cells, size, last)
+            if jumped and (big or not wet) and 4 * known < size:
                 _mark(cells, size, F(2), front)
+                _mark(cells, size, np.uint8(0), now)
                 continue
             if not (big or _is_sure(_weight(cells, size, ratio), run, knobs)):
                 continue
+            if wet and 4 * known < size and _is_streak(cells, size, ratio, across, pitch):
+                _mark(cells, size, np.uint8(9), now)
+                if _support(cells, size, last, pitch, G.STREAK_NEAR) < 9:
+                    continue
             if sways and _lingers(cells, size, field):
                 continue
             youngest = _youngest(cells, size, field)
             mark = F(1)
-            if youngest > F(0) or (run == 0 and _is_new(cells, size, last)):
+            if youngest > F(0) or (run == 0 and known == 0):
                 peak = _peak(cells, size, ratio)
                 # What an encoder leaves behind comes out of nowhere and then stays as it is.
                 if peak < knobs[G.DIM]:

@@ -68,6 +68,13 @@ def _clear_part(cells: list[int], weight: np.float32, sizes: Floats) -> list[int
     return [cell for cell, size in zip(cells, sizes, strict=True) if size >= clear] or cells
 
 
+def _is_streak(cells: list[int], ratio: Floats, pitch: int) -> bool:
+    ys, xs = np.divmod(np.array(cells), pitch)
+    wide, tall = int(xs.max() - xs.min()) + 1, int(ys.max() - ys.min()) + 1
+    upright = wide <= G.STREAK_WIDE and tall >= G.STREAK_TALL * wide
+    return upright and bool((ratio[cells] >= 0).all())
+
+
 def _total(values: Floats) -> np.float32:
     total: np.float32 = np.cumsum(values, dtype=np.float32)[-1]
     return total
@@ -153,12 +160,17 @@ def _gather(
         known = np.count_nonzero(votes[1, mover])
         if jumped and (big or not wet) and 4 * known < len(mover):
             front[mover] = 2
+            votes[0, mover] = 0
             continue
         needed = run >= knobs[G.RUN_NEEDED]
         sure = weight > knobs[G.WEIGHT_SURE]
         believed = needed and (weight > knobs[G.WEIGHT_LONE] or run >= G.RUN_SURE)
         if not (big or sure or believed):
             continue
+        if wet and 4 * known < len(mover) and _is_streak(mover, ratio, pitch):
+            votes[0, mover] = 9
+            if _support(mover, votes[1], pitch, G.STREAK_NEAR) < 9:
+                continue
         faint = weight < G.LINGER_RATIO * F(len(mover))
         if sways and faint and _total(steps[mover]) < G.LINGER_STEP * _total(abs(residual[mover])):
             continue
