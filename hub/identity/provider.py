@@ -7,6 +7,7 @@ nonce are right. Only signatures that take the provider's own key are accepted.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -80,6 +81,8 @@ class Provider:
         self._clock = clock
         self._known: tuple[float, Known] | None = None
         self._keys: tuple[float, KeySet] | None = None
+        self._silent: tuple[float, str] | None = None
+        self._asking = asyncio.Lock()
 
     async def begin(self, back: str) -> Begun:
         """Begin a sign-in whose answer comes to the address `back`. Raises `NotReady`."""
@@ -122,8 +125,31 @@ class Provider:
     # --------------------------------------------------------------- what it says of itself
 
     async def _discover(self, kept_s: float = KEPT_S) -> Known:
-        if self._known is not None and self._clock.monotonic() - self._known[0] < kept_s:
-            return self._known[1]
+        """Asked once for all who wait, and again no sooner than in a moment: strangers may begin as
+        often as they like.
+        """
+        if (known := self._kept(kept_s)) is not None:
+            return known
+        async with self._asking:
+            if (known := self._kept(kept_s)) is not None:
+                return known
+            if self._silent is not None and self._age(self._silent[0]) < FRESH_S:
+                raise NotReady(self._silent[1])
+            try:
+                return await self._describe()
+            except NotReady as error:
+                self._silent = (self._clock.monotonic(), str(error))
+                raise
+
+    def _kept(self, kept_s: float) -> Known | None:
+        """What it has said of itself within so long."""
+        known = self._known
+        return known[1] if known is not None and self._age(known[0]) < kept_s else None
+
+    def _age(self, moment: float) -> float:
+        return self._clock.monotonic() - moment
+
+    async def _describe(self) -> Known:
         issuer = self.settings.issuer
         told = await self._get(issuer.rstrip("/") + "/.well-known/openid-configuration")
         if told.get("issuer") != issuer:

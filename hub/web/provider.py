@@ -15,10 +15,10 @@ from aiohttp import web
 from hub.errors import NotReady, Refused, StateError
 from hub.identity.outside import come_in
 from hub.identity.provider import Person, Provider
-from hub.web.entrance import ENTRANCE, origin_of
+from hub.web.entrance import ENTRANCE, origin_of, too_often
 from hub.web.language import gettext as _
 from hub.web.render import html
-from hub.web.security import HOUSE, PUBLIC, local_path, see_other
+from hub.web.security import DOORKEEPER, HOUSE, PUBLIC, local_path, see_other
 from hub.web.signin import signed_in, signin_form
 from hub.web.words import sentence
 
@@ -75,7 +75,10 @@ async def come_back(request: web.Request) -> web.Response:
     if begun is None:
         late = _("That sign-in was begun elsewhere, or too long ago. Please begin anew.")
         return signin_form(request, 410, problem=late)
-    onward = begun["next"]
+    onward, keeper, address = begun["next"], request.app[DOORKEEPER], (request.remote or "",)
+    if (wait := keeper.by_address.wait(address)) > 0:
+        return signin_form(request, 429, next=onward, problem=too_often(wait), wait=wait)
+    keeper.by_address.count(address)
     code, issuer = asked.get("code", ""), asked.get("iss", provider.settings.issuer)
     if issuer != provider.settings.issuer or not 0 < len(code) <= _LONGEST_CODE:
         off = _("Your school's sign-in was called off. Nobody was signed in.")
@@ -85,6 +88,7 @@ async def come_back(request: web.Request) -> web.Response:
             person = await provider.finish(
                 code, begun["verifier"], begun["nonce"], origin_of(request) + BACK
             )
+        keeper.by_address.forgive(address)
         return await _enter(request, person, onward)
     except (NotReady, TimeoutError) as error:
         return _down(request, error, onward)

@@ -96,6 +96,41 @@ async def test_an_answer_counts_once_and_for_the_browser_that_began(
     assert await house.journal_read(accounts.count_users) == 1
 
 
+async def test_who_comes_back_with_made_up_codes_has_to_wait(
+    client: TestClient, issuer: str
+) -> None:
+    """Each is a question to the provider, and a stranger's; whoever signs in counts for nothing."""
+    found = []
+    for code in range(40):
+        state = parse_qs(urlsplit(await sent(client)).query)["state"][0]
+        back = {"state": state, "code": f"made-up-{code}"}
+        answer = await client.get("/signin/provider/return", params=back)
+        found.append(answer.status)
+    assert found[0] == 403
+    assert found[-1] == 429
+    assert "Too many tries" in await answer.text()
+
+
+async def test_a_provider_that_is_silent_is_asked_once_for_all(
+    client: TestClient, house: ScriptedHouse
+) -> None:
+    """However many begin at once, the hub holds one connection open, and nobody waits for long."""
+    taken: list[asyncio.StreamWriter] = []
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(writer)
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        configure(house, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("hub.identity.provider.WITHIN_S", 0.3)
+            answers = await asyncio.gather(*(client.get("/signin/provider") for _ in range(20)))
+        for each in taken:
+            each.close()
+    assert {answer.status for answer in answers} == {503}
+    assert len(taken) == 1
+
+
 async def test_a_code_of_another_sign_in_is_not_taken(
     client: TestClient, house: ScriptedHouse, issuer: str
 ) -> None:
