@@ -58,7 +58,8 @@ class Person(Block):
     )
     language: LanguageName | None = Field(
         None,
-        description="The language they are told in, and read the pages in; `hub.language` without it.",
+        description="The language they are told in and read the pages in; `hub.language` without "
+        "it.",
     )
     quiet: Slug | None = Field(
         None,
