@@ -10,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -320,11 +321,11 @@ def fetched(hub: RunningHub, path: str, method: str = "GET") -> bytes:
     """The headers and the body at an address; of a stream what comes within a second."""
     request = urllib.request.Request(hub.address + path, method=method)
     request.add_header("Authorization", f"Bearer {hub.token}")
-    body = b""
+    body, until = b"", time.monotonic() + 1
     try:
         with urllib.request.urlopen(request, timeout=1) as answer:
             body = str(answer.headers).encode()
-            while piece := answer.read1(65_536):
+            while time.monotonic() < until and (piece := answer.read1(65_536)):
                 body += piece
     except urllib.error.HTTPError as error:
         body = str(error.headers).encode() + error.read()

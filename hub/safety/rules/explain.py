@@ -265,6 +265,10 @@ class Explainer:
         if firing is not None and would:
             said = phrase("It fired at %(time)s.", time=self._clock(firing.time))
             return Explanation("fired", said, checks, firing)
+        if firing is not None and end is None and _only_counted(checks):
+            time = self._clock(firing.time)
+            said = phrase("It was counted, and with what came after it fired at %(time)s.", time=time)
+            return Explanation("fired", said, checks, firing)
         if firing is not None:
             time = self._clock(firing.time)
             said = phrase("It fired at %(time)s. As the rule is now, it would not.", time=time)
@@ -282,6 +286,12 @@ class Explainer:
         if not failed:
             return Explanation("waits", phrase("Everything held so far. It still waits."), checks)
         return Explanation("not", phrase("It did not fire: see what did not hold."), checks)
+
+
+def _only_counted(checks: list[Check]) -> bool:
+    """Whether all held that is asked of an event, and more of its kind were waited for."""
+    missing = {check.key for check in checks if check.met is False}
+    return missing == {"count"}
 
 
 def _holds(clause: Clause, seen: Seen) -> bool:

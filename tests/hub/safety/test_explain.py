@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from safety_school import SCHOOL, School, school
 from sqlalchemy import Connection
@@ -238,6 +238,7 @@ RULES = [
 @pytest.mark.parametrize("keys", RULES)
 @settings(max_examples=8, deadline=None)
 @given(happened=HAPPENED)
+@example(happened=[("door.forced", "store", 1), ("door.forced", "store", 1)])
 async def test_it_never_contradicts_what_the_rule_did(
     tmp_path_factory: pytest.TempPathFactory, keys: dict[str, Any], happened: list[Any]
 ) -> None:

@@ -17,7 +17,10 @@ async def test_both_pages_and_the_interface_say_who_was_told(
     incident = view["incident"]
     for path in (f"/alerts/{alert}", f"/incidents/{incident}"):
         assert "Who was told" not in await (await client.get(path)).text()
-    receipt = {"words": LINE, "person": "it", "state": "seen"}
+    times = ("held", "accepted", "delivered", "seen", "acknowledged", "failed")
+    receipt = dict.fromkeys(("key", "name", "channel", "queued", "detail"), "x")
+    receipt |= dict.fromkeys(times) | {"words": LINE, "person": "it", "state": "seen"}
+    receipt |= {"about": "alert"}
     view["told"] = [receipt]
     for each in house.incident_views[incident]["alerts"]:
         each["told"] = [receipt]
