@@ -267,7 +267,9 @@ class Explainer:
             return Explanation("fired", said, checks, firing)
         if firing is not None and end is None and _only_counted(checks):
             time = self._clock(firing.time)
-            said = phrase("It was counted, and with what came after it fired at %(time)s.", time=time)
+            said = phrase(
+                "It was counted, and with what came after it fired at %(time)s.", time=time
+            )
             return Explanation("fired", said, checks, firing)
         if firing is not None:
             time = self._clock(firing.time)
