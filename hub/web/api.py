@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal, get_args
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from typing_extensions import TypedDict
 
 from hub.camera_views import CameraView
@@ -28,7 +28,7 @@ from hub.web.problems import denial, turned_down
 from hub.web.recent import RECENT
 from hub.web.security import HOUSE, PUBLIC, SIGNED_IN, allowed, who_is
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
+Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(str.strip)]
 _Yes = Literal["1", "true", "yes"]
 _No = Literal["0", "false", "no"]
 

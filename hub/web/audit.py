@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from hub.audit_port import Asked, AuditLineView, AuditView, LookView, whole_day
 from hub.clock import from_iso, iso
@@ -21,7 +21,7 @@ from hub.web.words import ACTION_TAGS, VERB_WORDS, listed, span
 
 _LONGEST = 200
 _TIMES = "Write times as RFC 3339, such as 2026-03-02T08:00:00Z."
-_Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=_LONGEST)]
+_Word = Annotated[str, StringConstraints(max_length=_LONGEST), AfterValidator(str.strip)]
 _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
     "refused": ("bad", "x", mark("Refused")),
     "failed": ACTION_TAGS["failed"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from hub.errors import Refused
 from hub.glass_views import GlassView
@@ -25,7 +25,7 @@ from hub.web.words import sentence, span
 
 LONGEST_REASON = 300
 PEOPLE_ONLY = "Only a person breaks the glass."
-_Why = Annotated[str, StringConstraints(strip_whitespace=True, max_length=LONGEST_REASON)]
+_Why = Annotated[str, StringConstraints(max_length=LONGEST_REASON), AfterValidator(str.strip)]
 
 
 class BreakBody(BaseModel):

@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 
 from hub.case_views import NearView
 from hub.casework import KIND_NAMES, CaseRole, IncidentKind
@@ -29,9 +36,9 @@ from hub.web.render import error_page, page
 from hub.web.security import HOUSE, allowed, see_other, who_is
 from hub.web.words import sentence
 
-_Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=4000)]
-_Message = Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)]
-_Line = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+_Text = Annotated[str, StringConstraints(max_length=4000), AfterValidator(str.strip)]
+_Message = Annotated[str, StringConstraints(max_length=2000), AfterValidator(str.strip)]
+_Line = Annotated[str, StringConstraints(max_length=200), AfterValidator(str.strip)]
 _Key = Annotated[str, StringConstraints(max_length=64)]
 
 HINT = "GET /api/v1/incidents/ID shows how the incident stands."

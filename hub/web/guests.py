@@ -10,7 +10,14 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+)
 from typing_extensions import TypedDict
 
 from hub.errors import Refused
@@ -30,8 +37,13 @@ from hub.web.words import sentence
 
 HOURS = 4
 MOST_HOURS = 24
-_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-_Id = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+_Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(str.strip),
+    StringConstraints(min_length=1),
+]
+_Id = Annotated[str, StringConstraints(max_length=200), AfterValidator(str.strip)]
 
 
 class InviteBody(BaseModel):

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from typing_extensions import TypedDict
 
 from hub.errors import Refused
@@ -23,7 +23,12 @@ from hub.web.security import DOORKEEPER, HOUSE, who_is
 
 MANAGE = "manage.accounts"
 LONGEST_LIFE_DAYS = 3660
-_Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
+_Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(str.strip),
+    StringConstraints(min_length=1),
+]
 _PEOPLE = "GET /api/v1/people lists them."
 _TOKENS = "GET /api/v1/tokens lists them."
 

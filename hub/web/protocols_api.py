@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
 from hub.identity.accounts import Identity
 from hub.protocol_port import ProtocolsFacade
@@ -17,7 +17,7 @@ from hub.web.problems import denial, turned_down
 from hub.web.security import DOORKEEPER, HOUSE, PUBLIC, SIGNED_IN, bearer, who_is
 from hub.web.standing import protocols_seen, run_seen
 
-_Word = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
+_Word = Annotated[str, StringConstraints(max_length=200), AfterValidator(str.strip)]
 _Key = Annotated[str, StringConstraints(max_length=200)]
 _RUN, _RUNS = "run of a protocol", "GET /api/v1/protocols lists what is in force."
 _DEVICES = "GET /api/v1/devices lists them."

@@ -24,6 +24,7 @@ from test_pages import PAGES
 from hub.identity import accounts
 from hub.identity.guests import LASTS, invite
 from hub.identity.people import id_of
+from hub.web import render
 from hub.web.language import Language, _forms, language, languages, speak
 from hub.web.security import SESSION_COOKIE
 from hub.web.server import create_app
@@ -197,6 +198,15 @@ async def test_no_word_of_a_page_is_forgotten(
     assert f'<html lang="{NONE}">' in page, (path, answer.status)
     assert language().code == "en", "another request's language is its own"
     assert left(page, await data_of(house)) == []
+
+
+def test_no_part_of_a_page_keeps_the_words_of_an_earlier_reader() -> None:
+    """What is taken in without its reader's context is made once, in whatever language came first."""
+    templates = Path(render.__file__).parent / "templates"
+    taken = re.compile(r"{% (?:import|from) [^%]*%}")
+    for each in templates.glob("*.html"):
+        for line in taken.findall(each.read_text()):
+            assert line.endswith(" with context %}"), (each.name, line)
 
 
 @pytest.mark.parametrize("path", STRANGERS)
