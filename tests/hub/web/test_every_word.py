@@ -201,7 +201,7 @@ async def test_no_word_of_a_page_is_forgotten(
 
 
 def test_no_part_of_a_page_keeps_the_words_of_an_earlier_reader() -> None:
-    """What is taken in without its reader's context is made once, in whatever language came first."""
+    """What is taken in without its reader's context is made once, in the language of the first."""
     templates = Path(render.__file__).parent / "templates"
     taken = re.compile(r"{% (?:import|from) [^%]*%}")
     for each in templates.glob("*.html"):
