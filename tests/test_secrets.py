@@ -318,10 +318,10 @@ def addresses(hub: RunningHub, alert: dict) -> list[str]:
 
 
 def fetched(hub: RunningHub, path: str, method: str = "GET") -> bytes:
-    """The headers and the body at an address; of a stream what comes within a second."""
+    """The headers and the body at an address; of a stream what comes within half a second."""
     request = urllib.request.Request(hub.address + path, method=method)
     request.add_header("Authorization", f"Bearer {hub.token}")
-    body, until = b"", time.monotonic() + 1
+    body, until = b"", time.monotonic() + 0.5
     try:
         with urllib.request.urlopen(request, timeout=1) as answer:
             body = str(answer.headers).encode()
