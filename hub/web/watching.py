@@ -7,6 +7,7 @@ that one who reads slowly misses pictures and nobody waits for them.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -126,7 +127,7 @@ def _newer(file: Path, than: float) -> Shown | None:
     """The picture in a file, where that was written since."""
     try:
         with file.open("rb") as opened:
-            written = file.stat().st_mtime
+            written = os.fstat(opened.fileno()).st_mtime  # of this picture, should another come
             return Shown(opened.read(), written) if written > than else None
     except OSError:
         return None

@@ -1,7 +1,9 @@
 """Live pictures as a stream, and the wall of cameras: who may, how fresh, audited, bounded."""
 
 import asyncio
+import os
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from hub.identity import accounts
 from hub.web import watching
 from hub.web.server import create_app
 from hub.web.stream import STREAMS, Streams
-from hub.web.watching import VIEWERS
+from hub.web.watching import VIEWERS, Shown
 
 LOBBY = "/pictures/cameras/lobby.mjpeg"
 
@@ -140,6 +142,27 @@ async def test_a_slow_viewer_misses_pictures_and_holds_up_nobody(
     assert viewers.skipped == 2
 
 
+def test_a_picture_that_is_replaced_while_it_is_read_keeps_its_own_age(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not shown as young as the one that came in between, and that one is not missed."""
+    file, later = tmp_path / "first.jpg", tmp_path / "later.jpg"
+    for each, written in ((file, 100), (later, 200)):
+        each.write_bytes(each.name.encode())
+        os.utime(each, (written, written))
+    opens = Path.open
+
+    def replaced(self: Path, mode: str) -> Any:
+        opened = opens(self, mode)
+        later.replace(file)
+        return opened
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", replaced)
+        assert watching._newer(file, 0.0) == Shown(b"first.jpg", 100.0)
+    assert watching._newer(file, 100.0) == Shown(b"later.jpg", 200.0)
+
+
 async def test_there_is_room_for_so_many_and_no_more(
     client: TestClient, house: ScriptedHouse, sign_in: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,7 +199,7 @@ async def test_the_wall_names_who_does_not_watch(
     await sign_in("sro")
     page = await see(client, "/cameras?columns=3")
     assert "3 of 5 are watching" in page
-    assert "Not watched: Gym North (no answer" in page or "Not watched: Gym" in page
+    assert "Not watched: Gym North (No answer since 10:30), Nurse (" in page
     source = await (await client.get("/cameras?columns=3")).text()
     assert 'class="strip wall cols-3"' in source
     assert 'class="strip wall"' in await (await client.get("/cameras?columns=99")).text()
