@@ -222,15 +222,17 @@ def may_see(request: web.Request, camera: str) -> bool:
     return allowed(request, "see.cameras") and within(present_reach().cameras, camera)
 
 
-async def still_may(request: web.Request, permission: str) -> bool:
-    """Whether the session or token still stands and may still do it: what streams ask again and
-    again while they last.
-    """
+async def still_welcome(request: web.Request) -> bool:
+    """Whether the session or token still stands; streams ask again and again while they last."""
     who = await request.app[DOORKEEPER].recognise(request, afresh=True)
-    if who is None:
-        return False
-    request[WHO] = who  # their role may be another by now
-    return allowed(request, permission)
+    if who is not None:
+        request[WHO] = who  # their role may be another by now
+    return who is not None
+
+
+async def still_may(request: web.Request, permission: str) -> bool:
+    """Whether it still stands, and may still do this."""
+    return await still_welcome(request) and allowed(request, permission)
 
 
 def is_api(request: web.Request) -> bool:

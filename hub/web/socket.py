@@ -27,6 +27,7 @@ from hub.web.security import (
     allowed,
     bearer,
     same_origin,
+    still_welcome,
 )
 from hub.web.stream import (
     MOST_STREAMS,
@@ -163,7 +164,7 @@ async def _tell(listener: Listener, after: int | None) -> None:
             await listener.send(json.dumps(told))
             changed = set()
         if loop.time() >= beat_at:  # also where events never cease
-            if not await listener.still_welcome():
+            if not await still_welcome(request):
                 return
             seen, follows = topics_for(request), allowed(request, "see.events")
             beat_at = loop.time() + streams.beat_s

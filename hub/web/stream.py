@@ -22,7 +22,7 @@ from hub.ports import EventStream
 from hub.secrets import Secrets
 from hub.web.contract import Contract, Line, asked
 from hub.web.problems import denial
-from hub.web.security import DOORKEEPER, HOUSE, SECRETS, WHO, allowed, still_may
+from hub.web.security import HOUSE, SECRETS, allowed, still_may, still_welcome
 
 API_BEAT_S = 15.0
 PAGE_BEAT_S = 2.0
@@ -133,13 +133,6 @@ class Listener:
             return None
         done, self._arriving = self._arriving, None
         return done.result()
-
-    async def still_welcome(self) -> bool:
-        """Whether the session or token still stands; asked at every beat."""
-        who = await self.request.app[DOORKEEPER].recognise(self.request, afresh=True)
-        if who is not None:
-            self.request[WHO] = who  # their role may be another by now
-        return who is not None
 
     async def close(self) -> None:
         """Let go of what was being waited for."""
@@ -272,7 +265,7 @@ async def _bell(line: Listener) -> None:
             await line.send(f"event: changed\ndata: {' '.join(sorted(changed))}\n\n")
             changed = set()
         if loop.time() >= beat_at:  # also where events never cease
-            if not await line.still_welcome():
+            if not await still_welcome(line.request):
                 return
             if (now_seen := topics_for(line.request)) != seen:  # hours began or ended
                 changed |= {*seen, *now_seen}
