@@ -20,7 +20,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from hub.clock import from_iso
+from hub.clock import from_iso, iso
 from hub.web.problems import Denied
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -28,12 +28,19 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 def _written(value: str) -> str:
-    if value and from_iso(value).tzinfo is None:
+    if not value:
+        return ""
+    moment = from_iso(value)
+    if moment.tzinfo is None:
         raise ValueError("it says no time zone")
-    return value
+    try:
+        return iso(moment)
+    except OverflowError:
+        raise ValueError("it is beyond what the calendar holds") from None
 
 
 _A_MOMENT = {"anyOf": [{"type": "string", "format": "date-time"}, {"const": ""}]}
+# In RFC 3339 with any offset; what the handler gets is in UTC, or empty.
 Moment = Annotated[str, AfterValidator(_written), WithJsonSchema(_A_MOMENT)]
 
 
