@@ -29,6 +29,12 @@ from hub.web.recent import RECENT
 from hub.web.security import HOUSE, PUBLIC, SIGNED_IN, allowed, who_is
 
 Text = Annotated[str, StringConstraints(max_length=2000), AfterValidator(str.strip)]
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=64),
+    AfterValidator(str.strip),
+    StringConstraints(min_length=1),
+]
 _Yes = Literal["1", "true", "yes"]
 _No = Literal["0", "false", "no"]
 

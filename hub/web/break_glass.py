@@ -17,6 +17,7 @@ from hub.identity.permissions import BREAKABLE, PERMISSIONS
 from hub.web.confirm import once_more
 from hub.web.contract import Contract, Line, Nothing, taken
 from hub.web.language import gettext as _
+from hub.web.language import mark
 from hub.web.problems import turned_down
 from hub.web.render import page
 from hub.web.security import HOUSE, SIGNED_IN, allowed, see_other, who_is
@@ -24,7 +25,7 @@ from hub.web.standing import glass_seen
 from hub.web.words import sentence, span
 
 LONGEST_REASON = 300
-PEOPLE_ONLY = "Only a person breaks the glass."
+PEOPLE_ONLY = mark("Only a person breaks the glass.")
 _Why = Annotated[str, StringConstraints(max_length=LONGEST_REASON), AfterValidator(str.strip)]
 
 
@@ -68,7 +69,7 @@ async def break_it(request: web.Request) -> web.Response:
     fields, who = await request.post(), who_is(request)
     reason = str(fields.get("reason", "")).strip()[:LONGEST_REASON]
     if who.kind != "session":
-        return await _glass_page(request, 403, _("Only a person breaks the glass."), reason)
+        return await _glass_page(request, 403, _(PEOPLE_ONLY), reason)
     asks = await once_more(
         request, {"reason": reason}, _("Break the glass?"), _("Yes, break the glass"), "/glass"
     )

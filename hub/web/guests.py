@@ -25,6 +25,7 @@ from hub.identity import guests
 from hub.identity.guests import MOST_DEVICES, Guest, OpenedOn
 from hub.identity.reach import within
 from hub.phrases import phrase
+from hub.web.api import Name
 from hub.web.contract import Contract, Line, Nothing, taken
 from hub.web.entrance import origin_of
 from hub.web.language import gettext as _
@@ -37,12 +38,6 @@ from hub.web.words import sentence
 
 HOURS = 4
 MOST_HOURS = 24
-_Name = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=64),
-    AfterValidator(str.strip),
-    StringConstraints(min_length=1),
-]
 _Id = Annotated[str, StringConstraints(max_length=200), AfterValidator(str.strip)]
 
 
@@ -50,7 +45,7 @@ class InviteBody(BaseModel):
     """What a link for guests shows, and for how many hours. `incident` is empty for none."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    name: _Name
+    name: Name
     area: _Id
     cameras: Annotated[list[_Id], Field(max_length=64)] = []
     incident: _Id = ""

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field
 from typing_extensions import TypedDict
 
 from hub.errors import Refused
@@ -15,7 +15,7 @@ from hub.identity import accounts, people
 from hub.identity.people import can_give, hand_of
 from hub.identity.permissions import PERMISSIONS
 from hub.phrases import phrase
-from hub.web.api import Body
+from hub.web.api import Body, Name
 from hub.web.contract import WHOLE, Contract, Line, Nothing, taken
 from hub.web.entrance import origin_of
 from hub.web.problems import turned_down
@@ -23,12 +23,6 @@ from hub.web.security import DOORKEEPER, HOUSE, who_is
 
 MANAGE = "manage.accounts"
 LONGEST_LIFE_DAYS = 3660
-_Name = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=64),
-    AfterValidator(str.strip),
-    StringConstraints(min_length=1),
-]
 _PEOPLE = "GET /api/v1/people lists them."
 _TOKENS = "GET /api/v1/tokens lists them."
 
@@ -82,14 +76,14 @@ class MadeTokenView(TypedDict):
 class PersonBody(Body):
     """Whom to add, and with which role."""
 
-    name: _Name
-    role: _Name
+    name: Name
+    role: Name
 
 
 class PersonRoleBody(Body):
     """Which role to give."""
 
-    role: _Name
+    role: Name
 
 
 class TokenBody(Body):
@@ -97,9 +91,9 @@ class TokenBody(Body):
     for ever.
     """
 
-    name: _Name
-    role: _Name
-    scopes: Annotated[tuple[_Name, ...], Field(max_length=len(PERMISSIONS))] = ()
+    name: Name
+    role: Name
+    scopes: Annotated[tuple[Name, ...], Field(max_length=len(PERMISSIONS))] = ()
     days: Annotated[int, Field(ge=0, le=LONGEST_LIFE_DAYS), WHOLE] = 0
 
 
