@@ -33,7 +33,7 @@ def give_moments(house: ScriptedHouse, count: int = 4) -> list[str]:
 async def test_they_are_those_of_the_alerts_own_camera_in_order(
     client: TestClient, house: ScriptedHouse, sign_in: Any
 ) -> None:
-    """On the first card and on the alert's page; nothing of them for who may not read incidents."""
+    """On the first card and on the alert's page."""
     for entry in house.incident_views["i1"]["entries"]:
         entry["picture"] = None
     names = give_moments(house)
@@ -41,6 +41,19 @@ async def test_they_are_those_of_the_alerts_own_camera_in_order(
     for path in ("/", "/alerts/a1"):
         page = await (await client.get(path)).text()
         assert f'data-play="{" ".join(names)}"' in page, path
+
+
+async def test_who_may_not_read_incidents_is_shown_none_of_them(
+    client: TestClient, house: ScriptedHouse, sign_in: Any
+) -> None:
+    """Who sees alerts alone gets the alert, and nothing of its incident's pictures."""
+    names = give_moments(house)
+    await sign_in("viewer")
+    for path in ("/", "/alerts/a1"):
+        page = await (await client.get(path)).text()
+        assert 'id="alert-a1"' in page, path
+        assert "data-play" not in page
+        assert not any(name in page for name in names), path
 
 
 @pytest.mark.browser
