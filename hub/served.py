@@ -137,9 +137,7 @@ class Served:
         loaded = (found, *(_seen(each) for each in (found.file, found.key)))
         if loaded == self._loaded:
             return
-        # First where nobody is served: what fits only half would take away what was shown.
-        for each in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self._context):
-            certificate.load(each, found)
+        certificate.load(self._context, found)
         self._certificate, self._loaded = found, loaded
         log.info("the pages show a certificate", file=str(found.file), until=iso(found.until))
 
