@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from time import perf_counter
@@ -24,7 +23,7 @@ from hub.check import Examined, examine
 from hub.clock import from_iso, iso
 from hub.config import Config
 from hub.errors import CannotCheck, StateError
-from hub.procfs import die_with_parent
+from hub.procfs import die_with_parent, give_way
 from hub.rule_text import FIRST_COLUMN, FIRST_LINE, draft
 from hub.rules_port import MistakeView, TriedDayView, TriedFiringView, TriedView
 from hub.safety.rules.replay import Firing, Replay, Replayed, TooMany
@@ -41,8 +40,7 @@ Tell = Callable[..., None]
 def main() -> None:
     """Read what is asked, try it, tell."""
     die_with_parent()
-    with suppress(OSError):
-        os.nice(NICENESS)
+    give_way(NICENESS)
     asked = json.loads(sys.stdin.buffer.read())
     tell = _teller()
     try:
