@@ -56,11 +56,6 @@ class Explainer:
         self._hindsight = Hindsight(config, campus, rule, self._besides)
         self._rule = self._hindsight.rule
 
-    @property
-    def types(self) -> tuple[str, ...]:
-        """The types of events that the rule begins with."""
-        return self._spec.when
-
     def explain(self, connection: Connection, seq: int, event: Event) -> Explanation:
         """What came of an event of the journal."""
         if event.type not in self._spec.when:

@@ -5,7 +5,7 @@ Every function takes a connection and only reads. How far back it looks is bound
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -93,12 +93,6 @@ def judged(connection: Connection, since: datetime) -> dict[str, dict[str, int]]
     for rule, state, count in connection.execute(counted):
         found.setdefault(rule, {})[state] = int(count)
     return found
-
-
-def alert_names(connection: Connection, chosen: Sequence[str]) -> Mapping[str, str]:
-    """By alert, its title; without those that are not there."""
-    wanted = select(alerts.c.id, alerts.c.title).where(alerts.c.id.in_(chosen))
-    return {row.id: row.title for row in connection.execute(wanted)}
 
 
 def seen(

@@ -45,7 +45,7 @@ async def explained(house: School, event: Event | None = None) -> Explanation:
     explainer = Explainer(Words(house.config, campus), campus, lambda name: False, "r")
 
     def work(connection: Connection) -> Explanation:
-        found = seen(connection, explainer.types, None, 50)
+        found = seen(connection, house.config.rules["r"].when, None, 50)
         seq, one = next(e for e in found if event is None or e[1].id == event.id)
         return explainer.explain(connection, seq, one)
 
