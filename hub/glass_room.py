@@ -95,7 +95,7 @@ class GlassRoom:
         return made[0]
 
     def _told(self, user: str) -> tuple[list[str], list[str]]:
-        """Who is told, and over which notifiers; not whoever broke it."""
+        """Who is told, and over which notifiers where they may be; not whoever broke it."""
         config = self._intake.config
         settings, own = config.hub.break_glass, person_of(config.people, user)
         named = [
@@ -108,9 +108,8 @@ class GlassRoom:
                 else may(one.role, TOLD, config.roles)
             )
         ]
-        silent = [name for name, block in config.notifiers.items() if block.enabled]
-        through = list(settings.through or silent)
-        return named, [each for each in through if not config.beyond(each)]
+        every = [name for name, block in config.notifiers.items() if block.enabled]
+        return named, list(settings.through or every)
 
     def _message(self, view: GlassView, config: Any) -> Message:
         words, now = self._intake.words, self._intake.clock.now()

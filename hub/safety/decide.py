@@ -105,11 +105,12 @@ class Decider(Undoing):
     def tell(
         self, message: notices.Message, to: Sequence[str], through: Sequence[str], path: str
     ) -> None:
-        """Have people told of what is no alert, over channels that reach people alone; nobody where
-        there are no names, for a notice to nobody by name goes to everyone whom a channel reaches.
+        """Have people told of what is no alert, over channels that reach people of the school
+        alone; nobody where there are no names, for a notice to nobody by name goes to everyone whom
+        a channel reaches.
         """
         charter = self._charter
-        quiet = [channel for channel in through if not charter.public(channel)]
+        quiet = [channel for channel in through if charter.private(channel)]
         said = notices.intentions(charter.config, charter.words, message, to, quiet) if to else []
         for intention in said:
             payload = dict(intention.payload) | {"path": path}

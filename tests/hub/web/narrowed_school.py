@@ -96,6 +96,7 @@ def _config(hours: bool) -> dict[str, Any]:
         "notifiers": {
             "console": {"driver": "console"},
             "off": {"driver": "console", "enabled": False},
+            "parents": {"driver": "console", "outside": True},
         },
     }
 

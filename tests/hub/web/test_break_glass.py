@@ -128,7 +128,7 @@ async def test_all_concerned_are_told_at_once(
     client: TestClient, house: ScriptedHouse, sign_in: Any
 ) -> None:
     """In the transaction that gives it: a notice to everybody who may read the audit, but not to
-    whoever did it, over channels that are on; and on the pages of those.
+    whoever did it, over channels of the school that are on; and on the pages of those.
     """
     opened = await sign_in("guard")
     assert await broken(client, opened) == 303
