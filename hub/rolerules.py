@@ -98,12 +98,18 @@ def who_hears_of_broken_glass_is_told_alone(house: Looked) -> Iterator[Finding]:
     """That somebody broke the glass is for those concerned, not for a loudspeaker."""
     for path, channel in matches(house.values, "hub.break_glass.through.[]"):
         known = house.channels.get(channel) if isinstance(channel, str) else None
+        outside = isinstance(channel, str) and _block(house.values, ("notifiers", channel))
         if known is not None and known.public:
-            words = (
-                f"{channel} is heard by everyone, and that somebody has broken the glass concerns "
-                "few; expected a channel that reaches people alone"
-            )
-            yield Finding(path, words)
+            heard = f"{channel} is heard by everyone"
+        elif outside and outside.get("outside") is True:
+            heard = f"{channel} reaches people beyond the school (`outside`)"
+        else:
+            continue
+        words = (
+            f"{heard}, and that somebody has broken the glass concerns few; expected a channel "
+            "that reaches people of the school alone"
+        )
+        yield Finding(path, words)
 
 
 def _block(values: Mapping[str, Any], path: tuple[Any, ...]) -> Mapping[str, Any]:
