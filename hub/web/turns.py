@@ -80,7 +80,7 @@ class Turns:
         except asyncio.CancelledError:
             if mine.done() and not mine.cancelled():
                 self._leave()  # it was this one's turn already
-            else:
+            elif mine in waiting:  # nobody has passed it by yet
                 waiting.remove(mine)
             raise
 
