@@ -42,6 +42,10 @@ IN_MEMORY = "/dev/shm"
 DISKS = ("as it is", "synced alone", "synced alone", "some unsynced")
 
 
+class Damaged(Exception):
+    """The hub under test refused its journal after a cut: nothing of it can be relied on."""
+
+
 class Broken(Exception):
     """The hub under test ended in a way it must not, or never answered."""
 
@@ -173,7 +177,16 @@ class School:
         self._state.mkdir()
 
     def run(self, runs: int) -> None:
-        """So many kills, and after the last a life that comes to rest."""
+        """So many kills, and after the last a life that comes to rest. Fewer where a kill left a
+        journal that cannot be opened, which is the worst of losses.
+        """
+        try:
+            self._run(runs)
+        except Damaged as error:
+            self.account.runs += 1
+            self.account.findings.lost.append(f"the journal: {error}")
+
+    def _run(self, runs: int) -> None:
         pid = self._start(early=0)
         self._rest()
         for _ in range(runs):
@@ -229,13 +242,20 @@ class School:
         return self._lives.order(order)
 
     def _rest(self) -> None:
-        self._note(self._lives.hear("resumed"))
+        self._note(self._undamaged("resumed"))
         self._lives.hear("rested")
+
+    def _undamaged(self, *wanted: str) -> dict[str, Any]:
+        line = self._lives.hear("damaged", *wanted)
+        if "damaged" in line:
+            self._lives.hear("ended")
+            raise Damaged(line["damaged"])
+        return line
 
     def _lived(self, pid: int) -> bool:
         """Whether a life whose fuse burned from the start came to rest all the same."""
         while True:
-            line = self._lives.hear("resumed", "rested", "ended")
+            line = self._undamaged("resumed", "rested", "ended")
             if "ended" in line:
                 self._killed(line)
                 return False

@@ -27,7 +27,7 @@ from sqlalchemy import Connection, select
 from hub.bus import Bus
 from hub.campus import Campus
 from hub.clock import from_iso, iso
-from hub.errors import Refused
+from hub.errors import Refused, StateError
 from hub.events import Event, new_id
 from hub.kinds.access_control import Verb
 from hub.safety.actions import Performer
@@ -120,7 +120,7 @@ class Life:
         began = time.monotonic()
         if self.order.log:
             RecordedDisk(Path(self.order.log), self.fuse.step).install()
-        await self.journal.open()
+        await self._open()
         for setting in self.order.settings:
             await self._weaken(setting)
         left = await self.journal.read(self._waiting)
@@ -142,6 +142,13 @@ class Life:
                 load.create_task(self._people_judge())
             load.create_task(self._people_command())
             load.create_task(self._set_the_clock())
+
+    async def _open(self) -> None:
+        try:
+            await self.journal.open()
+        except StateError as error:
+            say(damaged=str(error))
+            raise
 
     async def _fail_with(self, performing: asyncio.Task[None]) -> None:
         await performing

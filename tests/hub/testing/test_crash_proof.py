@@ -14,7 +14,7 @@ import pytest
 
 from hub.testing.crash.compare import compare
 from hub.testing.crash.disk import cut_power
-from hub.testing.crash.harness import Account, Nursery, nursery, prove
+from hub.testing.crash.harness import Account, Nursery, School, nursery, prove
 from hub.testing.crash.life import JOURNAL
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,6 +58,32 @@ def test_a_journal_that_does_not_sync_is_found_out(lives: Nursery) -> None:
     assert any(words.startswith("event ") for words in account.findings.lost)
     assert any(words.startswith("command ") for words in account.findings.lost)
     assert any(words.startswith("the wish behind ") for words in account.findings.lost)
+
+
+def test_a_journal_that_a_cut_damages_is_a_loss(
+    lives: Nursery, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A life that refuses its journal is counted as one, and the next life still answers."""
+
+    def damage(school: School, disk: str) -> None:
+        del disk
+        journal = school.folder / "state" / JOURNAL
+        with sqlite3.connect(journal) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
+        with journal.open("r+b") as file:
+            file.seek(4096 + 8)  # behind the first page
+            file.write(b"\xff" * 8192)
+
+    with monkeypatch.context() as cut:
+        cut.setattr(School, "_after", damage)
+        (tmp_path / "one").mkdir()
+        school = School(tmp_path / "one", lives, seed=1)
+        school.run(5)
+    assert school.account.runs == 1
+    assert [words[:12] for words in school.account.findings.lost] == ["the journal:"]
+    assert "damaged" in school.account.findings.lost[0]
+    assert_nothing_lost(prove(3, seed=1, lives=lives), 3)
 
 
 def recorded(folder: Path, *arguments: str) -> str:
