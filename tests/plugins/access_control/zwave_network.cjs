@@ -17,7 +17,7 @@ const { ZwavejsServer } = need("@zwave-js/server");
 
 const MODE = "DoorLock_currentMode";
 const locks = new Map();
-let server;
+let server, known;
 
 // What a lock does with a command, before the usual behaviour: a bolt that is stuck, or slow.
 function obeys(lock) {
@@ -64,6 +64,16 @@ function operation(lock, mode) {
   });
 }
 
+// Until the server knows the mode that a lock told: its report would answer a later question else.
+async function taken(node, mode) {
+  const about = { commandClass: CommandClasses["Door Lock"], endpoint: 0, property: "currentMode" };
+  for (let tries = 0; tries < 200; tries++) {
+    if (known.controller.nodes.get(node).getValue(about) === mode) return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  throw new Error(`node ${node}: the server has not heard of mode ${mode}`);
+}
+
 const acts = {
   async faults({ node, faults }) {
     const lock = locks.get(node);
@@ -77,6 +87,7 @@ const acts = {
     lock.bolt = undefined;
     lock.node.state.set(MODE, mode);
     await tell(lock, operation(lock, mode));
+    await taken(node, mode);
   },
   // From now on the bolt's own switch says this.
   async bolt({ node, bolt }) {
@@ -105,6 +116,7 @@ async function main() {
       timeouts: { ack: 300, report: 500 },
       emitValueUpdateAfterSetValue: true,
     });
+  known = driver;
   const controller = new MockController({ homeId: 0x7e571000, ownNodeId: 1, mockPort, serial });
   controller.defineBehavior(...testing.createDefaultMockControllerBehaviors());
   for (const id of [2, 3]) {
