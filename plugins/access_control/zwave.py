@@ -98,6 +98,7 @@ class ZwaveDoors(Reporting[DoorReport | AccessReport]):
         self._busy_until: dict[str, float] = {}
         self._last_ask: dict[str, float] = {}
         self._asking: Counter[str] = Counter()
+        self._told: dict[str, object] = {}
         self._to_ask: set[str] = set()
         self._reports: Reports[DoorReport | AccessReport] = Reports()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -194,6 +195,7 @@ class ZwaveDoors(Reporting[DoorReport | AccessReport]):
         self._last_ask[door] = self._clock.monotonic()
         about = {"commandClass": DOOR_LOCK, "endpoint": device.endpoint, "property": "currentMode"}
         self._asking[door] += 1
+        self._told.pop(door, None)
         try:
             answer = await self._server.call("node.poll_value", nodeId=device.node, valueId=about)
         finally:
@@ -202,6 +204,8 @@ class ZwaveDoors(Reporting[DoorReport | AccessReport]):
             raise NotReady("the lock has not said its mode")
         lock.answer(answer["value"])
         self._tell(door, answers=asked.answered(mark))
+        if self._told.pop(door, answer["value"]) != answer["value"]:  # a hand came between
+            self._ask_soon(door)
 
     async def _ask_quietly(self, door: str) -> None:
         with contextlib.suppress(NotReady, CommandFailed):  # the hub asks again, and is told then
@@ -287,6 +291,8 @@ class ZwaveDoors(Reporting[DoorReport | AccessReport]):
             if args.get("property") == "doorStatus":
                 self._tell(door)
             else:
+                if args.get("property") == "currentMode":
+                    self._told[door] = args.get("newValue")
                 self._ask_soon(door)
 
     def _tell_notified(self, door: str) -> None:

@@ -184,6 +184,37 @@ async def test_a_hand_on_the_lock_is_seen_at_once(network):
         assert doors.capabilities.without_position == {"side"}
 
 
+async def test_a_hand_that_turns_while_the_lock_is_asked_is_not_overheard(monkeypatch):
+    """What the server tells during a question is its answer, unless it tells another mode."""
+    said = {"nodeId": 2, "commandClass": 98, "endpoint": 0, "property": "currentMode"}
+    nodes = [{"nodeId": 2, "status": 4, "ready": True, "values": [{**said, "value": SECURED}]}]
+    answers, told = [SECURED, UNSECURED, SECURED], asyncio.Queue()
+    tells = {1: UNSECURED, 2: UNSECURED}
+
+    async def join(server):
+        return nodes
+
+    async def call(server, command, **about):
+        if (mode := tells.get(len(answers) - 1)) is not None:
+            args = {**said, "newValue": mode}
+            told.put_nowait({"nodeId": 2, "event": "value updated", "args": args})
+            while not told.empty():
+                await asyncio.sleep(0)
+        return {"value": answers.pop(0)}
+
+    async def events(server):
+        while True:
+            yield await told.get()
+
+    for name, made in (("join", join), ("call", call), ("events", events)):
+        monkeypatch.setattr(ZwaveServer, name, made)
+    async with joined(NETWORK, {"main": DOORS["main"]}) as (_, listener):
+        await listener.hears(door="main", lock="unlocked", answers=True)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert answers == [SECURED], "it is asked once more, and no longer"
+
+
 @pytest.mark.zwave
 async def test_a_lock_that_contradicts_itself_is_not_locked(network):
     """Secured by its mode and open by its bolt: jammed, with the reason."""
