@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from pathlib import Path
@@ -154,18 +154,27 @@ async def page(
     if request.method not in SAFE_METHODS:  # who has asked for something is answered at once
         return html(request, template, status=status, **said)
     opened = request.headers.get("Sec-Fetch-Dest") == "document"
-    async with request.app[TURNS].turn(opened):
-        return html(request, template, status=status, **said)
+    async with request.app[TURNS].turn(opened) as turn:
+        pieces = []
+        for piece in _made(request, template, said):
+            pieces.append(piece)
+            await turn.pause()
+        return _answer("".join(pieces), status)
 
 
 def html(request: web.Request, template: str, *, status: int = 200, **values: Any) -> web.Response:
     """Any page, also for strangers."""
+    return _answer("".join(_made(request, template, values)), status)
+
+
+def _made(request: web.Request, template: str, values: Mapping[str, Any]) -> Iterator[str]:
+    """A page, piece by piece, made as they are taken."""
     house = request.app[HOUSE]
     now = house.clock.now()
-    text = (
+    return (
         _templates(house.config.hub.timezone, request.app[STATIC].version, request.app[SECRETS])
         .get_template(template)
-        .render(
+        .generate(
             site=house.config.hub.name,
             lang=language().code,
             zone=house.config.hub.timezone,
@@ -175,6 +184,9 @@ def html(request: web.Request, template: str, *, status: int = 200, **values: An
             **values,
         )
     )
+
+
+def _answer(text: str, status: int) -> web.Response:
     return web.Response(text=text, status=status, content_type="text/html")
 
 

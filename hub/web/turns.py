@@ -1,6 +1,7 @@
 """Whose page is made next. Making one takes the event loop some milliseconds, and after each change
-every open page is fetched again: so they are made one at a time, never for more than a share of the
-time. Nothing that only looks is begun while somebody asks for something to be done.
+every open page is fetched again: so they are made one at a time, in short slices, never for more
+than a share of the time. Nothing that only looks is begun, and no slice, while somebody asks for
+something to be done.
 """
 
 from __future__ import annotations
@@ -16,6 +17,36 @@ SHARE = 0.4
 LONGEST_ACT_S = 0.25
 AFTER_AN_ACT_S = 0.05
 LONGEST_HOLD_S = 1.0
+SLICE_S = 0.001
+
+
+class Turn:
+    """One page that is being made."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns, self._loop = turns, asyncio.get_running_loop()
+        self._since = self._loop.time()
+        self._patience_s = LONGEST_HOLD_S
+        self.busy_s = 0.0
+
+    async def pause(self) -> None:
+        """Let everything else go on, where a slice has been made, and somebody's act end first."""
+        now = self._loop.time()
+        if now - self._since < SLICE_S:
+            return
+        self.busy_s += now - self._since
+        await asyncio.sleep(0)
+        paused = self._loop.time()
+        while (wait := self._turns.held_s()) > 0 and self._patience_s > 0:
+            await asyncio.sleep(min(wait, self._patience_s))
+            self._patience_s -= self._loop.time() - paused
+            paused = self._loop.time()
+        self._since = self._loop.time()
+
+    def end(self) -> float:
+        """How long the event loop was kept busy in all."""
+        self.busy_s += self._loop.time() - self._since
+        return self.busy_s
 
 
 class Turns:
@@ -46,13 +77,13 @@ class Turns:
         """Wait until nobody asks for something to be done: what only looks can wait so long."""
         loop = asyncio.get_running_loop()
         latest = loop.time() + LONGEST_ACT_S
-        while loop.time() < min(latest, max(self._calm, *self._acts, 0.0)):  # noqa: ASYNC110
+        while loop.time() < latest and self.held_s() > 0:  # noqa: ASYNC110
             await asyncio.sleep(AFTER_AN_ACT_S / 5)
 
     @asynccontextmanager
-    async def turn(self, opened: bool = False) -> AsyncIterator[None]:
-        """Wait for one's turn; what is done within is counted as making a page. One that somebody
-        has `opened` waits for its turn, and not for the share.
+    async def turn(self, opened: bool = False) -> AsyncIterator[Turn]:
+        """Wait for one's turn; what is done within is counted as making a page, besides its pauses.
+        One that somebody has `opened` waits for its turn, and not for the share.
         """
         loop = asyncio.get_running_loop()
         await self._enter(self._opened if opened else self._again)
@@ -60,12 +91,11 @@ class Turns:
             latest = loop.time() + LONGEST_HOLD_S
             while (wait := self._wait(loop.time(), opened)) > 0 and loop.time() < latest:  # noqa: ASYNC110
                 await asyncio.sleep(wait)  # for the time itself, which no event tells
-            began = loop.time()
+            mine = Turn(self)
             try:
-                yield
+                yield mine
             finally:
-                now = loop.time()
-                self._next = now + (now - began) * (1 / SHARE - 1)
+                self._next = loop.time() + mine.end() * (1 / SHARE - 1)
         finally:
             self._leave()
 
@@ -92,8 +122,12 @@ class Turns:
                     return
         self._busy = False
 
+    def held_s(self) -> float:
+        """How long acts hold up what only looks, in seconds from now; at most 0 where none does."""
+        return max(self._calm, *self._acts, 0.0) - asyncio.get_running_loop().time()
+
     def _wait(self, now: float, opened: bool) -> float:
-        return max(self._calm, 0.0 if opened else self._next, *self._acts) - now
+        return max(self.held_s(), 0.0 if opened else self._next - now)
 
 
 TURNS: web.AppKey[Turns] = web.AppKey("turns", Turns)
