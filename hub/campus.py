@@ -12,6 +12,7 @@ class Campus:
 
     def __init__(self, places: Mapping[str, Place]) -> None:
         self._places = places
+        self._words = {place: self._in_words(place) for place in places}
 
     def name(self, place: str) -> str:
         """What people call it; the id itself for an unknown place."""
@@ -32,12 +33,12 @@ class Campus:
 
     def words(self, place: str) -> str:
         """The place in words, innermost first: `Laboratory 2, Science wing, First floor`."""
-        return ", ".join(
-            self._places[step].name
-            for step in self.ancestry(place)
-            if self._places[step].kind not in ("site",)
-        )
+        return self._words.get(place, "")
 
     def private(self, place: str) -> bool:
         """Whether the place, or anything it is part of, is marked private."""
         return any(self._places[step].private for step in self.ancestry(place))
+
+    def _in_words(self, place: str) -> str:
+        steps = (self._places[step] for step in self.ancestry(place))
+        return ", ".join(each.name for each in steps if each.kind != "site")

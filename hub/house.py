@@ -76,6 +76,7 @@ from hub.views import (
     IncidentView,
     ModelView,
     PluginView,
+    ProcessView,
     Verdict,
     VisitView,
 )
@@ -280,7 +281,8 @@ class House:
         counts = await self._parts.intake.counts()
         detectors = self._parts.perception.detectors()
         plugins = self.plugins()
-        problems = [*await self._parts.escalator.unheard(), *self._problems(detectors)]
+        processes = self._parts.supervisor.views()
+        problems = [*await self._parts.escalator.unheard(), *self._problems(detectors, processes)]
         problems += self._heartbeat.problems() + self.audit.problems() + self._sampling.problems()
         problems += [
             f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
@@ -297,7 +299,7 @@ class House:
             uptime_s=round(self.clock.monotonic() - self._started_monotonic, 1),
             detecting=detecting(detectors),
             guessing=any(bool(report.get("guessing")) for report in detectors.values()),
-            processes=self._parts.supervisor.views(),
+            processes=processes,
             drivers=self._parts.drivers.views(),
             plugins=plugins,
             queues=self._queues(),
@@ -311,8 +313,10 @@ class House:
             actions=counts["actions"],
         )
 
-    def _problems(self, detectors: dict[str, dict[str, Any]]) -> list[str]:
-        configuration = self.configuration
+    def _problems(
+        self, detectors: dict[str, dict[str, Any]], processes: list[ProcessView]
+    ) -> list[str]:
+        configuration, cameras = self.configuration, self.cameras()
         backup = self._parts.backups.view()["trouble"]
         problems = [said for said in (configuration.trouble, configuration.waiting, backup) if said]
         problems += [
@@ -322,12 +326,12 @@ class House:
         ]
         problems += [
             phrase("camera %(id)s is offline: %(reason)s", id=camera["id"], reason=camera["reason"])
-            for camera in self.cameras()
+            for camera in cameras
             if camera["state"] == "offline"
         ]
         problems += [
             f"camera {camera['id']}: {camera['reason']}"
-            for camera in self.cameras()
+            for camera in cameras
             if camera["state"] == "online" and camera["reason"]
         ]
         problems += self._parts.performer.speaking.troubles.values()
@@ -342,7 +346,7 @@ class House:
         ]
         problems += [
             phrase("process %(name)s is being started again", name=process["name"])
-            for process in self._parts.supervisor.views()
+            for process in processes
             if process["state"] == "restarting" and process["restarts"]
         ]
         problems += [

@@ -23,7 +23,6 @@ from hub.errors import CommandFailed, NotReady
 from hub.events import Event
 from hub.kinds.access_control import (
     LOCK_VERBS,
-    VERBS,
     AccessController,
     AccessReport,
     DoorReport,
@@ -35,7 +34,7 @@ from hub.safety.doors.door import Command, Door
 from hub.safety.doors.facts import Judge, News
 from hub.safety.doors.fire import AFTER_ALARM
 from hub.safety.doors.sane import Strange, nonsense, short
-from hub.safety.doors.shown import trouble, view
+from hub.safety.doors.shown import trouble, verbs, views
 from hub.safety.doors.tidings import LOGGED_EVERY, Tidings
 from hub.safety.doors.together import Together
 from hub.views import DoorView, Requested
@@ -230,17 +229,11 @@ class Doors:
     def verbs(self, door: str) -> list[Verb]:
         """What this door may be asked now. Raises `KeyError`."""
         known = self._doors[door]
-        if known.controller is None:
-            return []
-        allowed = known.controller.capabilities.verbs
-        if known.block.egress != "free":
-            allowed = allowed - LOCK_VERBS
-        return [verb for verb in VERBS if verb in allowed]
+        return verbs(known, known.controller.capabilities if known.controller else None)
 
     def views(self) -> list[DoorView]:
         """Every door, in file order."""
-        now = self._clock.monotonic()
-        return [view(each, self._campus, self.verbs(each.id), now) for each in self._doors.values()]
+        return views(self._doors.values(), self._campus, self._clock.monotonic())
 
     def troubles(self) -> list[str]:
         """What is not as it should be, in a line each."""

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from hub.campus import Campus
-from hub.kinds.access_control import Verb
+from hub.kinds.access_control import LOCK_VERBS, VERBS, Capabilities, Verb
 from hub.phrases import phrase
 from hub.safety.doors.door import Door
 from hub.views import DoorView
 
 
-def view(door: Door, campus: Campus, verbs: Sequence[Verb], now: float) -> DoorView:
-    """Everything that is known and wanted of a door at a moment (monotonic, in seconds)."""
+def verbs(door: Door, can: Capabilities | None) -> list[Verb]:
+    """What a door may be asked now, whose controller declares this; None for one without any."""
+    allowed = can.verbs if can else frozenset()
+    if door.block.egress != "free":
+        allowed = allowed - LOCK_VERBS
+    return [verb for verb in VERBS if verb in allowed]
+
+
+def views(doors: Collection[Door], campus: Campus, now: float) -> list[DoorView]:
+    """Every door at a moment (monotonic, in seconds). A controller is asked once what it can, for
+    all its doors: it may have to look at each of them for that.
+    """
+    behind = {id(door.controller): door.controller for door in doors}
+    can = {key: each.capabilities for key, each in behind.items() if each is not None}
+    return [_view(door, campus, verbs(door, can.get(id(door.controller))), now) for door in doors]
+
+
+def _view(door: Door, campus: Campus, can: Sequence[Verb], now: float) -> DoorView:
     facts = door.facts
     return DoorView(
         id=door.id,
@@ -21,7 +37,7 @@ def view(door: Door, campus: Campus, verbs: Sequence[Verb], now: float) -> DoorV
         place_words=campus.words(door.block.place),
         online=facts.online,
         egress=door.block.egress,
-        verbs=list(verbs),
+        verbs=list(can),
         requested=facts.requested,
         reported=facts.reported(now),
         physical=facts.physical(now),
