@@ -83,7 +83,8 @@ def test_a_journal_that_a_cut_damages_is_a_loss(
     assert school.account.runs == 1
     assert [words[:12] for words in school.account.findings.lost] == ["the journal:"]
     assert "damaged" in school.account.findings.lost[0]
-    assert_nothing_lost(prove(3, seed=1, lives=lives), 3)
+    after = prove(3, seed=1, lives=lives)
+    assert (after.runs, after.findings.lost) == (3, [])
 
 
 def recorded(folder: Path, *arguments: str) -> str:
