@@ -1,7 +1,8 @@
 """The WebSocket of the API: all that the server-sent streams tell, over one connection.
 
-Every message is a JSON object with `kind`: `hello` first; `changed` names what on the pages looks
-different now, as far as the role may see it; `event` carries an event, for who may follow them.
+Every message is a JSON object with `kind`: `hello` first, and whenever hours begin or end;
+`changed` names what on the pages looks different now, as far as the role may see it; `event`
+carries an event, for who may follow them.
 Nothing is taken from the client. It is closed with a code that says why.
 """
 
@@ -10,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Literal
 
 from aiohttp import WSMsgType, web
-from pydantic import BaseModel, ConfigDict, StringConstraints
 from typing_extensions import TypedDict
 
 from hub.events import Event
@@ -35,6 +35,7 @@ from hub.web.stream import (
     STREAMS,
     UNTOLD,
     Cut,
+    EventsQuery,
     Listener,
     Over,
     topics_for,
@@ -46,15 +47,10 @@ LONGEST_MESSAGE = 1024
 OVER, SLOW, TAKES_NOTHING, LEAVES = 4001, 4008, 1008, 1001
 
 
-class StreamQuery(BaseModel):
-    """From where to go on: the last `id` that was received; empty for what comes from now on."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    after: Annotated[str, StringConstraints(pattern=r"^[0-9]{0,18}$")] = ""
-
-
 class Hello(TypedDict):
-    """The first message: what will be told. `events` says whether events themselves are."""
+    """The first message, and again where a role's hours begin or end: what will be told. `events`
+    says whether events themselves are.
+    """
 
     kind: Literal["hello"]
     topics: list[str]
@@ -72,7 +68,7 @@ async def show(request: web.Request) -> web.StreamResponse:
     """A WebSocket that tells of everything as it happens: what changed, and with the permission
     see.events every event. Comes back with the `after` of the last `id` and misses nothing.
     """
-    streams, after = request.app[STREAMS], asked(request, StreamQuery).after
+    streams, after = request.app[STREAMS], asked(request, EventsQuery).after
     _may_open(request, after)
     if streams.open >= MOST_STREAMS or streams.stopping.is_set():
         streams.refused += 1
@@ -141,9 +137,7 @@ async def _close(socket: web.WebSocketResponse, code: int, why: str) -> None:
 
 async def _tell(listener: Listener, after: int | None) -> None:
     loop, request, streams = asyncio.get_running_loop(), listener.request, listener.streams
-    seen, follows = topics_for(request), allowed(request, "see.events")
-    hello = Hello(kind="hello", topics=sorted(seen), events=follows)
-    await listener.send(json.dumps(hello))
+    seen, follows = may = await _greet(listener)
     last = await _past(listener, after) if after is not None else -1
     changed: set[str] = set()
     ring_at, beat_at = 0.0, loop.time() + streams.beat_s
@@ -166,8 +160,20 @@ async def _tell(listener: Listener, after: int | None) -> None:
         if loop.time() >= beat_at:  # also where events never cease
             if not await still_welcome(request):
                 return
-            seen, follows = topics_for(request), allowed(request, "see.events")
+            if _may(request) != may:  # hours began or ended
+                seen, follows = may = await _greet(listener)
             beat_at = loop.time() + streams.beat_s
+
+
+def _may(request: web.Request) -> tuple[set[str], bool]:
+    return topics_for(request), allowed(request, "see.events")
+
+
+async def _greet(listener: Listener) -> tuple[set[str], bool]:
+    """Say what will be told; returns the topics, and whether events are."""
+    seen, follows = may = _may(listener.request)
+    await listener.send(json.dumps(Hello(kind="hello", topics=sorted(seen), events=follows)))
+    return may
 
 
 async def _past(listener: Listener, after: int) -> int:
@@ -189,6 +195,6 @@ def _event(request: web.Request, seq: int, event: Event) -> str:
 LINES: tuple[Line, ...] = (
     (
         "GET", PATH, SIGNED_IN, show,
-        Contract(asks=StreamQuery, status=101, media=(), refuses=(403, 426, 503)),
+        Contract(asks=EventsQuery, status=101, media=(), refuses=(403, 426, 503)),
     ),
 )  # fmt: skip

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import ClientWebSocketResponse, WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
+from narrowed_school import AT_NIGHT, BY_DAY, narrowed
 from scripted_house import ScriptedHouse
 
 from hub.identity import accounts
@@ -144,6 +146,35 @@ async def test_it_ends_with_the_token(client: TestClient, house: ScriptedHouse, 
         await heard(socket, 1)
         await house.journal_write(lambda c: accounts.revoke_token(c, "sro script"))
         assert await ended(socket) == OVER
+
+
+async def test_it_says_anew_what_it_tells_when_hours_begin_and_end(tmp_path: Path) -> None:
+    """Nothing of doors and no event reaches a role outside of its hours, and within them again."""
+    house = narrowed(tmp_path, hours=True)
+    await house.open()
+    try:
+        secret = await house.journal_write(
+            lambda c: accounts.create_token(c, "a script", "sro", roles=house.config.roles)
+        )
+        app = create_app(house, Streams(beat_s=0.05))
+        async with (
+            TestClient(TestServer(app)) as client,
+            client.ws_connect(PATH, headers={"Authorization": f"Bearer {secret}"}) as socket,
+        ):
+            (at_night,) = await heard(socket, 1)
+            house.clock.set(BY_DAY)
+            (by_day,) = await heard(socket, 1, "hello")
+            assert at_night["events"] is True
+            assert "doors" in at_night["topics"]
+            assert by_day["events"] is False
+            assert "doors" not in by_day["topics"]
+            house.publish("door.opened", "door/main", "main")
+            house.clock.set(AT_NIGHT)
+            assert await heard(socket, 1) == [at_night]
+            house.publish("door.opened", "door/main", "main")
+            assert [each["id"] for each in await heard(socket, 1)] == [2]
+    finally:
+        await house.close()
 
 
 async def test_who_cannot_keep_up_is_cut_and_told_so(house: ScriptedHouse, token: Any) -> None:
