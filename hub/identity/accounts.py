@@ -39,8 +39,8 @@ Roles = Mapping[str, RoleSettings] | None
 class Identity:
     """Somebody the hub knows: a person with a session, or a program with a token.
 
-    `way` is how a person signed in, `scopes` what a token is narrowed to; empty for all its role
-    may.
+    `way` and `opened` are how and when a person signed in, `scopes` what a token is narrowed to;
+    empty for all its role may.
     """
 
     name: str
@@ -52,6 +52,7 @@ class Identity:
     way: str = ""
     scopes: frozenset[str] = frozenset()
     last_used: str = ""
+    opened: str = ""
 
     @property
     def by(self) -> str:
@@ -313,10 +314,7 @@ def open_session(
     conn.execute(insert(sessions).values(**row))
     role = str(account.role)
     audit.note(conn, "session.opened", name, now, name, role=role, way=way)
-    who = Identity(
-        name, role, "session", row["digest"], csrf, row["expires"], way, last_used=iso(now)
-    )
-    return OpenedSession(secret, who)
+    return OpenedSession(secret, _of_session(name, role, row))
 
 
 def identify_session(conn: Connection, secret: str, now: datetime) -> Identity | None:
@@ -336,15 +334,14 @@ def identify_session(conn: Connection, secret: str, now: datetime) -> Identity |
     ).first()
     if row is None:
         return None
+    return _of_session(str(row.name), str(row.role), row._mapping)
+
+
+def _of_session(name: str, role: str, row: Mapping[Any, Any]) -> Identity:
+    digest_, csrf, expires, way = (str(row[e]) for e in ("digest", "csrf", "expires", "way"))
+    used, opened = str(row["last_used"]), str(row["created"])
     return Identity(
-        str(row.name),
-        str(row.role),
-        "session",
-        wanted,
-        str(row.csrf),
-        str(row.expires),
-        str(row.way),
-        last_used=str(row.last_used),
+        name, role, "session", digest_, csrf, expires, way, last_used=used, opened=opened
     )
 
 
@@ -354,11 +351,11 @@ def used_now(conn: Connection, who: Identity, now: datetime) -> None:
     conn.execute(update(table).where(table.c.digest == who.digest).values(last_used=iso(now)))
 
 
-def end_session(conn: Connection, session_digest: str, now: datetime) -> None:
-    """Sign one session out, for good."""
+def end_session(conn: Connection, session_digest: str, now: datetime, by: str = "") -> None:
+    """Sign one session out, for good; by whose it is, unless told otherwise."""
     open_ = (sessions.c.digest == session_digest, sessions.c.revoked.is_(None))
     if (whose := conn.scalar(select(sessions.c.user).where(*open_))) is not None:
-        audit.note(conn, "session.closed", str(whose), now, str(whose))
+        audit.note(conn, "session.closed", str(whose), now, by or str(whose))
     conn.execute(
         update(sessions).where(sessions.c.digest == session_digest).values(revoked=iso(now))
     )

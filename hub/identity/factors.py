@@ -1,7 +1,7 @@
 """Second factors beside passkeys: authenticator apps (RFC 6238) and recovery codes.
 
 Functions of a database connection. A code of an app is good for half a minute either side of its
-own, and once; of recovery codes only digests are stored, and each works once.
+own, and once; of recovery codes only salted digests are stored, and each works once.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def new_recovery_codes(conn: Connection, user: str, now: datetime) -> list[str]:
     conn.execute(delete(recovery_codes).where(recovery_codes.c.user == user))
     made = [_recovery_code() for _ in range(RECOVERY_CODES)]
     rows = [
-        {"digest": _digest_of_code(user, code), "user": user, "created": iso(now), "used": ""}
+        {"digest": _salted(user, code), "user": user, "created": iso(now), "used": ""}
         for code in made
     ]
     conn.execute(insert(recovery_codes), rows)
@@ -130,19 +130,22 @@ def new_recovery_codes(conn: Connection, user: str, now: datetime) -> list[str]:
 
 def code_is_right(conn: Connection, user: str, given: str, now: datetime) -> Kind | None:
     """Which kind of code this is of theirs, used up by that; None for neither."""
-    if _code_fits(conn, user, given, now, confirmed=True):
+    if app_code_is_right(conn, user, given, now):
         return "code"
-    digest = _digest_of_code(user, given)
-    unused = recovery_codes.c.user == user, recovery_codes.c.digest == digest
-    used = conn.execute(
-        update(recovery_codes).where(*unused, recovery_codes.c.used == "").values(used=iso(now))
-    )
-    if not used.rowcount:
+    digest = _unused_code(conn, user, given)
+    if digest is None:
         return None
+    this = recovery_codes.c.digest == digest
+    conn.execute(update(recovery_codes).where(this).values(used=iso(now)))
     audit.note(
         conn, "factor.code_used", user, now, user, left=factors_of(conn, user).recovery_codes
     )
     return "recovery"
+
+
+def app_code_is_right(conn: Connection, user: str, given: str, now: datetime) -> bool:
+    """Whether this is a code of their app, used up by that."""
+    return _code_fits(conn, user, given, now, confirmed=True)
 
 
 def remove_authenticator(conn: Connection, user: str, session: str, now: datetime) -> None:
@@ -182,6 +185,8 @@ def _code_fits(
     shown = [step for step in near if hmac.compare_digest(app.generate_otp(step), code)]
     fresh = [step for step in shown if step > row.last_step]
     if not fresh:
+        if shown:
+            audit.note(conn, "factor.code_again", user, now)
         return False
     own = authenticators.c.user == user
     conn.execute(update(authenticators).where(own).values(last_step=fresh[0]))
@@ -193,7 +198,21 @@ def _recovery_code() -> str:
     return "-".join(letters[at : at + 4] for at in range(0, _RECOVERY_LENGTH, 4))
 
 
-def _digest_of_code(user: str, code: str) -> str:
-    """80 random bits need no slow hash; the name keeps one account's codes from another's."""
+def _unused_code(conn: Connection, user: str, given: str) -> str | None:
+    """What is stored of a code of theirs that was not used yet; None where there is none such."""
+    unused = recovery_codes.c.user == user, recovery_codes.c.used == ""
+    for stored in conn.scalars(select(recovery_codes.c.digest).where(*unused)):
+        salt = str(stored).partition("$")[0]
+        if hmac.compare_digest(str(stored), _salted(user, given, salt)):
+            return str(stored)
+    return None
+
+
+def _salted(user: str, code: str, salt: str = "") -> str:
+    """What is stored of a code: a random salt of its own, and the hash under it. With 80 random
+    bits it needs no slow hash; the name keeps one account's codes from another's.
+    """
+    salt = salt or secrets.token_hex(16)
     plain = "".join(each for each in code.upper() if each in _LETTERS)[:_RECOVERY_LENGTH]
-    return hashlib.sha256(f"{user}\0{plain}".encode("utf-8", "replace")).hexdigest()
+    hashed = hashlib.sha256(f"{salt}\0{user}\0{plain}".encode("utf-8", "replace"))
+    return f"{salt}${hashed.hexdigest()}"

@@ -115,9 +115,10 @@ def get(conn: Connection, id_: str) -> Guest:
     return _guest(row)
 
 
-def open_on(conn: Connection, secret: str, device: str, address: str, now: datetime) -> str:
-    """Open a link on a device; the secret that its browser keeps. Raises `KeyError` for a made-up
-    one, `Refused` where it is over or was opened on as many devices as it may.
+def look_at(conn: Connection, secret: str, now: datetime) -> Guest:
+    """The link of this secret, as it could be opened now; nothing is used up by that. Raises
+    `KeyError` for a made-up one, `Refused` where it is over or was opened on as many devices as it
+    may.
     """
     if not secret or len(secret) > _LONGEST_SECRET:
         raise KeyError("no link")
@@ -134,6 +135,12 @@ def open_on(conn: Connection, secret: str, device: str, address: str, now: datet
             most=MOST_DEVICES,
         )
         raise Refused(most)
+    return guest
+
+
+def open_on(conn: Connection, secret: str, device: str, address: str, now: datetime) -> str:
+    """Open a link on a device; the secret that its browser keeps. Raises as `look_at`."""
+    guest = look_at(conn, secret, now)
     kept = secrets.token_urlsafe(32)
     conn.execute(
         insert(guest_devices).values(

@@ -69,6 +69,8 @@ class Person:
     subject: str
     name: str
     role: str
+    asked: float | None = None
+    """When they were asked last who they are, where the provider tells that."""
 
 
 class Provider:
@@ -84,8 +86,10 @@ class Provider:
         self._silent: tuple[float, str] | None = None
         self._asking = asyncio.Lock()
 
-    async def begin(self, back: str) -> Begun:
-        """Begin a sign-in whose answer comes to the address `back`. Raises `NotReady`."""
+    async def begin(self, back: str, anew: bool = False) -> Begun:
+        """Begin a sign-in whose answer comes to the address `back`. With `anew` the provider is
+        to ask who it is, whoever is signed in there. Raises `NotReady`.
+        """
         known = await self._discover(FRESH_S)  # nobody is sent to where nobody answers
         state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
         challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest())
@@ -98,6 +102,7 @@ class Provider:
             "nonce": nonce,
             "code_challenge": challenge.rstrip(b"=").decode(),
             "code_challenge_method": "S256",
+            **({"prompt": "login", "max_age": "0"} if anew else {}),
         }
         joined = "&" if "?" in known.authorize else "?"
         return Begun(f"{known.authorize}{joined}{urlencode(asked)}", state, nonce, verifier)
@@ -262,7 +267,8 @@ class Provider:
             )
         names = (claims.get(settings.name_claim), claims.get("email"), claims["sub"])
         name = clean_name(next(str(each) for each in names if _is_text(each)))
-        return Person(settings.issuer, str(claims["sub"]), name, role)
+        asked = _moment(claims.get("auth_time"))
+        return Person(settings.issuer, str(claims["sub"]), name, role, asked)
 
     # -------------------------------------------------------------------------- over the wire
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from hub.clock import Clock
+
+
+def network_of(address: str) -> str:
+    """Whose tries those of an address are: of IPv6 one machine has 2^64 addresses to choose from,
+    so its network of 64 bits counts; anything else is itself.
+    """
+    try:
+        known = ipaddress.IPv6Address(address)
+    except ValueError:
+        return address
+    if known.ipv4_mapped is not None:
+        return str(known.ipv4_mapped)
+    return str(ipaddress.IPv6Network((known.packed[:8] + bytes(8), 64)))
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """The tables of who comes in: accounts, their second factors, sessions, tokens and set-up links.
 
-Of passwords argon2id hashes are kept, of links, sessions, tokens and recovery codes SHA-256
-digests. What makes the codes of an authenticator app has to be kept as it is.
+Of passwords argon2id hashes are kept, of links, sessions and tokens SHA-256 digests, of recovery
+codes such digests with a salt each. What makes the codes of an authenticator app has to be kept
+as it is.
 """
 
 from __future__ import annotations

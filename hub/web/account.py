@@ -13,6 +13,7 @@ from hub.identity.browsers import browsers_of
 from hub.identity.passwords import check_strength
 from hub.identity.permissions import PERMISSIONS
 from hub.rulebook import person_of
+from hub.web import changes
 from hub.web.entrance import around, breached_list, text, too_often
 from hub.web.language import gettext as _
 from hub.web.language import mark
@@ -50,6 +51,7 @@ async def account_page(request: web.Request, status: int = 200, problem: str = "
         problem=problem,
         pins_set=await house.journal_read(lambda c: pins.hashes_of(c, who.name)) is not None,
         sessions=known,
+        changed=await changes.every(request),
         ways=WAYS,
         permissions=PERMISSIONS,
         browsers=told,

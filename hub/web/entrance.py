@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
+from hub.clock import from_iso
 from hub.identity import accounts
-from hub.identity.accounts import OpenedSession
+from hub.identity.accounts import Identity, OpenedSession
 from hub.identity.browsers import device_words
 from hub.identity.passkeys import Site
 from hub.identity.pending import Pending
@@ -31,6 +34,7 @@ from hub.web.security import (
 from hub.web.words import span
 
 _LONGEST = 512
+_REMEMBERED = 1024
 
 
 class Entrance:
@@ -41,6 +45,18 @@ class Entrance:
         self._provider: Provider | None = None
         self.pending = Pending(house.clock)
         self.by_code = Throttle(house.clock)
+        self._proven: OrderedDict[str, datetime] = OrderedDict()
+
+    def has_proven(self, who: Identity) -> None:
+        """They have just shown in their session that it is really they."""
+        self._proven[who.digest] = self._clock.now()
+        self._proven.move_to_end(who.digest)
+        while len(self._proven) > _REMEMBERED:
+            self._proven.popitem(last=False)
+
+    def proven_since(self, who: Identity) -> datetime:
+        """When a session's owner has shown last that it is they: at the latest when they came."""
+        return self._proven.get(who.digest) or from_iso(who.opened)
 
     def provider(self, settings: ProviderSettings) -> Provider:
         """The provider that these settings describe; what is known of it stays while they do."""

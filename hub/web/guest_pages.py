@@ -1,7 +1,9 @@
 """What a guest sees: one area, read-only, until the link is over.
 
-No address here takes anything but GET. Guests are shown doors, chosen cameras, and what happened in
-lines that name no person; whatever else there is lies beyond their reach (`hub.web.sight`).
+A link that is fetched only asks: messengers fetch what is written in them before anybody reads it.
+Pressing the button opens it, and nothing else here takes more than GET. Guests are shown doors,
+chosen cameras, and what happened in lines that name no person; whatever else there is lies beyond
+their reach (`hub.web.sight`).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from hub.identity import guests
 from hub.identity.browsers import device_words
 from hub.identity.guests import Guest
 from hub.identity.reach import Reach, reach_of_area
+from hub.identity.throttle import network_of
 from hub.origin import present_origin
 from hub.phrases import phrase
 from hub.protocol_views import ProtocolRunView
@@ -85,41 +88,79 @@ def _over(request: web.Request, status: int, said: str) -> web.Response:
     return html(request, "guest_over.html", status=status, said=said)
 
 
+async def ask(request: web.Request) -> web.Response:
+    """What the link is for and until when, and the button that opens it; nothing is used up."""
+    if (wait := _too_soon(request)) is not None:
+        return wait
+    if await _opened_here(request):
+        return see_other("/guest")
+    house, link = request.app[HOUSE], request.match_info["link"]
+    now = house.clock.now()
+    try:
+        guest = await house.journal_read(lambda c: guests.look_at(c, link, now))
+    except (KeyError, Refused) as error:
+        return await _no_good(request, error)
+    area = house.campus.words(guest.area) or house.campus.name(guest.area)
+    answer = html(request, "guest_ask.html", guest=guest, area=area, link=link)
+    answer.headers["X-Robots-Tag"] = "noindex, nofollow"
+    return answer
+
+
 async def enter(request: web.Request) -> web.Response:
     """Exchange the secret of a link for one of this device, and go on to an address without it."""
-    house, keeper, now = request.app[HOUSE], request.app[DOORKEEPER], request.app[HOUSE].clock.now()
-    address, link = request.remote or "", request.match_info["link"]
-    whence = ("guest", address)  # of its own: it forgives no sign-in
-    if wait := keeper.by_address.wait(whence):
-        return _over(request, 429, _("Too many tries. Wait %(wait)s.", wait=span(wait + 1)))
-    before = request.cookies.get(GUEST_COOKIE, "")
-    known = bool(before) and await house.journal_read(
-        lambda c: guests.same_link(c, before, link, now)
-    )
-    if known:
+    if (wait := _too_soon(request)) is not None:
+        return wait
+    if await _opened_here(request):
         return see_other("/guest")
-    device = device_words(request.headers.get("User-Agent", ""))
+    house, link, address = request.app[HOUSE], request.match_info["link"], request.remote or ""
+    device, now = device_words(request.headers.get("User-Agent", "")), house.clock.now()
     try:
         kept = await house.journal_write(lambda c: guests.open_on(c, link, device, address, now))
-    except KeyError:
-        keeper.by_address.count(whence)
-        return _over(request, 404, _("There is no such link."))
-    except Refused as refusal:
-        keeper.by_address.count(whence)  # each is a line of the audit
-        await house.journal_write(lambda c: guests.note_refusal(c, link, device, now))
-        return _over(request, 410, sentence(str(refusal)))
+    except (KeyError, Refused) as error:
+        return await _no_good(request, error)
     answer = see_other("/guest")
-    answer.headers["Referrer-Policy"] = "no-referrer"
     answer.set_cookie(
         GUEST_COOKIE,
         kept,
         max_age=int(guests.LONGEST.total_seconds()),
         path="/guest",
         httponly=True,
-        samesite="Lax",  # who follows a link in a message comes from elsewhere
+        samesite="Lax",  # who follows the link in a message again comes from elsewhere
         secure=request.secure,
     )
     return answer
+
+
+def _whence(request: web.Request) -> tuple[str, str]:
+    """Whose tries count: of their own, so that a link forgives no sign-in."""
+    return ("guest", network_of(request.remote or ""))
+
+
+def _too_soon(request: web.Request) -> web.Response | None:
+    wait = request.app[DOORKEEPER].by_address.wait(_whence(request))
+    if not wait:
+        return None
+    return _over(request, 429, _("Too many tries. Wait %(wait)s.", wait=span(wait + 1)))
+
+
+async def _opened_here(request: web.Request) -> bool:
+    """Whether this device has opened this very link before, and goes on with it."""
+    kept, link = request.cookies.get(GUEST_COOKIE, ""), request.match_info["link"]
+    house, now = request.app[HOUSE], request.app[HOUSE].clock.now()
+    if not kept:
+        return False
+    return bool(await house.journal_read(lambda c: guests.same_link(c, kept, link, now)))
+
+
+async def _no_good(request: web.Request, error: KeyError | Refused) -> web.Response:
+    """A link that is made up, over or used up: whoever tries on and on has to wait."""
+    request.app[DOORKEEPER].by_address.count(_whence(request))
+    if isinstance(error, KeyError):
+        return _over(request, 404, _("There is no such link."))
+    house, link = request.app[HOUSE], request.match_info["link"]
+    device, now = device_words(request.headers.get("User-Agent", "")), house.clock.now()
+    await house.journal_write(lambda c: guests.note_refusal(c, link, device, now))
+    return _over(request, 410, sentence(str(error)))
 
 
 async def show(request: web.Request) -> web.Response:
@@ -193,7 +234,8 @@ async def picture(request: web.Request) -> web.StreamResponse:
 
 
 LINES: tuple[Line, ...] = (
-    ("GET", "/guest/{link}", PUBLIC, enter),
+    ("GET", "/guest/{link}", PUBLIC, ask),
+    ("POST", "/guest/{link}", PUBLIC, enter),
     ("GET", "/guest", GUEST, show),
     ("GET", "/guest/pictures/{id}.jpg", GUEST, picture),
 )

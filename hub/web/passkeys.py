@@ -13,6 +13,8 @@ from aiohttp import web
 from hub.errors import Refused, StateError
 from hub.identity import passkeys
 from hub.identity.passkeys import Passkey
+from hub.identity.pending import of_account, of_address
+from hub.identity.throttle import network_of
 from hub.phrases import phrase
 from hub.web.account import password_trouble
 from hub.web.entrance import ENTRANCE, hand_over, old_form, open_session, site_of, text, too_often
@@ -53,14 +55,14 @@ async def ask_to_sign_in(request: web.Request) -> web.Response:
     if not await form_is_ours(request, browser):
         return _problem(403, old_form())
     options, challenge = await asyncio.to_thread(passkeys.to_sign_in, site_of(request))
-    request.app[ENTRANCE].pending.begin("passkey", browser, challenge)
+    request.app[ENTRANCE].pending.begin("passkey", browser, of_address(request.remote), challenge)
     return web.json_response(text=options)
 
 
 async def sign_in(request: web.Request) -> web.Response:
     """Sign somebody in by the answer of their passkey, which works once."""
     browser, keeper = request.cookies.get(FORM_COOKIE, ""), request.app[DOORKEEPER]
-    address = (request.remote or "",)
+    address = (network_of(request.remote or ""),)
     if not await form_is_ours(request, browser):
         return _problem(403, old_form())
     if (wait := keeper.by_address.wait(address)) > 0:
@@ -99,6 +101,37 @@ async def _proven(request: web.Request, credential: dict[str, Any], challenge: s
     return key.user
 
 
+# ------------------------------------------------------------------- proving it once more
+
+
+async def ask_for_proof(request: web.Request) -> web.Response:
+    """What the browser needs to ask somebody who is signed in for their passkey."""
+    who = who_is(request)
+    if who.kind != "session":
+        return _problem(409, _("Only a person does this, signed in as themselves."))
+    options, challenge = await asyncio.to_thread(passkeys.to_sign_in, site_of(request))
+    request.app[ENTRANCE].pending.begin("proof", who.digest, of_account(who.name), challenge)
+    return web.json_response(text=options)
+
+
+async def prove(request: web.Request) -> web.Response:
+    """Take the answer of one's own passkey, once: it is really they."""
+    who, entrance = who_is(request), request.app[ENTRANCE]
+    given = (await _body(request)).get("credential")
+    credential = given if isinstance(given, dict) else {}
+    challenge = passkeys.challenge_in(credential)
+    if entrance.pending.take("proof", who.digest, challenge) is None:
+        return _problem(410, _("That took too long. Please try once more."))
+    try:
+        name = await _proven(request, credential, challenge)
+    except Refused as refusal:
+        return _problem(401, sentence(str(refusal)))
+    if name != who.name:
+        return _problem(401, _("This passkey is another person's."))
+    entrance.has_proven(who)
+    return web.json_response({})
+
+
 # ------------------------------------------------------------------------------- making one
 
 
@@ -120,7 +153,7 @@ async def ask_to_make(request: web.Request) -> web.Response:
     options, challenge = await asyncio.to_thread(
         passkeys.to_make_one, site, who.name, handle, others
     )
-    request.app[ENTRANCE].pending.begin("new passkey", who.digest, challenge)
+    request.app[ENTRANCE].pending.begin("new passkey", who.digest, of_account(who.name), challenge)
     return web.json_response(text=options)
 
 
@@ -147,6 +180,8 @@ async def make(request: web.Request) -> web.Response:
 LINES = (
     ("POST", "/signin/passkey/ask", PUBLIC, ask_to_sign_in),
     ("POST", "/signin/passkey", PUBLIC, sign_in),
+    ("POST", "/me/proof/ask", SIGNED_IN, ask_for_proof),
+    ("POST", "/me/proof", SIGNED_IN, prove),
     ("POST", "/me/passkeys/ask", SIGNED_IN, ask_to_make),
     ("POST", "/me/passkeys", SIGNED_IN, make),
 )

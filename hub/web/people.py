@@ -24,6 +24,7 @@ from hub.web.people_api import (
     make_token,
     token_view,
 )
+from hub.web.proof import proven
 from hub.web.render import page
 from hub.web.security import HOUSE, see_other, who_is
 from hub.web.words import sentence
@@ -163,14 +164,14 @@ async def end_token(request: web.Request) -> web.Response:
 
 LINES: tuple[Line, ...] = (
     ("GET", "/people", MANAGE, show),
-    ("POST", "/people", MANAGE, add),
+    ("POST", "/people", MANAGE, proven(add)),
     ("GET", "/people/{id}", MANAGE, person),
-    ("POST", "/people/{id}/link", MANAGE, new_link),
-    ("POST", "/people/{id}/role", MANAGE, _form(people.give_role, "role")),
+    ("POST", "/people/{id}/link", MANAGE, proven(new_link)),
+    ("POST", "/people/{id}/role", MANAGE, proven(_form(people.give_role, "role"))),
     ("POST", "/people/{id}/lock", MANAGE, _form(people.lock)),
     ("POST", "/people/{id}/unlock", MANAGE, _form(people.unlock)),
-    ("POST", "/people/{id}/forget-factors", MANAGE, _form(people.forget)),
+    ("POST", "/people/{id}/forget-factors", MANAGE, proven(_form(people.forget))),
     ("POST", "/people/{id}/end-sessions", MANAGE, _form(people.end_sessions)),
-    ("POST", "/tokens", MANAGE, add_token),
+    ("POST", "/tokens", MANAGE, proven(add_token)),
     ("POST", "/tokens/{id}/revoke", MANAGE, end_token),
 )

@@ -19,6 +19,7 @@ from hub.web.api import Body, Name
 from hub.web.contract import WHOLE, Contract, Line, Nothing, taken
 from hub.web.entrance import origin_of
 from hub.web.problems import turned_down
+from hub.web.proof import proven
 from hub.web.security import DOORKEEPER, HOUSE, who_is
 
 MANAGE = "manage.accounts"
@@ -220,21 +221,21 @@ _LINK = Contract(LinkView, Nothing, status=201, secret=True)
 _DONE = Contract(takes=Nothing, status=204)
 LINES: tuple[Line, ...] = (
     ("GET", "/api/v1/people", MANAGE, api_people, Contract(list[PersonView])),
-    ("POST", "/api/v1/people", MANAGE, api_add,
+    ("POST", "/api/v1/people", MANAGE, proven(api_add),
      Contract(LinkView, PersonBody, status=201, secret=True)),
-    ("POST", "/api/v1/people/{id}/link", MANAGE, api_link, _LINK),
-    ("POST", "/api/v1/people/{id}/role", MANAGE, api_role,
+    ("POST", "/api/v1/people/{id}/link", MANAGE, proven(api_link), _LINK),
+    ("POST", "/api/v1/people/{id}/role", MANAGE, proven(api_role),
      Contract(takes=PersonRoleBody, status=204)),
     ("POST", "/api/v1/people/{id}/lock", MANAGE,
      _api(people.lock, "Lock somebody out, at once; nothing of theirs is lost."), _DONE),
     ("POST", "/api/v1/people/{id}/unlock", MANAGE,
      _api(people.unlock, "Let somebody in again."), _DONE),
     ("POST", "/api/v1/people/{id}/forget-factors", MANAGE,
-     _api(people.forget, "Forget somebody's second factors, after a lost phone."), _DONE),
+     proven(_api(people.forget, "Forget somebody's second factors, after a lost phone.")), _DONE),
     ("POST", "/api/v1/people/{id}/end-sessions", MANAGE,
      _api(people.end_sessions, "Sign somebody out everywhere."), _DONE),
     ("GET", "/api/v1/tokens", MANAGE, api_tokens, Contract(list[TokenView])),
-    ("POST", "/api/v1/tokens", MANAGE, api_add_token,
+    ("POST", "/api/v1/tokens", MANAGE, proven(api_add_token),
      Contract(MadeTokenView, TokenBody, status=201, secret=True)),
     ("POST", "/api/v1/tokens/{id}/revoke", MANAGE, api_end_token, _DONE),
 )  # fmt: skip

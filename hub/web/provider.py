@@ -14,7 +14,9 @@ from aiohttp import web
 
 from hub.errors import NotReady, Refused, StateError
 from hub.identity.outside import come_in
-from hub.identity.provider import Person, Provider
+from hub.identity.pending import of_address
+from hub.identity.provider import OLDEST_S, Person, Provider
+from hub.identity.throttle import network_of
 from hub.web.entrance import ENTRANCE, origin_of, too_often
 from hub.web.language import gettext as _
 from hub.web.render import html
@@ -50,14 +52,22 @@ def _down(request: web.Request, error: Exception, onward: str) -> web.Response:
 async def begin(request: web.Request) -> web.Response:
     """Send the browser to the provider, with a state that only this browser can come back with."""
     provider, onward = _provider(request), local_path(request.query.get("next", "/"))
+    anew = request.query.get("again") == "1"
     try:
         async with asyncio.timeout(WITHIN_S):
-            begun = await provider.begin(origin_of(request) + BACK)
+            begun = await provider.begin(origin_of(request) + BACK, anew)
     except (NotReady, TimeoutError) as error:
         return _down(request, error, onward)
     browser = secrets.token_urlsafe(24)
     request.app[ENTRANCE].pending.begin(
-        "provider", browser, begun.state, nonce=begun.nonce, verifier=begun.verifier, next=onward
+        "provider",
+        browser,
+        of_address(request.remote),
+        begun.state,
+        nonce=begun.nonce,
+        verifier=begun.verifier,
+        next=onward,
+        anew=anew,
     )
     answer = see_other(begun.address)
     answer.set_cookie(  # not Strict: the way back comes from another site
@@ -75,7 +85,8 @@ async def come_back(request: web.Request) -> web.Response:
     if begun is None:
         late = _("That sign-in was begun elsewhere, or too long ago. Please begin anew.")
         return signin_form(request, 410, problem=late)
-    onward, keeper, address = begun["next"], request.app[DOORKEEPER], (request.remote or "",)
+    onward, keeper = begun["next"], request.app[DOORKEEPER]
+    address = (network_of(request.remote or ""),)
     if (wait := keeper.by_address.wait(address)) > 0:
         return signin_form(request, 429, next=onward, problem=too_often(wait), wait=wait)
     keeper.by_address.count(address)
@@ -89,11 +100,23 @@ async def come_back(request: web.Request) -> web.Response:
                 code, begun["verifier"], begun["nonce"], origin_of(request) + BACK
             )
         keeper.by_address.forgive(address)
+        if begun["anew"] and _asked_before(request, person):
+            return await _turned_down(request, onward, _not_asked())
         return await _enter(request, person, onward)
     except (NotReady, TimeoutError) as error:
         return _down(request, error, onward)
     except Refused as refusal:
         return await _turned_down(request, onward, sentence(str(refusal)))
+
+
+def _asked_before(request: web.Request, person: Person) -> bool:
+    """Whether the provider says itself that it has asked nobody now."""
+    now = request.app[HOUSE].clock.now().timestamp()
+    return person.asked is not None and now - person.asked > OLDEST_S
+
+
+def _not_asked() -> str:
+    return _("Your school's sign-in has not asked once more who you are.")
 
 
 async def _enter(request: web.Request, person: Person, onward: str) -> web.Response:

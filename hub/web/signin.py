@@ -10,6 +10,8 @@ from aiohttp import web
 from hub.errors import Refused, StateError
 from hub.identity import accounts
 from hub.identity.factors import Factors, code_is_right, factors_of
+from hub.identity.pending import of_account
+from hub.identity.throttle import network_of
 from hub.web.entrance import (
     ENTRANCE,
     hand_over,
@@ -40,7 +42,9 @@ async def form(request: web.Request) -> web.Response:
     onward = local_path(request.query.get("next", "/"))
     if await request.app[DOORKEEPER].recognise(request) is not None:
         return see_other(onward)
-    return signin_form(request, next=onward)
+    idle = request.query.get("idle") == "1"
+    said = _("You were signed out: nobody did anything here for a while.") if idle else ""
+    return signin_form(request, next=onward, problem=said)
 
 
 def signin_form(
@@ -78,7 +82,7 @@ async def enter(request: web.Request) -> web.Response:
     if not await form_is_ours(request, request.cookies.get(FORM_COOKIE, "")):
         return again(403, old_form())
     keeper, house = request.app[DOORKEEPER], request.app[HOUSE]
-    address = request.remote or ""
+    address = network_of(request.remote or "")
     pair = (name, address)
     wait = max(keeper.by_name.wait(pair), keeper.by_address.wait((address,)))
     if wait > 0:
@@ -100,7 +104,9 @@ async def enter(request: web.Request) -> web.Response:
     factors: Factors = await house.journal_read(lambda c: factors_of(c, name))
     if factors.any:
         browser = request.cookies.get(FORM_COOKIE, "")
-        step = request.app[ENTRANCE].pending.begin("code", browser, name=name, next=onward, tries=0)
+        step = request.app[ENTRANCE].pending.begin(
+            "code", browser, of_account(name), name=name, next=onward, tries=0
+        )
         return see_other(f"/signin/code?step={step}")
     return await signed_in(request, name, "password", onward)
 

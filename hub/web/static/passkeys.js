@@ -40,6 +40,14 @@
     const answer = await (await json("/signin/passkey", csrf, { credential: told(made), next: button.dataset.next })).json();
     location.assign(answer.next);
   }
+  async function prove(button) {
+    const csrf = button.dataset.csrf;
+    const asked = await (await json("/me/proof/ask", csrf, {})).json();
+    const publicKey = { ...asked, challenge: bytes(asked.challenge), allowCredentials: [] };
+    const made = await navigator.credentials.get({ publicKey });
+    await json("/me/proof", csrf, { credential: told(made) });
+    button.closest("form").submit();  // as it is: what is proven needs no password
+  }
   async function make(form) {
     const csrf = form.dataset.csrf, name = form.elements.name.value;
     const password = new URLSearchParams({ password: form.elements.password.value });
@@ -64,6 +72,7 @@
     if (!able) return;
     for (const each of document.querySelectorAll("[data-passkey], [data-passkey-or], [data-passkey-fields]")) each.hidden = false;
     for (const button of document.querySelectorAll("[data-passkey='sign-in']")) button.onclick = () => attempt(button, button, () => signIn(button));
+    for (const button of document.querySelectorAll("[data-passkey='prove']")) button.onclick = () => attempt(button, button, () => prove(button));
     for (const form of document.querySelectorAll("[data-passkey-form]")) form.onsubmit = (event) => {
       event.preventDefault();
       attempt(form, form.querySelector("button"), () => make(form));

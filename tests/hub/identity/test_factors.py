@@ -82,12 +82,28 @@ def test_a_recovery_code_works_once_however_it_is_typed(conn: Connection) -> Non
     kept = conn.execute(select(recovery_codes.c.digest)).scalars().all()
     assert len(kept) == 10
     assert not any(code in digest for code in codes for digest in kept)
+    salts = {each.partition("$")[0] for each in kept}
+    assert len(salts) == 10
+    assert all(len(bytes.fromhex(salt)) == 16 for salt in salts)
     typed = f" {codes[3].lower().replace('-', ' ')} "
     assert factors.code_is_right(conn, "desk", typed, NOW) == "recovery"
     assert factors.code_is_right(conn, "desk", codes[3], NOW) is None
     assert factors.factors_of(conn, "desk").recovery_codes == 9
     acts = conn.execute(select(lines.c.act)).scalars().all()
     assert acts.count("factor.code_used") == 1
+
+
+def test_the_same_code_is_stored_otherwise_each_time(
+    conn: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each has a random salt of its own: no table made beforehand finds a code of 80 bits."""
+    monkeypatch.setattr(factors, "_recovery_code", lambda: "ABCD-EFGH-JKLM-NPQR")
+    _, codes = set_up(conn)
+    kept = conn.execute(select(recovery_codes.c.digest)).scalars().all()
+    assert len(set(codes)) == 1
+    assert len({each.partition("$")[2] for each in kept}) == len(kept) == 10
+    assert factors.code_is_right(conn, "desk", codes[0], NOW) == "recovery"
+    assert factors.factors_of(conn, "desk").recovery_codes == 9
 
 
 def test_a_code_of_one_account_opens_no_other(conn: Connection) -> None:

@@ -95,4 +95,8 @@ async def test_axe_finds_nothing(console: Console, size: str, theme: str) -> Non
             if await tab.locator("#pill").count():  # until then what can be pressed is greyed out
                 await expect(tab.locator("#pill")).to_have_text("Live")
             found += await faults(tab)
+            if (opens := tab.get_by_role("button", name="Open the view")) and await opens.count():
+                await opens.click()
+                await expect(tab.get_by_role("region", name="Guest")).to_be_visible()
+                found += await faults(tab)
     assert found == []

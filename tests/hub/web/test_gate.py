@@ -46,6 +46,7 @@ def test_only_these_addresses_are_public() -> None:
         "GET /static/{name}",
         "GET /sw.js",
         "POST /api/v1/panic",
+        "POST /guest/{link}",
         "POST /inbound/{name}",
         "POST /panic/enrol",
         "POST /panic/help",

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -56,14 +57,14 @@ async def test_a_link_is_exchanged_and_leaves_the_address(
     reach of scripts; and no page tells anybody where it came from.
     """
     link = await invited(house)
-    answer = await client.get(link, allow_redirects=False, headers={"User-Agent": AGENT})
+    answer = await client.post(link, allow_redirects=False, headers={"User-Agent": AGENT})
     assert (answer.status, answer.headers["Location"]) == (303, "/guest")
     cookie = answer.cookies[GUEST_COOKIE]
     assert cookie["path"] == "/guest"
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
     assert cookie.value not in link
-    assert answer.headers["Referrer-Policy"] in ("no-referrer", "same-origin")
+    assert answer.headers["Referrer-Policy"] == "same-origin"
     page = await (await client.get("/guest")).text()
     assert "GUEST" in page
     assert "Fire department, read-only." in page
@@ -94,7 +95,7 @@ async def test_a_guest_sees_the_area_and_nothing_else(
         house._entry(5, "access.granted", "Main: let NAMED in", source="door/main"),
         house._entry(4, "door.forced", "Main entrance: forced open", source="door/main"),
     ]  # fmt: skip
-    await client.get(await invited(house))
+    await client.post(await invited(house))
     page = await (await client.get("/guest")).text()
     assert BEYOND not in page
     assert "NAMED" not in page
@@ -110,11 +111,11 @@ async def test_a_guest_is_a_stranger_everywhere_else(
     client: TestClient, house: ScriptedHouse
 ) -> None:
     """Every other address of the hub denies them, every method but GET is denied on theirs."""
-    await client.get(await invited(house))
+    await client.post(await invited(house))
     assert (await client.get("/guest")).status == 200
     for route in ROUTES:
         if route.permission in (PUBLIC, GUEST):
-            assert route.permission == PUBLIC or route.method == "GET"
+            assert route.permission == PUBLIC or route.method == "GET", route.path
             continue
         path = route.path.replace("{id}", "lobby").replace("{name}", "x.jpg")
         answer = await client.request(route.method, path, allow_redirects=False)
@@ -129,7 +130,7 @@ async def test_only_chosen_cameras_are_shown_and_each_look_is_written_down(
     client: TestClient, house: ScriptedHouse
 ) -> None:
     """A picture of another camera is not there; who looks stands in the audit as a guest."""
-    await client.get(await invited(house))
+    await client.post(await invited(house))
     assert (await client.get("/guest/pictures/lobby.jpg")).content_type == "image/jpeg"
     for camera in ("science", "yard", "gym", "nurse", "made_up"):
         assert (await client.get(f"/guest/pictures/{camera}.jpg")).status == 404
@@ -147,7 +148,7 @@ async def test_a_link_that_is_over_shows_nothing_at_once(
     that had it open and for whoever opens it then; that somebody tried is written down.
     """
     link = await invited(house)
-    await client.get(link)
+    await client.post(link)
     assert (await client.get("/guest/pictures/lobby.jpg")).status == 200
     if ends == "time":
         house.clock.set(AT_NIGHT + guests.LASTS)
@@ -175,11 +176,51 @@ async def test_a_link_opens_on_five_devices_and_no_more(
     for _ in range(guests.MOST_DEVICES):
         client.session.cookie_jar.clear()
         for _again in range(3):
-            assert (await client.get(link, allow_redirects=False)).status == 303
+            assert (await client.post(link, allow_redirects=False)).status == 303
+        assert (await client.get(link, allow_redirects=False)).headers["Location"] == "/guest"
     client.session.cookie_jar.clear()
-    answer = await client.get(link, allow_redirects=False)
-    assert answer.status == 410
-    assert "5 devices" in await answer.text()
+    for open_it in (client.get, client.post):
+        answer = await open_it(link, allow_redirects=False)
+        assert answer.status == 410
+        assert "5 devices" in await answer.text()
+
+
+async def test_fetching_a_link_uses_nothing_up(client: TestClient, house: ScriptedHouse) -> None:
+    """A messenger that looks at what is written in it, however often, leaves no device, no line in
+    the audit and no cookie, and reads when the link ends; the responder opens it after that.
+    """
+    link = await invited(house)
+    for method in ("GET", "HEAD", "OPTIONS") * (guests.MOST_DEVICES + 1):
+        answer = await client.request(method, link, allow_redirects=False)
+        assert method != "GET" or answer.status == 200
+        assert not answer.cookies
+        assert (await client.get("/guest")).status == 401
+    asks = await client.get(link)
+    assert asks.headers["X-Robots-Tag"].startswith("noindex")
+    page = await asks.text()
+    assert "Open the view" in page
+    assert "Fire department" in page
+    assert re.search(r"\d\d:\d\d, .*left</dd>", page), page
+    assert "Main entrance" not in page  # nothing of the view itself
+    assert await acts(house, "guest.opened") == []
+    now = house.clock.now()
+    assert [e for _, e in await house.journal_read(lambda c: guests.every(c, now))] == [[]]
+    assert (await client.post(link, allow_redirects=False)).status == 303
+    assert (await client.get("/guest")).status == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}]
+)
+async def test_another_site_opens_no_link(
+    client: TestClient, house: ScriptedHouse, headers: dict[str, str]
+) -> None:
+    """Whoever knows a link cannot have other people's browsers use it up, or look by it."""
+    link = await invited(house)
+    answer = await client.post(link, headers=headers, allow_redirects=False)
+    assert answer.status == 403
+    assert GUEST_COOKIE not in answer.cookies
+    assert await acts(house, "guest.opened") == []
 
 
 async def test_made_up_links_are_throttled(client: TestClient) -> None:
@@ -205,7 +246,7 @@ async def test_a_link_outlives_the_hub(house: ScriptedHouse) -> None:
     """What was opened before a restart is open after it."""
     link = await invited(house)
     async with TestClient(TestServer(create_app(house))) as first:
-        await first.get(link)
+        await first.post(link)
         kept = next(e.value for e in first.session.cookie_jar if e.key == GUEST_COOKIE)
         await asyncio.sleep(0)
     async with TestClient(TestServer(create_app(house))) as second:

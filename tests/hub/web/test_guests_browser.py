@@ -51,6 +51,11 @@ async def test_a_link_is_made_opened_on_a_phone_and_ended_while_it_is_open(
         await shoot(tab, f"guests-{size}")
         async with console.page("phone", theme, signed_in=False) as phone:
             await phone.goto(link)
+            await expect(phone.get_by_text("3 h 59 min left")).to_be_visible()
+            await fits(phone, "phone")
+            await shoot(phone, f"guest-ask-{theme}")
+            async with phone.expect_navigation():
+                await phone.get_by_role("button", name="Open the view").press("Enter")
             assert phone.url == f"{console.base}/guest"
             await expect(phone.get_by_role("region", name="Guest")).to_be_visible()
             picture = phone.get_by_role("img", name="Newest picture: Science corridor")
@@ -98,5 +103,6 @@ async def test_a_guest_page_works_without_a_script(console: Console) -> None:  #
         link = await tab.locator("#guest-link").inner_text()
     async with console.page("desk", signed_in=False, script=False) as tab:
         await tab.goto(link)
+        await tab.get_by_role("button", name="Open the view").click()
         await expect(tab.get_by_text("Main entrance").first).to_be_visible()
         await shoot(tab, "guest-desk")

@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,6 +16,7 @@ from scripted_house import ScriptedHouse
 from hub.audit_port import Asked
 from hub.config import Config
 from hub.identity import accounts, people
+from hub.identity.provider import Person, Provider
 from hub.web.provider import PROVIDER_COOKIE
 from hub.web.security import SESSION_COOKIE
 
@@ -129,6 +131,30 @@ async def test_a_provider_that_is_silent_is_asked_once_for_all(
             each.close()
     assert {answer.status for answer in answers} == {503}
     assert len(taken) == 1
+
+
+async def test_the_provider_is_to_ask_anew_where_the_hub_does(
+    client: TestClient, house: ScriptedHouse, issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """For an act of great weight nobody is believed because they are signed in over there: it is
+    asked to ask, and where it says itself that it has not, the sign-in counts for nothing.
+    """
+    assert "prompt=" not in await sent(client)
+    async with client.get("/signin/provider?again=1", allow_redirects=False) as answer:
+        there = answer.headers["Location"]
+    assert parse_qs(urlsplit(there).query)["prompt"] == ["login"]
+    assert parse_qs(urlsplit(there).query)["max_age"] == ["0"]
+    finish = Provider.finish
+    for ago, status in ((3600, 403), (5, 303)):
+        moment = house.clock.now().timestamp() - ago
+
+        async def asked_then(self: Provider, *given: str, at: float = moment) -> Person:
+            return replace(await finish(self, *given), asked=at)
+
+        monkeypatch.setattr(Provider, "finish", asked_then)
+        async with client.get("/signin/provider?again=1", allow_redirects=False) as answer:
+            back = await agreed(answer.headers["Location"], "teacher")
+        assert (await client.get(back, allow_redirects=False)).status == status
 
 
 async def test_a_code_of_another_sign_in_is_not_taken(

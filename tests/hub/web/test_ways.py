@@ -13,8 +13,10 @@ from scripted_house import ScriptedHouse
 from hub.config import Config
 from hub.identity import accounts
 from hub.identity.factors import begin_authenticator, confirm_authenticator
+from hub.identity.pending import Pending
 from hub.testing import FakeClock
-from hub.web.security import SESSION_COOKIE
+from hub.web.entrance import ENTRANCE
+from hub.web.security import CSRF_HEADER, SESSION_COOKIE
 from hub.web.server import create_app
 from hub.web.ways import LINES
 
@@ -125,6 +127,24 @@ async def test_guessing_codes_is_slowed_down_and_then_begins_anew(house: Scripte
         assert int(waits.headers["Retry-After"]) >= 1
         await clock.advance(3)
         assert (await second_step(client, address, app.at(clock.now()))).status == 303
+
+
+async def test_strangers_push_out_nobodys_half_done_sign_in(
+    client: TestClient, house: ScriptedHouse
+) -> None:
+    """Whoever asks for challenges on and on pushes out their own; the code of somebody whose
+    password was right is waited for, though both come from one address.
+    """
+    pending = client.app[ENTRANCE].pending = Pending(house.clock, entries=20, each=5)
+    await add(house)
+    app, _ = await with_app(house)
+    address = await first_step(client)
+    csrf = await csrf_of(client, address)
+    for _n in range(40):
+        asked = await client.post("/signin/passkey/ask", headers={CSRF_HEADER: csrf}, json={})
+        assert asked.status == 200
+    assert len(pending) == 6
+    assert (await second_step(client, address, app.at(house.clock.now()))).status == 303
 
 
 async def test_a_recovery_code_stands_in_once(client: TestClient, house: ScriptedHouse) -> None:

@@ -20,6 +20,7 @@ def upgrade() -> None:
     _once()
     _samples()
     _firings()
+    _signing_in()
 
 
 def _texts(*names: str) -> list[sa.Column[str]]:
@@ -77,6 +78,20 @@ def _coming_in() -> None:
         *_texts("last_used"),
     )
     op.create_index("ix_passkeys_user", "passkeys", ["user"])
+
+
+def _signing_in() -> None:
+    """An account's lines of the audit about how its owner signs in are found at once."""
+    op.create_index(
+        "ix_audit_signing_in",
+        "audit",
+        ["subject", "number"],
+        sqlite_where=sa.text(
+            "act IN ('account.changed', 'account.changes_seen', 'account.link_made', "
+            "'account.locked', 'account.password_set', 'account.unlocked', 'factor.added', "
+            "'factor.code_again', 'factor.code_used', 'factor.codes_made', 'factor.removed')"
+        ),
+    )
 
 
 def _reading() -> None:
