@@ -11,6 +11,7 @@ from pydantic import Field, field_validator
 
 from hub.conditions import Slug
 from hub.kinds import Block
+from hub.units import Duration
 
 _Text = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -99,6 +100,12 @@ class SignInSettings(Block):
         description="Roles that need a second factor: an authenticator app or a passkey. Who has "
         "none yet is led to it and comes no further. A sign-in through the provider counts as it "
         "is.",
+    )
+    idle: dict[Slug, Annotated[Duration, Field(ge=300, le=43200)]] = Field(
+        {},
+        description="After how long without use somebody of a role is signed out, such as "
+        "`{admin: 30m}`. What counts is what a person does: opening a page, sending a form; a page "
+        "that fetches itself does not. None for a role whose pages hang on a wall.",
     )
     breached: Path | None = Field(
         None,

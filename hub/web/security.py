@@ -12,8 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
@@ -30,6 +29,7 @@ from hub.identity.throttle import Throttle
 from hub.phrases import phrase
 from hub.ports import HouseFacade
 from hub.secrets import Secrets
+from hub.web.idle import Idle, done_by_a_person
 from hub.web.problems import denial as denial
 from hub.web.sight import SeenHouse, present_reach
 
@@ -62,7 +62,6 @@ HEADERS: Mapping[str, str] = {
 }
 
 HALF_A_YEAR_S = 180 * 24 * 3600
-_NOTED_EVERY = timedelta(minutes=5)
 _REMEMBER_S = 2.0
 _REMEMBERED = 1024
 
@@ -80,6 +79,7 @@ class Doorkeeper:
         self._reaches: dict[tuple[str, frozenset[str], bool], Reach] = {}
         self._reached_in: object = None
         self.passwords = PasswordThreads()
+        self.idle = Idle(house)
         self.by_name = Throttle(house.clock)
         self.by_address = Throttle(house.clock, free=30)
         self.by_proof = Throttle(house.clock, free=30)
@@ -145,10 +145,23 @@ class Doorkeeper:
     async def recognise(self, request: web.Request, afresh: bool = False) -> Identity | None:
         """Who sends the request, by token or else by session cookie; None for a stranger."""
         token = bearer(request)
-        if token is not None:
-            return await self._look_up("token", token, afresh)
-        secret = session_secret(request)
-        return await self._look_up("session", secret, afresh) if secret else None
+        kind, secret = ("session", session_secret(request)) if token is None else ("token", token)
+        who = await self._look_up(kind, secret, afresh) if secret else None
+        if who is None or (kind == "session" and not done_by_a_person(request)):
+            return who
+        return await self._noted(f"{kind}:{who.digest}", who)
+
+    async def _noted(self, key: str, who: Identity) -> Identity:
+        """The same, once it is written down that they do something."""
+        moment = self._house.clock.now()
+        if who.last_used >= iso(moment - self.idle.noted_every(who)):
+            return who
+        with suppress(StateError):  # nobody is shut out because the disk is full
+            await self._house.journal_write(lambda c: accounts.used_now(c, who, moment))
+        used = replace(who, last_used=iso(moment))
+        if key in self._remembered:
+            self._remembered[key] = (self._remembered[key][0], used)
+        return used
 
     async def _look_up(self, kind: str, secret: str, afresh: bool) -> Identity | None:
         key = f"{kind}:{accounts.digest(secret)}"
@@ -162,9 +175,12 @@ class Doorkeeper:
         who = await self._house.journal_read(lambda c: identify(c, secret, moment))
         if not isinstance(who, Identity):
             return None
-        if who.last_used < iso(moment - _NOTED_EVERY):
-            with suppress(StateError):  # nobody is shut out because the disk is full
-                await self._house.journal_write(lambda c: accounts.used_now(c, who, moment))
+        if self.idle.over(who, moment):
+            self.idle.end(who)
+            with suppress(StateError):
+                ends = accounts.end_session
+                await self._house.journal_write(lambda c: ends(c, who.digest, moment, "hub"))
+            return None
         self._remembered[key] = (now, who)
         while len(self._remembered) > _REMEMBERED:
             self._remembered.popitem(last=False)
@@ -307,9 +323,12 @@ def stranger(request: web.Request) -> web.Response:
         return answer
     if request.path.startswith(("/pictures/", "/media/", "/live")):
         return web.Response(status=401, text="Sign in to see this.")
+    asked = []
     if request.method in SAFE_METHODS and request.path != "/":
-        return see_other(f"/signin?next={quote(request.path_qs, safe='')}")
-    return see_other("/signin")
+        asked = [f"next={quote(request.path_qs, safe='')}"]
+    if request.app[DOORKEEPER].idle.ended(accounts.digest(session_secret(request))):
+        asked.append("idle=1")
+    return see_other("/signin" + (f"?{'&'.join(asked)}" if asked else ""))
 
 
 def see_other(path: str) -> web.Response:

@@ -52,6 +52,8 @@ def test_the_command_line_opens_no_gap() -> None:
         ("web: {address: https://a:b@school.example}", "expected an address"),
         ("web: {proxies: [proxy.school.example]}", "expected addresses such as"),
         ("sign_in: {second_factor: [teacher]}", "a role under `roles:`"),
+        ("sign_in: {idle: {teacher: 30m}}", "a role under `roles:`"),
+        ("sign_in: {idle: {sro: 1m}}", "expected 5m or more"),
         ("sign_in: {provider: {issuer: 'https://x', client_id: v, roles: {}}}", "roles"),
         ("sign_in: {provider: {issuer: 'https://x', client_id: v, roles: {a: teacher}}}", "a role"),
         (
