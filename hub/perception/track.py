@@ -68,6 +68,12 @@ class Track:
         return float(np.hypot(*self._speed[:2]) / max(1.0, self._mean[3]))
 
     @property
+    def moved(self) -> float:
+        """How far its feet are from where they were first found, in pixels."""
+        x1, _, x2, foot = self.at(self.seen)
+        return float(np.hypot((x1 + x2 - self.first[0] - self.first[2]) / 2, foot - self.first[3]))
+
+    @property
     def _jerk(self) -> NDArray[np.float64]:
         """How much its speed may change, in pixels per square second."""
         wild = min(_CALM + self.pace, _WILD)

@@ -25,7 +25,9 @@ class TrackRules:
     """When a detection starts, keeps and ends a track. Scores are 0..1, times seconds.
 
     The costs are how badly a find may fit (see `hub.perception.pairing`): a sure one at first, a
-    faint one, and a sure one that nobody else wanted.
+    faint one, and a sure one that nobody else wanted. Of a person between `broad` and `lying` in
+    widths for a height more is asked: `certain` at once, else one find more and a score of
+    `at_once`; until they have been in one place for `stays`, or anywhere for `lasts`.
     """
 
     sure: float = 0.45
@@ -40,6 +42,11 @@ class TrackRules:
     coast: float = 2.0
     leaving: float = 0.25
     unseen: float = 8.0
+    broad: float = 0.55
+    lying: float = 1.1
+    certain: float = 0.8
+    stays: float = 0.8
+    lasts: float = 2.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,11 +172,38 @@ class Tracker:
         for track in self.tracks:
             if track.confirmed or track.seen < time:
                 continue
-            hits = self.rules.hits + (track.score < self.rules.fair)
-            if track.hits >= hits or track.score >= self.rules.at_once:
+            if self._convinces(track):
                 track.confirmed = True
                 track.id = self._next
                 self._next += 1
+
+    def _convinces(self, track: Track) -> bool:
+        """Whether its finds are enough to tell of it."""
+        rules, score = self.rules, track.score
+        if self._may_be_an_animal(track):
+            lasting = track.hits > rules.hits and score >= rules.at_once
+            return lasting or score >= rules.certain
+        return track.hits >= rules.hits + (score < rules.fair) or score >= rules.at_once
+
+    def _may_be_an_animal(self, track: Track) -> bool:
+        """Whether it is a person in the shape of an animal's fore part, whole, that goes about.
+
+        Who sits or crouches has that shape too, and stays; of whom the picture's edge hides a
+        part, the shape tells nothing.
+        """
+        rules, box = self.rules, track.at(track.seen)
+        wide, high = box[2] - box[0], box[3] - box[1]
+        if track.label != "person" or not rules.broad * high <= wide <= rules.lying * high:
+            return False
+        known = track.seen - track.born
+        still = known >= rules.stays and track.moved < 0.5 * max(wide, high)
+        return known < rules.lasts and not still and not self._at_edge(box)
+
+    def _at_edge(self, box: Box) -> bool:
+        width, height = self._size
+        near = 0.005 * max(width, height)
+        low, high = min(box[:2]), min(width - box[2], height - box[3])
+        return low < near or high < near
 
     def _drop(self, time: float) -> None:
         self.tracks = [track for track in self.tracks if not self._over(track, time)]
