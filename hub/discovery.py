@@ -14,8 +14,10 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import CodeType
 from typing import Literal
 
 import hub
@@ -143,6 +145,15 @@ def _digest(init: Path) -> str:
     return digest.hexdigest()
 
 
+class _Uncached(SourceFileLoader):
+    """Takes the file as it stands: to Python what it compiled before is current as long as size and
+    second of the last change are the same, so an edit may go unseen.
+    """
+
+    def get_code(self, fullname: str) -> CodeType:
+        return self.source_to_code(self.get_data(self.path), self.path)
+
+
 def _import_file(path: Path, digest: str) -> object:
     """The module of a plugin file; the one that is loaded already as long as its code is the same,
     so that looking again neither runs it again nor makes its classes strangers to their objects.
@@ -152,13 +163,14 @@ def _import_file(path: Path, digest: str) -> object:
     name = f"_vestibule_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', stem)}_{place}"
     if name in sys.modules:
         return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
+    loader = _Uncached(name, str(path))
+    spec = importlib.util.spec_from_file_location(name, path, loader=loader)
+    if spec is None:
         raise ImportError(f"{path} is not a Python file")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickle look a module up by its name
     try:
-        spec.loader.exec_module(module)
+        loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

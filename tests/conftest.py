@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +14,11 @@ import pytest
 
 from tests.plugins.access_control import zwave_network
 from tests.run_order import rank
+
+# A run starts some thousand processes. Where the environment forbids to keep compiled modules each
+# of them compiles the hub again, which takes as much of the processors as the tests themselves.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 RTSP_PACKAGES = (
     "apt-get install gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
