@@ -49,9 +49,11 @@ async def test_its_token_opens_no_other_address(
 
 
 def test_what_it_may_stands_under_panic() -> None:
-    """Every public address that acts is its own, somebody's signing in, or signed by its sender."""
+    """Every public address that acts is its own, somebody's signing in, a guest's link, or signed
+    by its sender.
+    """
     acting = [r.path for r in ROUTES if r.permission == PUBLIC and r.method != "GET"]
-    others = ("/signin", "/setup/", "/inbound/")
+    others = ("/signin", "/setup/", "/guest/{link}", "/inbound/")
     assert all(path.startswith((*OWN, *others)) for path in acting), acting
 
 
