@@ -35,13 +35,15 @@ class Turn:
         if now - self._since < SLICE_S:
             return
         self.busy_s += now - self._since
-        await asyncio.sleep(0)
-        paused = self._loop.time()
-        while (wait := self._turns.held_s()) > 0 and self._patience_s > 0:
-            await asyncio.sleep(min(wait, self._patience_s))
-            self._patience_s -= self._loop.time() - paused
+        try:
+            await asyncio.sleep(0)
             paused = self._loop.time()
-        self._since = self._loop.time()
+            while (wait := self._turns.held_s()) > 0 and self._patience_s > 0:
+                await asyncio.sleep(min(wait, self._patience_s))
+                self._patience_s -= self._loop.time() - paused
+                paused = self._loop.time()
+        finally:
+            self._since = self._loop.time()
 
     def end(self) -> float:
         """How long the event loop was kept busy in all."""

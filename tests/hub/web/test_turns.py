@@ -188,6 +188,32 @@ async def test_no_slice_is_made_while_somebody_acts(monkeypatch: pytest.MonkeyPa
             assert made.held_s() > 0, "it has waited long enough"
 
 
+async def test_a_reader_who_leaves_in_a_pause_has_not_kept_the_loop_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What they waited for somebody's act is not held against the pages behind them."""
+    monkeypatch.setattr(turns, "LONGEST_ACT_S", 60)
+    made, counted = Turns(), []
+
+    async def page() -> None:
+        async with made.turn() as turn:
+            _make(2)
+            try:
+                await turn.pause()
+            finally:
+                counted.append(turn.busy_s)
+                counted.append(turn.end())
+
+    leaving = asyncio.create_task(page())
+    while not made._busy:
+        await asyncio.sleep(0)
+    with made.act():
+        await asyncio.sleep(0.2)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+    assert counted[1] - counted[0] < 0.1
+
+
 async def test_what_only_looks_waits_until_an_act_is_through() -> None:
     """A picture or a list is begun behind an act, and soon, also where acts never cease."""
     made, loop = Turns(), asyncio.get_running_loop()
