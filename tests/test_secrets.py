@@ -317,14 +317,19 @@ def addresses(hub: RunningHub, alert: dict) -> list[str]:
     return [path.replace("{link}", "x") for path in found] + ["/api/v1/events?after=0"]
 
 
+STREAMS = ("/live", "/stream", ".mjpeg", "/events", "/events?after=0")
+
+
 def fetched(hub: RunningHub, path: str, method: str = "GET") -> bytes:
     """The headers and the body at an address; of a stream what comes within half a second."""
     request = urllib.request.Request(hub.address + path, method=method)
     request.add_header("Authorization", f"Bearer {hub.token}")
-    body, until = b"", time.monotonic() + 0.5
+    body, stream = b"", path.endswith(STREAMS)
     try:
-        with urllib.request.urlopen(request, timeout=1) as answer:
+        with urllib.request.urlopen(request, timeout=1 if stream else 20) as answer:
             body = str(answer.headers).encode()
+            assert stream or "Content-Length" in answer.headers, f"{path} is a stream"
+            until = time.monotonic() + (0.5 if stream else 20)
             while time.monotonic() < until and (piece := answer.read1(65_536)):
                 body += piece
     except urllib.error.HTTPError as error:
