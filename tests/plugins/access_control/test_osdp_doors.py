@@ -329,7 +329,9 @@ async def test_another_key_is_told_from_a_dead_device(reader, monkeypatch):
     said = await built(reader, scbk="00" * 16).probe()
     assert (said.works, "key" in said.remedy) == (False, True)
     monkeypatch.setattr("plugins.access_control.osdp.PROBE_S", 0.5)
+    reader.power_off()  # so that no answer is under way any more
     reader.faults.add("mute")
+    reader.power_on()
     said = await built(reader).probe()
     assert (said.works, "wiring" in said.remedy) == (False, True)
     assert reader.obeyed == []
