@@ -7,7 +7,7 @@ neither gives more than a single one where cores are shared or missing.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 Make = Callable[[int], Detector]  # a detector that uses so many threads
 
-RUNS = 6
+ROUNDS, RUNS = 3, 2
 WORTH = 1.2  # how many times faster something must be to be worth its memory and its cores
 
 
@@ -27,35 +27,49 @@ def best(make: Make, cores: int) -> list[Detector]:
     """The detectors that together give most looks a second, on at most two of `cores`.
 
     `make(threads)` builds one; whatever it raises for the first is passed on. Those that are not
-    needed are closed.
+    needed are closed. What takes more must give `WORTH` times as many looks as what takes less:
+    one look on two threads costs more processor time than two looks beside each other.
     """
     first = make(1)
     if cores < 2 or not first.info.needs_pixels or not first.info.input_sizes:
         return [first]
     try:
-        rates = {"one": rate([first])}
+        rate([first])
     except Exception:  # whoever looks with it counts and tells what it does wrong
         log.warning("detector %s: it cannot be timed", first.info.name)
         return [first]
-    others: dict[str, Detector] = {}
+    ways = {"one": [first]}
+    others: list[Detector] = []
     try:
-        others["two beside each other"] = make(1)
-        rates["two beside each other"] = rate([first, others["two beside each other"]])
-        others["one on two threads"] = make(2)
-        rates["one on two threads"] = rate([others["one on two threads"]])
+        others.append(make(1))
+        others.append(make(2))
+        both = {"two beside each other": [first, others[0]], "one on two threads": [others[1]]}
+        rates = in_turns(ways | both)
+        ways |= both
     except Exception:  # a second one is a gain, not a need
         log.warning("detector %s: a second one fails, one works alone", first.info.name)
-    fastest = max(rates, key=lambda name: rates[name])
-    chosen = fastest if rates[fastest] >= WORTH * rates["one"] else "one"
+        rates = in_turns(ways)
+    chosen = "one"
+    for name in ways:
+        if rates[name] >= WORTH * rates[chosen]:
+            chosen = name
     told = ", ".join(f"{name} {looks:.0f}" for name, looks in rates.items())
     log.info("detector %s, looks a second: %s; taken: %s", first.info.name, told, chosen)
-    for name, detector in others.items():
-        if name != chosen:
+    for detector in (first, *others):
+        if detector not in ways[chosen]:
             detector.close()
-    if chosen == "one on two threads":
-        first.close()
-        return [others[chosen]]
-    return [first, others[chosen]] if chosen in others else [first]
+    return ways[chosen]
+
+
+def in_turns(ways: Mapping[str, Sequence[Detector]]) -> dict[str, float]:
+    """Looks a second of each way, the best of a few rounds in turns: what else the machine does
+    at the start slows some rounds, and says nothing of the way.
+    """
+    rates = dict.fromkeys(ways, 0.0)
+    for _ in range(ROUNDS):
+        for name, detectors in ways.items():
+            rates[name] = max(rates[name], rate(detectors))
+    return rates
 
 
 def rate(detectors: Sequence[Detector], runs: int = RUNS) -> float:

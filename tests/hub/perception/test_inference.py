@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -311,37 +311,65 @@ async def test_what_was_forgotten_while_idle_does_not_come_back(
     inference.close()
 
 
+class Timed(GatedDetector):
+    """Takes so many seconds for a look on one and on two threads; `turn` lets one look at a time.
+
+    The first looks, `disturbed` of them, take ten times as long, as beside a machine that starts.
+    """
+
+    def __init__(
+        self, threads: int, gain: float, turn: threading.Lock | None = None, disturbed: int = 0
+    ) -> None:
+        super().__init__()
+        self.threads, self.disturbed = threads, disturbed
+        self.seconds = 0.01 / (gain if threads > 1 else 1.0)
+        self.turn = turn or contextlib.nullcontext()
+
+    def infer(self, crops: Sequence[Crop]) -> list[list[Detection]]:
+        self.disturbed -= 1
+        with self.turn:
+            time.sleep(self.seconds * (10 if self.disturbed >= 0 else 1))
+        return [[] for _ in crops]
+
+
 def test_detectors_side_by_side_are_kept_only_where_they_are_faster() -> None:
     """One that waits outside Python is doubled, one that holds everybody up is not, the threads of
     one that gains by them are kept, and a second that cannot be built costs nothing."""
     turn = threading.Lock()
     built: list[Timed] = []
 
-    class Timed(GatedDetector):
-        def __init__(self, threads: int, alone: bool, gain: float) -> None:
-            super().__init__()
-            self.alone, self.seconds = alone, 0.01 / (gain if threads > 1 else 1.0)
-            built.append(self)
+    def made(gain: float, turn: threading.Lock | None = None) -> Callable[[int], Detector]:
+        def make(threads: int) -> Detector:
+            built.append(Timed(threads, gain, turn))
+            return built[-1]
 
-        def infer(self, crops: Sequence[Crop]) -> list[list[Detection]]:
-            with turn if self.alone else contextlib.nullcontext():
-                time.sleep(self.seconds)
-            return [[] for _ in crops]
+        return make
 
-    assert len(best(lambda threads: Timed(threads, False, 1.3), cores=2)) == 2
-    assert len(best(lambda threads: Timed(threads, True, 1.0), cores=2)) == 1
-    (fast,) = best(lambda threads: Timed(threads, True, 3.0), cores=2)
+    assert len(best(made(1.3), cores=2)) == 2
+    assert len(best(made(1.0, turn), cores=2)) == 1
+    (fast,) = best(made(3.0, turn), cores=2)
     assert fast is built[-1]
-    assert len(best(lambda threads: Timed(threads, False, 1.3), cores=1)) == 1
+    assert len(best(made(1.3), cores=1)) == 1
     assert sum(not one.closed for one in built) == 2 + 1 + 1 + 1
 
     def only_once(threads: int) -> Detector:
         if built:
             raise MemoryError
-        return Timed(threads, False, 1.0)
+        return made(1.0)(threads)
 
     built.clear()
     assert len(best(only_once, cores=2)) == 1
+
+
+def test_two_threads_for_one_look_must_clearly_beat_two_looks_beside_each_other() -> None:
+    """Two threads cost more processor time than two looks, so a little more speed buys nothing,
+    and a machine that is busy at the start does not turn the choice."""
+    pair = best(lambda threads: Timed(threads, 2.1), cores=2)
+    assert [one.threads for one in pair] == [1, 1]
+    pair = best(lambda threads: Timed(threads, 1.3, disturbed=4 if threads == 1 else 0), cores=2)
+    assert [one.threads for one in pair] == [1, 1]
+    (fast,) = best(lambda threads: Timed(threads, 4.0), cores=2)
+    assert fast.threads == 2
 
 
 def test_looking_in_vain_is_repeated_less_and_less_but_never_given_up() -> None:
