@@ -6,6 +6,8 @@ heads are hidden less often than feet. Sizes wander and have no speed.
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,6 +25,7 @@ _CALM, _WILD = 0.4, 2.5  # who stands changes speed little, who runs turns sharp
 _BORN = 1.0  # heights a second: how fast something new may be
 SHOWN_AHEAD = 0.6  # seconds that a shown box is carried on
 _FADE = 1.5  # seconds over which a speed that is not seen any more is trusted
+_FINDS = 24  # finds that are remembered
 
 
 def group_of(label: str) -> str:
@@ -44,6 +47,7 @@ class Track:
         self.born = time
         self.first = found.box
         self.confirmed = False
+        self.finds = deque([(time, found.box)], maxlen=_FINDS)
         self._votes = {found.label: found.score}
         self._mean = topped(found.box)
         self._speed = np.zeros(4)
@@ -106,6 +110,7 @@ class Track:
         if time > self.seen:
             self._filter(topped(found.box), time - self.seen, found.score)
             self.seen = time
+            self.finds.append((time, found.box))
 
     def miss(self, time: float) -> None:
         """It was looked for and not found."""

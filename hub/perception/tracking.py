@@ -18,6 +18,7 @@ from hub.kinds.detectors import Detection
 from hub.perception.boxes import Box, area, overlap, share_inside
 from hub.perception.pairing import costs, pairs
 from hub.perception.track import Track, group_of
+from hub.perception.turning_back import came_instead
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +149,13 @@ class Tracker:
         if not free or not found:
             return found
         chosen = pairs(costs(free, found, time), most)
+        taken, used = {i for i, _ in chosen}, set[int]()
         for i, j in chosen:
+            if came_instead(free[i].finds, found[j].box, time, self._size[0]):
+                self.tracks.remove(free[i])
+                continue
             free[i].meet(found[j], time)
-        taken, used = {i for i, _ in chosen}, {j for _, j in chosen}
+            used.add(j)
         free[:] = [track for i, track in enumerate(free) if i not in taken]
         return [one for j, one in enumerate(found) if j not in used]
 

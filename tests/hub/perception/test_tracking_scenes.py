@@ -60,9 +60,12 @@ def switches(people: Sequence[Sequence[Person]], told: Sequence[Sequence[TrackSt
     return count
 
 
-@pytest.mark.parametrize(("defects", "most"), [(PERFECT, 8), (GOOD, 9)], ids=["perfect", "good"])
+@pytest.mark.parametrize(("defects", "most"), [(PERFECT, 10), (GOOD, 10)], ids=["perfect", "good"])
 def test_people_who_cross_keep_their_tracks(defects: Defects, most: int) -> None:
-    """Of sixty people who pass one another, hardly any come out as somebody else."""
+    """Of sixty people who pass one another, hardly any come out as somebody else.
+
+    Who was taken for somebody on the way out, and then told apart, counts as well.
+    """
     scenes = [walk("crossing", seed) for seed in range(5)]
     assert sum(len({p.who for look in scene.people for p in look}) for scene in scenes) >= 50
     lost = [
