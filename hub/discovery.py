@@ -12,18 +12,19 @@ import importlib.util
 import pkgutil
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import CodeType
+from types import CodeType, ModuleType
 from typing import Literal
 
 import hub
 from hub.kinds import KINDS
 
 GROUP = "vestibule.plugins"
+PRIVATE = "_vestibule_plugin_"  # how the names of plugins that are files begin
 Source = Literal["built-in", "entry point", "file"]
 
 
@@ -154,15 +155,32 @@ class _Uncached(SourceFileLoader):
         return self.source_to_code(self.get_data(self.path), self.path)
 
 
+class _Submodules:
+    """Finds what a plugin that is a folder imports of itself: those files as they stand, too."""
+
+    @staticmethod
+    def find_spec(
+        name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if path is None or not name.startswith(PRIVATE):
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and isinstance(spec.loader, SourceFileLoader):
+            spec.loader = _Uncached(spec.loader.name, spec.loader.path)
+        return spec
+
+
 def _import_file(path: Path, digest: str) -> object:
     """The module of a plugin file; the one that is loaded already as long as its code is the same,
     so that looking again neither runs it again nor makes its classes strangers to their objects.
     """
     stem = path.parent.name if path.name == "__init__.py" else path.stem
     place = hashlib.sha256(f"{path.resolve()}\0{digest}".encode()).hexdigest()[:12]
-    name = f"_vestibule_plugin_{re.sub(r'[^0-9A-Za-z_]', '_', stem)}_{place}"
+    name = f"{PRIVATE}{re.sub(r'[^0-9A-Za-z_]', '_', stem)}_{place}"
     if name in sys.modules:
         return sys.modules[name]
+    if _Submodules not in sys.meta_path:
+        sys.meta_path.insert(0, _Submodules)
     loader = _Uncached(name, str(path))
     spec = importlib.util.spec_from_file_location(name, path, loader=loader)
     if spec is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import textwrap
@@ -64,19 +63,6 @@ def test_built_ins_are_found_and_sound() -> None:
     assert built_in
     assert not any(each.name.rpartition(".")[2].startswith("_") for each in built_in)
     assert "mqtt" in registry.drivers("access_control")
-
-
-def test_an_edit_is_seen_whatever_its_time_and_size(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As long as before and changed within the same second, the new code is what runs."""
-    monkeypatch.setattr(sys, "dont_write_bytecode", False)
-    path = write(tmp_path, "lamp.py", GOOD)
-    for colour in ("amber", "green"):
-        write(tmp_path, "lamp.py", GOOD.replace("amber", colour))
-        os.utime(path, (1_700_000_000, 1_700_000_000))
-        driver = load_registry(tmp_path).drivers("notifiers")["lamp"]
-        assert driver.config.model_fields["colour"].default == colour
 
 
 def test_a_file_is_loaded_by_path_under_a_private_name(tmp_path: Path) -> None:
