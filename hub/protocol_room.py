@@ -41,11 +41,10 @@ class ProtocolRoom(ProtocolDesk):
         self,
         intake: Intake,
         sirens: Callable[[], frozenset[str]],
-        public: Callable[[str], bool],
         doors: Callable[[], Sequence[DoorView]] = tuple,
     ) -> None:
         helpers = partial(whose_role_may_now, intake)
-        super().__init__(intake, sirens, public, helpers, doors)
+        super().__init__(intake, sirens, helpers, doors)
         self._pad = pins.PinPad(intake.clock)
         self._pressed: dict[tuple[str, str], tuple[float, PressView]] = {}
 
@@ -98,10 +97,8 @@ class ProtocolRoom(ProtocolDesk):
         return tell, through or every
 
     def _reaches_people(self, notifier: str) -> bool:
-        config = self._intake.config
-        block = config.notifiers.get(notifier)
-        inside = block is not None and block.enabled and not config.beyond(notifier)
-        return inside and not self._public(notifier)
+        block = self._intake.config.notifiers.get(notifier)
+        return block is not None and block.enabled and self._intake.private(notifier)
 
     # ------------------------------------------------------------------- devices
 
@@ -321,7 +318,7 @@ def protocol_room(
     config: Callable[[], Config],
     doors: Callable[[], Sequence[DoorView]],
 ) -> ProtocolRoom:
-    """The room of a running hub: which doors sound, and whom everyone hears, its drivers say."""
+    """The room of a running hub: which doors sound, its drivers say."""
 
     def sirens() -> frozenset[str]:
         loud = {
@@ -332,4 +329,4 @@ def protocol_room(
         }
         return frozenset(door for door, block in config().doors.items() if block.controller in loud)
 
-    return ProtocolRoom(intake, sirens, intake.public, doors)
+    return ProtocolRoom(intake, sirens, doors)

@@ -106,7 +106,7 @@ class Intake:
         self.on_intentions: Callable[[], None] = _nothing
         self.on_doors: Callable[[Decision], None] = _no_doors
         self.on_begun: Callable[[Sequence[ActionRow]], None] | None = None
-        self._public = public
+        self.public = public
         self._charter = Charter.of(config, campus, public)
         self._urgent = urgent_types(config)
         self._bus = bus
@@ -121,13 +121,13 @@ class Intake:
         """What people call things in the configuration that runs."""
         return self._charter.words
 
-    def public(self, notifier: str) -> bool:
-        """Whether everyone hears a notifier."""
-        return self._public(notifier)
+    def private(self, notifier: str) -> bool:
+        """Whether a notifier reaches people of the school alone."""
+        return self._charter.private(notifier)
 
     def reconfigure(self, config: Config, campus: Campus) -> None:
         """Decide by another configuration, from the next transaction on."""
-        self._charter = Charter.of(config, campus, self._public)
+        self._charter = Charter.of(config, campus, self.public)
         self._urgent = urgent_types(config)
         self.config = config
 

@@ -35,22 +35,19 @@ class ProtocolDesk:
     """Starts and ends protocols, and shows how far they are. Every act raises `KeyError` for an
     unknown run and `Refused` with the reason where it may not be.
 
-    `sirens` names the doors whose controller makes noise of its own in a lockdown; `public` says
-    which channels everyone hears, `helpers` whom a call for help reaches where no rule says, and
-    `doors` how every door is.
+    `sirens` names the doors whose controller makes noise of its own in a lockdown; `helpers` says
+    whom a call for help reaches where no rule says, and `doors` how every door is.
     """
 
     def __init__(
         self,
         intake: Intake,
         sirens: Callable[[], frozenset[str]],
-        public: Callable[[str], bool],
         helpers: Callable[[], tuple[str, ...]],
         doors: Callable[[], Sequence[DoorView]],
     ) -> None:
         self._intake = intake
         self._sirens = sirens
-        self._public = public
         self._helpers = helpers
         self._doors = doors
         self._failing: Mapping[str, frozenset[str]] = {}
@@ -70,7 +67,7 @@ class ProtocolDesk:
             return ProtocolsView(
                 in_force=[self._seen(connection, one, shown, {}) for one in reversed(shown)],
                 duress=feigning.duress_elsewhere(connection, words, standing, to, reader),
-                choices=views.choices(words, words.campus, self._public),
+                choices=views.choices(words, words.campus, self._intake.public),
                 lately=[
                     self._seen(connection, one, shown, feigned)
                     for one in (*reversed(over), *rows.lately(connection))
@@ -240,11 +237,7 @@ class ProtocolDesk:
         """Tell of the doors that did not obey at the last look either: within two looks of the
         first, all that have failed by then are told as one.
         """
-        config, before = self._intake.config, self._failing
-
-        def private(notifier: str) -> bool:
-            return not self._public(notifier) and not config.beyond(notifier)
-
+        before, private = self._failing, self._intake.private
         self._failing = await self._intake.journal.read(lambda c: failing(c, private))
         lasting = {
             run: doors & before.get(run, frozenset()) for run, doors in self._failing.items()

@@ -55,7 +55,7 @@ async def protocol_school(
     wanted = {"protocols": PROTOCOLS, "doors": DOORS} | changes
     async with school(path, clock, **wanted) as house:
         house.perform()
-        yield house, ProtocolRoom(house.intake, lambda: sirens, house.intake.public)
+        yield house, ProtocolRoom(house.intake, lambda: sirens)
 
 
 async def account(house: School, name: str, role: str = "sro") -> None:

@@ -23,7 +23,7 @@ PRESS = Start("lockdown", "site", device="button", place="gym", source="device/b
 
 async def page(house: DoorSchool) -> tuple[str, dict[str, str]]:
     """What the page of the run says, and how each of its doors stands there."""
-    room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+    room = ProtocolRoom(house.intake, frozenset)
     (shown,) = (await room.view())["in_force"]
     run = await room.run(shown["id"])
     return run["sentence"], {door["door"]: door["state"] for door in run["doors"]}
@@ -131,7 +131,7 @@ async def test_a_door_that_was_closed_while_the_hub_was_away_is_secured(tmp_path
         await house.settle()
         await house.decide(lambda d: d.start_protocol(PRESS))
     async with door_school(tmp_path, clock, {"locks": locks}, **CHANGES) as house:
-        room = ProtocolRoom(house.intake, frozenset, house.intake.public, house.doors.views)
+        room = ProtocolRoom(house.intake, frozenset, house.doors.views)
         for position, state in (("open", "waiting"), ("closed", "secured")):
             locks.says("store", lock="locked", position=position)
             await house.pass_time(1)

@@ -21,7 +21,7 @@ SCHOOL = {"protocols": PROTOCOLS, "doors": DOORS, "notifiers": {
 
 def room_of(house: DoorSchool) -> ProtocolRoom:
     """The protocol room, which sees the doors."""
-    return ProtocolRoom(house.intake, frozenset, house.intake.public, house.doors.views)
+    return ProtocolRoom(house.intake, frozenset, house.doors.views)
 
 
 def _warnings(connection: Connection) -> list[str]:

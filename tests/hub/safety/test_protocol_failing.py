@@ -39,7 +39,7 @@ def school(path: Path, **changes: Any) -> Any:
 
 def room_of(house: DoorSchool) -> ProtocolRoom:
     """The protocol room, which sees the doors."""
-    return ProtocolRoom(house.intake, frozenset, house.intake.public, house.doors.views)
+    return ProtocolRoom(house.intake, frozenset, house.doors.views)
 
 
 async def named(house: Any) -> list[dict[str, Any]]:

@@ -190,7 +190,7 @@ async def test_law_1_a_fire_alarm_suspends_a_lockdown_until_a_person_rearms(tmp_
     """
     people = {"notifiers": {name: {"driver": "x"} for name in ("console", "post", "siren")}}
     async with door_school(tmp_path, protocols=PROTOCOLS, doors=DOORS, **people) as house:
-        room = ProtocolRoom(house.intake, frozenset, house.intake.public, house.doors.views)
+        room = ProtocolRoom(house.intake, frozenset, house.doors.views)
         run = (await room.start("lockdown", "site", "head"))["id"]
         await house.pass_time(2)
         await house.happens("fire.alarm", "site", place="site", source="input/panel")

@@ -310,7 +310,7 @@ async def test_protocols_persist_over_a_restart(tmp_path: Path) -> None:
     await clock.advance(timedelta(hours=1).total_seconds())
     async with school(tmp_path, clock, protocols=PROTOCOLS, doors=house.config.model_dump(
         by_alias=True)["doors"]) as again:  # fmt: skip
-        room = ProtocolRoom(again.intake, frozenset, again.intake.public)
+        room = ProtocolRoom(again.intake, frozenset)
         assert [each["id"] for each in (await room.view())["in_force"]] == [run["id"]]
 
 

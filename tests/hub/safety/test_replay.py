@@ -163,7 +163,7 @@ async def test_what_people_press_is_no_rules_doing(tmp_path: Path) -> None:
 
     async def presses(house: School) -> None:
         await an_evening(house)
-        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        room = ProtocolRoom(house.intake, frozenset)
         await room.help("site", "", "Button", "")
         await room.start("hold", "site", "", device="Button")
 

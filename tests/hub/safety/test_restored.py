@@ -165,7 +165,7 @@ async def test_law_1_a_restored_journal_locks_nothing_before_a_person_rearms(
     state = await backed_up_while_things_wait(tmp_path, later)
     async with school(state.path) as house:
         await settle_restored(house.intake)
-        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        room = ProtocolRoom(house.intake, frozenset)
         fire = await room.fire()
         assert (fire["state"], fire["source"], fire["decide_by"]) == ("restored", "", None)
         with pytest.raises(Refused, match="does not know of any fire alarm since"):
@@ -175,7 +175,7 @@ async def test_law_1_a_restored_journal_locks_nothing_before_a_person_rearms(
         assert (await room.fire())["place_words"] == "Gym"
         assert await house.journal.read(intents.held) == []  # nobody keeps it open in a fire
     async with school(state.path) as house:  # over a restart it is known still
-        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        room = ProtocolRoom(house.intake, frozenset)
         assert (await room.rearm("head"))["state"] == "clear"
         assert await house.intake.command_door("store", "lock", "head", "")
 
@@ -201,7 +201,7 @@ async def test_law_1_another_restore_clears_no_doubt(
         restore(state, made.path, made.manifest, losses, "teacher on this machine", NOW)
     async with school(state.path) as house:
         await settle_restored(house.intake)
-        room = ProtocolRoom(house.intake, frozenset, house.intake.public)
+        room = ProtocolRoom(house.intake, frozenset)
         assert (await room.fire())["state"] == ("clear" if locks else "restored")
 
 

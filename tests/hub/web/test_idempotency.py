@@ -59,7 +59,7 @@ def _furnish(made: ScriptedHouse) -> None:
         made.config, made.campus, made.journal, Bus(), made.clock, public=lambda name: False
     )
     made.command_door = intake.command_door  # type: ignore[method-assign]
-    made.protocols = ProtocolRoom(intake, frozenset, intake.public)  # type: ignore[assignment]
+    made.protocols = ProtocolRoom(intake, frozenset)  # type: ignore[assignment]
 
 
 @pytest.fixture

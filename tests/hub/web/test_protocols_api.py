@@ -48,7 +48,7 @@ async def house(tmp_path: Path) -> AsyncIterator[ScriptedHouse]:
     intake = Intake(
         made.config, made.campus, made.journal, Bus(), made.clock, public=lambda name: False
     )
-    made.protocols = ProtocolRoom(intake, frozenset, intake.public)  # type: ignore[assignment]
+    made.protocols = ProtocolRoom(intake, frozenset)  # type: ignore[assignment]
     yield made
     await made.close()
 
