@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from hub.identity.throttle import Throttle
 from hub.ports import HouseFacade
 from hub.sign_in_settings import ProviderSettings
 from hub.web.language import gettext as _
+from hub.web.remembered import Remembered
 from hub.web.render import html
 from hub.web.security import (
     DOORKEEPER,
@@ -34,7 +34,6 @@ from hub.web.security import (
 from hub.web.words import span
 
 _LONGEST = 512
-_REMEMBERED = 1024
 
 
 class Entrance:
@@ -45,14 +44,11 @@ class Entrance:
         self._provider: Provider | None = None
         self.pending = Pending(house.clock)
         self.by_code = Throttle(house.clock)
-        self._proven: OrderedDict[str, datetime] = OrderedDict()
+        self._proven = Remembered[str, datetime](house.clock)
 
     def has_proven(self, who: Identity) -> None:
         """They have just shown in their session that it is really they."""
-        self._proven[who.digest] = self._clock.now()
-        self._proven.move_to_end(who.digest)
-        while len(self._proven) > _REMEMBERED:
-            self._proven.popitem(last=False)
+        self._proven.keep(who.digest, self._clock.now())
 
     def proven_since(self, who: Identity) -> datetime:
         """When a session's owner has shown last that it is they: at the latest when they came."""

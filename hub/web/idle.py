@@ -6,7 +6,6 @@ its pictures and its streams do not.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from aiohttp import web
@@ -14,10 +13,10 @@ from aiohttp import web
 from hub.clock import from_iso
 from hub.identity.accounts import Identity
 from hub.ports import HouseFacade
+from hub.web.remembered import Remembered
 
 NOTED_EVERY = timedelta(minutes=5)
 NOTED_EVERY_WHERE_IT_COUNTS = timedelta(seconds=20)
-_REMEMBERED = 1024
 
 
 def done_by_a_person(request: web.Request) -> bool:
@@ -37,7 +36,7 @@ class Idle:
 
     def __init__(self, house: HouseFacade) -> None:
         self._house = house
-        self._ended: OrderedDict[str, None] = OrderedDict()
+        self._ended = Remembered[str, None](house.clock)
 
     def noted_every(self, who: Identity) -> timedelta:
         """How exactly it is written down when somebody did something last."""
@@ -53,9 +52,7 @@ class Idle:
 
     def end(self, who: Identity) -> None:
         """Remember for a while why this session is over, for whoever comes back to it."""
-        self._ended[who.digest] = None
-        while len(self._ended) > _REMEMBERED:
-            self._ended.popitem(last=False)
+        self._ended.keep(who.digest, None)
 
     def ended(self, digest: str) -> bool:
         """Whether a session is over because nobody did anything in it."""

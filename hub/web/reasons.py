@@ -7,7 +7,6 @@ program sends the header `Reason`; either way it stands in the audit. Broken gla
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from urllib.parse import unquote
 
 from aiohttp import web
@@ -19,6 +18,7 @@ from hub.identity.permissions import NEVER_ASKED_WHY, PERMISSIONS
 from hub.origin import present_origin
 from hub.web.contract import Line
 from hub.web.problems import denial
+from hub.web.remembered import Remembered
 from hub.web.render import page
 from hub.web.security import (
     CSRF_FIELD,
@@ -35,7 +35,6 @@ from hub.web.security import (
 HEADER = "Reason"
 SHORTEST, LONGEST = 5, 300
 HOLDS_S = 900.0
-_MOST = 1024
 _FIELD = "reason"
 _NOT_KEPT = frozenset({CSRF_FIELD, _FIELD})
 _PARTS = ("/pictures/", "/media/", "/live")
@@ -45,21 +44,15 @@ class Reasons:
     """Who has said lately why they look."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._given: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self._given = Remembered[tuple[str, str], None](clock, HOLDS_S)
 
     def add(self, who: Identity, permission: str) -> None:
         """They have said it now."""
-        key = who.digest, permission
-        self._given[key] = self._clock.monotonic()
-        self._given.move_to_end(key)
-        while len(self._given) > _MOST:
-            self._given.popitem(last=False)
+        self._given.keep((who.digest, permission), None)
 
     def holds(self, who: Identity, permission: str) -> bool:
         """Whether they have said it in the last quarter of an hour."""
-        said = self._given.get((who.digest, permission))
-        return said is not None and self._clock.monotonic() - said < HOLDS_S
+        return (who.digest, permission) in self._given
 
 
 REASONS: web.AppKey[Reasons] = web.AppKey("reasons", Reasons)

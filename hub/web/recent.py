@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from datetime import datetime, timedelta
 
 from aiohttp import web
 
 from hub.clock import Clock, from_iso, iso
 from hub.views import AlertView
+from hub.web.remembered import Remembered
 
 KEPT_S = 10.0
 _MOST = 64
@@ -18,22 +18,15 @@ class RecentVerdicts:
     """The alerts that were decided here in the last ten seconds."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._given: OrderedDict[str, float] = OrderedDict()
+        self._given = Remembered[str, None](clock, KEPT_S, _MOST)
 
     def add(self, alert: str) -> None:
         """A verdict was given just now."""
-        self._given[alert] = self._clock.monotonic()
-        self._given.move_to_end(alert)
-        while len(self._given) > _MOST:
-            self._given.popitem(last=False)
+        self._given.keep(alert, None)
 
     def ids(self) -> list[str]:
         """The alerts to keep on the page."""
-        past = self._clock.monotonic() - KEPT_S
-        for alert in [each for each, given in self._given.items() if given < past]:
-            del self._given[alert]
-        return list(self._given)
+        return self._given.keys()
 
 
 def undo_until(alert: AlertView, by: str, now: datetime) -> str:

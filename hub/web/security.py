@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hmac
 import secrets
-import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -31,6 +29,7 @@ from hub.ports import HouseFacade
 from hub.secrets import Secrets
 from hub.web.idle import Idle, done_by_a_person
 from hub.web.problems import denial as denial
+from hub.web.remembered import Remembered
 from hub.web.sight import SeenHouse, present_reach
 
 SECRETS: web.AppKey[Secrets] = web.AppKey("secrets", Secrets)
@@ -63,7 +62,6 @@ HEADERS: Mapping[str, str] = {
 
 HALF_A_YEAR_S = 180 * 24 * 3600
 _REMEMBER_S = 2.0
-_REMEMBERED = 1024
 
 
 class Doorkeeper:
@@ -75,7 +73,7 @@ class Doorkeeper:
 
     def __init__(self, house: HouseFacade) -> None:
         self._house = house
-        self._remembered: OrderedDict[str, tuple[float, Identity]] = OrderedDict()
+        self._remembered = Remembered[str, Identity](house.clock, _REMEMBER_S)
         self._reaches: dict[tuple[str, frozenset[str], bool], Reach] = {}
         self._reached_in: object = None
         self.passwords = PasswordThreads()
@@ -159,17 +157,15 @@ class Doorkeeper:
         with suppress(StateError):  # nobody is shut out because the disk is full
             await self._house.journal_write(lambda c: accounts.used_now(c, who, moment))
         used = replace(who, last_used=iso(moment))
-        if key in self._remembered:
-            self._remembered[key] = (self._remembered[key][0], used)
+        self._remembered.correct(key, used)
         return used
 
     async def _look_up(self, kind: str, secret: str, afresh: bool) -> Identity | None:
         key = f"{kind}:{accounts.digest(secret)}"
         known = self._remembered.get(key)
-        now = time.monotonic()
-        if known is not None and not afresh and now - known[0] < _REMEMBER_S:
-            return known[1]
-        self._remembered.pop(key, None)
+        if known is not None and not afresh:
+            return known
+        self._remembered.drop(key)
         moment = self._house.clock.now()
         identify = accounts.identify_token if kind == "token" else accounts.identify_session
         who = await self._house.journal_read(lambda c: identify(c, secret, moment))
@@ -181,9 +177,7 @@ class Doorkeeper:
                 ends = accounts.end_session
                 await self._house.journal_write(lambda c: ends(c, who.digest, moment, "hub"))
             return None
-        self._remembered[key] = (now, who)
-        while len(self._remembered) > _REMEMBERED:
-            self._remembered.popitem(last=False)
+        self._remembered.keep(key, who)
         return who
 
 
