@@ -13,12 +13,13 @@ over single events.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from statistics import median, quantiles
 from time import perf_counter, perf_counter_ns
 from typing import Any
+
+from told import tell
 
 from hub.bus import Bus
 from hub.campus import Campus
@@ -138,11 +139,7 @@ def main() -> None:
         "rules_1000_events_per_s": round(rates["rules_1000"]),
         "rules_1000_vs_100": round(rates["rules_100"] / rates["rules_1000"], 3),
     }
-    if given.json:
-        print(json.dumps(told))
-        return
-    for name, value in told.items():
-        print(f"{name}: {value}")
+    tell(told, given.json)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ camera. All are interleaved in one process, after one run of each that does not 
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import tempfile
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from statistics import median, quantiles
 from time import perf_counter
 
 import yaml
+from told import tell
 
 from hub.check import check
 from hub.plugins import load_registry
@@ -105,11 +105,7 @@ def main() -> None:
         "python_over_check": round(median(found["python"]) / median(found["check"]), 2),
         "peak_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
-    if given.json:
-        print(json.dumps(told))
-        return
-    for name, value in told.items():
-        print(f"{name}: {value}")
+    tell(told, given.json)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ from typing import Any
 
 import aiohttp
 import yaml
+from told import status, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -273,15 +274,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="vestibule-console-") as folder:
         found = asyncio.run(measure(given, Path(folder)))
-    missed = fails(found)
-    if given.json:
-        print(json.dumps(found))
-    else:
-        for name, value in found.items():
-            print(f"{name}: {value}")
-    for each in missed:
-        print(each, file=sys.stderr)
-    return 1 if missed else 0
+    tell(found, given.json)
+    return status(fails(found))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import functools
-import json
 import os
 import socket
 import tempfile
@@ -24,6 +23,7 @@ from statistics import quantiles
 from typing import Any
 
 import numpy as np
+from told import tell
 
 from hub.clock import SystemClock
 from hub.config import NotifierBlock
@@ -191,11 +191,7 @@ def main() -> None:
     given = parser.parse_args()
     told = {"floor": round_trips(given.calls), **asyncio.run(measure(given.calls))}
     told["detector"] = measure_detector(given.calls)
-    if given.json:
-        print(json.dumps(told))
-        return
-    for name, value in told.items():
-        print(f"{name}: {value}")
+    tell(told, given.json)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import json
 import logging
 import tempfile
 import time
@@ -22,6 +21,7 @@ from statistics import quantiles
 from typing import Any
 
 import structlog
+from told import tell
 
 from hub.app import Hub
 from hub.configuration import choose
@@ -197,11 +197,7 @@ async def main() -> None:
         told[mood] = await measure(mood, given.commands)
     again = await measure(None, given.commands)
     told["p99_alone_again_ms"] = again["p99_ms"]
-    if given.json:
-        print(json.dumps(told))
-        return
-    for name, value in told.items():
-        print(f"{name}: {value}")
+    tell(told, given.json)
 
 
 if __name__ == "__main__":

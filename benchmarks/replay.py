@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import re
 import tempfile
@@ -26,6 +25,7 @@ from typing import Any
 
 import yaml
 from sqlalchemy import Connection
+from told import tell
 
 from hub.bus import Bus
 from hub.campus import Campus
@@ -211,11 +211,7 @@ def main() -> None:
         told["journal_events_per_s"] = round(told["events"] / told["journal_s"])
         told |= {"journal_mb": round(size / 1e6, 1), **asyncio.run(read(path, config))}
         told["replay_events_per_s"] = round(told["events"] / told["replay_s"])
-    if given.json:
-        print(json.dumps(told))
-        return
-    for name, value in told.items():
-        print(f"{name}: {value}")
+    tell(told, given.json)
 
 
 if __name__ == "__main__":

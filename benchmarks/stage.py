@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from told import tell
 
 from hub.bench.speed import encoded, ring
 from hub.perception.motion import MotionGate
@@ -151,11 +152,7 @@ def main() -> None:
     told |= stage(given.cameras, given.fps, given.seconds)
     told |= tamper(given.fps)
     told["rss_mb"] = round(told["idle_mb"] + told["gates_mb"], 1)
-    if given.json:
-        print(json.dumps(told))
-        return
-    for name, value in told.items():
-        print(f"{name}: {value}")
+    tell(told, given.json)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import statistics
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from typing import Any
 import aiohttp
 import yaml
 from playwright.async_api import Browser, async_playwright
+from told import status, tell
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -199,15 +199,9 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory(prefix="vestibule-watch-") as folder:
         found = asyncio.run(measure(given, Path(folder)))
-    if given.json:
-        print(json.dumps(found))
-    else:
-        for name, value in found.items():
-            print(f"{name}: {value}")
+    tell(found, given.json)
     late = [name for name in found if name.endswith("p50 ms") and found[name] > GOAL_MS]
-    for each in late:
-        print(f"{each}: later than {GOAL_MS:g}", file=sys.stderr)
-    return 1 if late else 0
+    return status(f"{each}: later than {GOAL_MS:g}" for each in late)
 
 
 if __name__ == "__main__":

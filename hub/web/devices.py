@@ -16,6 +16,7 @@ from hub.errors import Refused
 from hub.events import new_id
 from hub.identity.accounts import digest
 from hub.protocol_views import DeviceView, ProtocolRunView, StandingRunView
+from hub.web.contract import Line
 from hub.web.language import gettext as _
 from hub.web.protocols import PRESS_AGAIN, started_before
 from hub.web.render import html, page
@@ -254,8 +255,6 @@ async def correct_help(request: web.Request, device: DeviceView, _fields: Fields
         )
     return see_other("/panic")
 
-
-Line = tuple[str, str, str, Handler]
 
 LINES: tuple[Line, ...] = (
     ("GET", "/devices", "manage.devices", show),

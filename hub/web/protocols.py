@@ -23,6 +23,7 @@ from hub.protocol_port import ProtocolsFacade
 from hub.protocol_views import AreaView, ProtocolRunView
 from hub.views import AlertView
 from hub.web.confirm import once_more
+from hub.web.contract import Line
 from hub.web.language import gettext as _
 from hub.web.language import mark, ngettext
 from hub.web.protocol_map import map_of
@@ -370,8 +371,6 @@ async def correct_help(request: web.Request) -> web.Response:
         return await _choices(request, Wanted(), 409, said, _("Help is still asked for."))
     return see_other("/protocols")
 
-
-Line = tuple[str, str, str, Callable[[web.Request], Awaitable[web.Response]]]
 
 LINES: tuple[Line, ...] = (
     ("GET", "/protocols", SIGNED_IN, show),

@@ -17,11 +17,9 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hub import (
-    VERBS,
     Access,
     AccessReport,
     Block,
-    Capabilities,
     CommandFailed,
     Lock,
     NotReady,
@@ -202,19 +200,6 @@ class DoorControl(ReadBackDoors[DoorControlDevice]):
 
     _doors: Mapping[str, frozenset[str]] = {}
     _points: Mapping[str, str] = {}
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """All verbs; a door that lacks one refuses it. Lockdown is the controller's own."""
-        devices = self._devices.items()
-        return Capabilities(
-            verbs=frozenset(VERBS),
-            lockdown_native=True,
-            badges_still_work=False,
-            has_position=any(device.contact for _, device in devices),
-            stale_after_s=self._config.stale_after,
-            without_position=frozenset(door for door, device in devices if not device.contact),
-        )
 
     @abstractmethod
     async def _state(self, token: str) -> DoorState:

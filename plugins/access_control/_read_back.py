@@ -13,9 +13,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from hub import (
+    VERBS,
     AccessReport,
     Capabilities,
     CommandFailed,
@@ -46,7 +47,16 @@ WANTED: Mapping[Verb, frozenset[Lock]] = {
     "momentary": frozenset({"unlocked"}),
     "lockdown_release": frozenset({"locked", "unlocked"}),
 }
-D = TypeVar("D")
+
+
+class WithContact(Protocol):
+    """What a door's settings say of its contact; nothing where it has none."""
+
+    @property
+    def contact(self) -> object: ...
+
+
+D = TypeVar("D", bound=WithContact)
 
 
 class NoEvents(Exception):
@@ -96,9 +106,19 @@ class ReadBackDoors(Reporting[DoorReport | AccessReport], ABC, Generic[D]):
         self._work: set[asyncio.Task[None]] = set()
 
     @property
-    @abstractmethod
     def capabilities(self) -> Capabilities:
-        """From the settings alone."""
+        """All verbs, from the settings alone; a door that lacks one refuses it. `lockdown` is the
+        controller's own, and no credential opens during it.
+        """
+        devices = self._devices.items()
+        return Capabilities(
+            verbs=frozenset(VERBS),
+            lockdown_native=True,
+            badges_still_work=False,
+            has_position=any(device.contact for _, device in devices),
+            stale_after_s=self._config.stale_after,
+            without_position=frozenset(door for door, device in devices if not device.contact),
+        )
 
     @abstractmethod
     async def _meet(self) -> None:

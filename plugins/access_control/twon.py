@@ -15,10 +15,8 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from hub import (
-    VERBS,
     AccessReport,
     Block,
-    Capabilities,
     CommandFailed,
     Context,
     Driver,
@@ -70,19 +68,6 @@ class TwoNDoors(ReadBackDoors[TwoNDevice]):
         self._api = TwoN(self._http)
         self._switches: dict[int, dict[str, Any]] = {}
         self._uses = Uses(context.reference)
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """All verbs; `lockdown` is the device's own, and no credential opens during it."""
-        devices = self._devices.items()
-        return Capabilities(
-            verbs=frozenset(VERBS),
-            lockdown_native=True,
-            badges_still_work=False,
-            has_position=any(device.contact for _, device in devices),
-            stale_after_s=self._config.stale_after,
-            without_position=frozenset(door for door, device in devices if not device.contact),
-        )
 
     async def _meet(self) -> None:
         try:
