@@ -13,7 +13,7 @@ LONGEST_FIRST = (
     "test_crash_proof.py", "test_languages_browser.py", "test_guard_browser.py", "test_rtsp.py",
     "test_guests_browser.py", "test_undo_page.py", "test_door_walk.py", "test_moments_page.py",
     "test_providers_together.py", "test_cli.py", "test_sia.py", "test_protocol_browser.py",
-    "test_rules_browser.py", "test_reload_browser.py", "test_explain.py", "test_signin_browser.py",
+    "test_rules_browser.py", "test_reload_browser.py", "test_explain.py", "test_sign_in_browser.py",
     "test_doctor_command.py", "test_plugins_apart.py", "test_secrets.py",
     "test_doctor_services.py", "test_notifier_contracts.py", "test_provider_contracts.py",
     "test_protocol_notifier_contracts.py", "test_camera_contracts.py",

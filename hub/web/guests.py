@@ -27,13 +27,13 @@ from hub.identity.reach import within
 from hub.phrases import phrase
 from hub.web.api import Name
 from hub.web.contract import Contract, Line, Nothing, taken
-from hub.web.entrance import origin_of
 from hub.web.language import gettext as _
 from hub.web.problems import turned_down
 from hub.web.render import page
 from hub.web.security import HOUSE, may_see, see_other, who_is
 from hub.web.sight import present_reach
-from hub.web.ways import picture
+from hub.web.sign_in_steps import origin_of
+from hub.web.sign_in_ways import picture
 from hub.web.words import sentence
 
 HOURS = 4

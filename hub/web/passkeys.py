@@ -16,9 +16,8 @@ from hub.identity.passkeys import Passkey
 from hub.identity.pending import of_account, of_address
 from hub.identity.throttle import network_of
 from hub.phrases import phrase
-from hub.web.account import password_trouble
-from hub.web.entrance import ENTRANCE, hand_over, old_form, open_session, site_of, text, too_often
 from hub.web.language import gettext as _
+from hub.web.me import password_trouble
 from hub.web.security import (
     DOORKEEPER,
     FORM_COOKIE,
@@ -26,10 +25,19 @@ from hub.web.security import (
     PUBLIC,
     SIGNED_IN,
     form_is_ours,
+    form_text,
     local_path,
     who_is,
 )
-from hub.web.ways import added
+from hub.web.sign_in_steps import (
+    SIGN_IN_STEPS,
+    hand_over,
+    old_form,
+    open_session,
+    site_of,
+    too_often,
+)
+from hub.web.sign_in_ways import added
 from hub.web.words import sentence
 
 
@@ -55,7 +63,9 @@ async def ask_to_sign_in(request: web.Request) -> web.Response:
     if not await form_is_ours(request, browser):
         return _problem(403, old_form())
     options, challenge = await asyncio.to_thread(passkeys.to_sign_in, site_of(request))
-    request.app[ENTRANCE].pending.begin("passkey", browser, of_address(request.remote), challenge)
+    request.app[SIGN_IN_STEPS].pending.begin(
+        "passkey", browser, of_address(request.remote), challenge
+    )
     return web.json_response(text=options)
 
 
@@ -72,7 +82,7 @@ async def sign_in(request: web.Request) -> web.Response:
     given = body.get("credential")
     credential = given if isinstance(given, dict) else {}
     challenge = passkeys.challenge_in(credential)
-    if request.app[ENTRANCE].pending.take("passkey", browser, challenge) is None:
+    if request.app[SIGN_IN_STEPS].pending.take("passkey", browser, challenge) is None:
         return _problem(410, _("That took too long. Please try once more."))
     try:
         name = await _proven(request, credential, challenge)
@@ -82,14 +92,14 @@ async def sign_in(request: web.Request) -> web.Response:
             await request.app[HOUSE].audit.refused("")
         return _problem(401, sentence(str(refusal)))
     keeper.by_address.forgive(address)
-    onward = local_path(text(body.get("next")) or "/")
+    onward = local_path(form_text(body.get("next")) or "/")
     return hand_over(web.json_response({"next": onward}), request, opened)
 
 
 async def _proven(request: web.Request, credential: dict[str, Any], challenge: str) -> str:
     """Whose passkey has answered. Raises `Refused`."""
     house, now = request.app[HOUSE], request.app[HOUSE].clock.now()
-    id_, site = text(credential.get("id")), site_of(request)
+    id_, site = form_text(credential.get("id")), site_of(request)
     key: Passkey | None = None
     if id_.isascii():
         key = await house.journal_read(lambda c: passkeys.passkey(c, id_))
@@ -110,17 +120,17 @@ async def ask_for_proof(request: web.Request) -> web.Response:
     if who.kind != "session":
         return _problem(409, _("Only a person does this, signed in as themselves."))
     options, challenge = await asyncio.to_thread(passkeys.to_sign_in, site_of(request))
-    request.app[ENTRANCE].pending.begin("proof", who.digest, of_account(who.name), challenge)
+    request.app[SIGN_IN_STEPS].pending.begin("proof", who.digest, of_account(who.name), challenge)
     return web.json_response(text=options)
 
 
 async def prove(request: web.Request) -> web.Response:
     """Take the answer of one's own passkey, once: it is really they."""
-    who, entrance = who_is(request), request.app[ENTRANCE]
+    who, steps = who_is(request), request.app[SIGN_IN_STEPS]
     given = (await _body(request)).get("credential")
     credential = given if isinstance(given, dict) else {}
     challenge = passkeys.challenge_in(credential)
-    if entrance.pending.take("proof", who.digest, challenge) is None:
+    if steps.pending.take("proof", who.digest, challenge) is None:
         return _problem(410, _("That took too long. Please try once more."))
     try:
         name = await _proven(request, credential, challenge)
@@ -128,7 +138,7 @@ async def prove(request: web.Request) -> web.Response:
         return _problem(401, sentence(str(refusal)))
     if name != who.name:
         return _problem(401, _("This passkey is another person's."))
-    entrance.has_proven(who)
+    steps.has_proven(who)
     return web.json_response({})
 
 
@@ -153,7 +163,9 @@ async def ask_to_make(request: web.Request) -> web.Response:
     options, challenge = await asyncio.to_thread(
         passkeys.to_make_one, site, who.name, handle, others
     )
-    request.app[ENTRANCE].pending.begin("new passkey", who.digest, of_account(who.name), challenge)
+    request.app[SIGN_IN_STEPS].pending.begin(
+        "new passkey", who.digest, of_account(who.name), challenge
+    )
     return web.json_response(text=options)
 
 
@@ -164,9 +176,9 @@ async def make(request: web.Request) -> web.Response:
     given = body.get("credential")
     credential = given if isinstance(given, dict) else {}
     challenge = passkeys.challenge_in(credential)
-    if request.app[ENTRANCE].pending.take("new passkey", who.digest, challenge) is None:
+    if request.app[SIGN_IN_STEPS].pending.take("new passkey", who.digest, challenge) is None:
         return _problem(410, _("That took too long. Please try once more."))
-    name = text(body.get("name"), 64) or "Passkey"
+    name = form_text(body.get("name"), 64) or "Passkey"
     try:
         made = await asyncio.to_thread(passkeys.made_here, site, credential, challenge)
         codes = await house.journal_write(

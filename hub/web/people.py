@@ -12,7 +12,6 @@ from hub.identity import people
 from hub.identity.people import Account, Hand, can_give, hand_of
 from hub.identity.permissions import PERMISSIONS, ROLES, role_name
 from hub.web.contract import Line
-from hub.web.entrance import text
 from hub.web.language import gettext as _
 from hub.web.people_api import (
     LONGEST_LIFE_DAYS,
@@ -26,7 +25,7 @@ from hub.web.people_api import (
 )
 from hub.web.proof import proven
 from hub.web.render import page
-from hub.web.security import HOUSE, see_other, who_is
+from hub.web.security import HOUSE, form_text, see_other, who_is
 from hub.web.words import sentence
 
 
@@ -93,7 +92,7 @@ async def _person_page(
 async def add(request: web.Request) -> web.Response:
     """Add somebody; their link is in this one answer and nowhere else."""
     fields = await request.post()
-    name, role = text(fields.get("name"), 200), text(fields.get("role"), 100)
+    name, role = form_text(fields.get("name"), 200), form_text(fields.get("role"), 100)
     try:
         secret = await act(request, people.add, name, role)
     except Refused as refusal:
@@ -116,7 +115,7 @@ def _form(does: Act, *fields: str) -> Callable[[web.Request], Awaitable[web.Resp
     """The handler of a form on somebody's page, which leads back there."""
 
     async def handle(request: web.Request) -> web.Response:
-        given = [text((await request.post()).get(each), 100) for each in fields]
+        given = [form_text((await request.post()).get(each), 100) for each in fields]
         id_ = request.match_info["id"]
         try:
             await act(request, does, id_, *given)
@@ -132,12 +131,12 @@ def _form(does: Act, *fields: str) -> Callable[[web.Request], Awaitable[web.Resp
 async def add_token(request: web.Request) -> web.Response:
     """Make a token; it is in this one answer and nowhere else."""
     fields = await request.post()
-    days = text(fields.get("days"), 10)
+    days = form_text(fields.get("days"), 10)
     try:
         body = TokenBody(
-            name=text(fields.get("name"), 200),
-            role=text(fields.get("role"), 100),
-            scopes=tuple(text(each, 100) for each in fields.getall("scope", [])),
+            name=form_text(fields.get("name"), 200),
+            role=form_text(fields.get("role"), 100),
+            scopes=tuple(form_text(each, 100) for each in fields.getall("scope", [])),
             days=int(days) if days else 0,
         )
     except ValueError:

@@ -17,10 +17,10 @@ from hub.identity.permissions import PERMISSIONS
 from hub.phrases import phrase
 from hub.web.api import Body, Name
 from hub.web.contract import WHOLE, Contract, Line, Nothing, taken
-from hub.web.entrance import origin_of
 from hub.web.problems import turned_down
 from hub.web.proof import proven
 from hub.web.security import DOORKEEPER, HOUSE, who_is
+from hub.web.sign_in_steps import origin_of
 
 MANAGE = "manage.accounts"
 LONGEST_LIFE_DAYS = 3660

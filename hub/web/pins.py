@@ -6,8 +6,8 @@ from aiohttp import web
 
 from hub.errors import Refused
 from hub.identity import accounts
-from hub.web.account import account_page
 from hub.web.language import gettext as _
+from hub.web.me import account_page
 from hub.web.security import DOORKEEPER, HOUSE, see_other, who_is
 from hub.web.words import sentence, span
 

@@ -16,18 +16,12 @@ from aiohttp import web
 
 from hub.identity import accounts
 from hub.identity.factors import Factors, app_code_is_right, factors_of
-from hub.web.account import password_trouble
-from hub.web.entrance import ENTRANCE, text, too_often
 from hub.web.language import gettext as _
+from hub.web.me import password_trouble
 from hub.web.problems import denial
 from hub.web.render import page
-from hub.web.security import (
-    CSRF_FIELD,
-    HOUSE,
-    is_api,
-    local_path,
-    who_is,
-)
+from hub.web.security import CSRF_FIELD, HOUSE, form_text, is_api, local_path, who_is
+from hub.web.sign_in_steps import SIGN_IN_STEPS, too_often
 from hub.web.words import span
 
 LASTS = timedelta(minutes=10)
@@ -52,7 +46,7 @@ def shown_lately(request: web.Request) -> bool:
     who, now = who_is(request), request.app[HOUSE].clock.now()
     if who.kind == "token":
         return True
-    return timedelta(0) <= now - request.app[ENTRANCE].proven_since(who) < LASTS
+    return timedelta(0) <= now - request.app[SIGN_IN_STEPS].proven_since(who) < LASTS
 
 
 async def _ask(request: web.Request) -> web.Response | None:
@@ -69,7 +63,7 @@ async def _ask(request: web.Request) -> web.Response | None:
     elif given.get(PASSWORD):
         status, problem = await password_trouble(request)
     if not problem and (given.get(CODE) or given.get(PASSWORD)):
-        request.app[ENTRANCE].has_proven(who_is(request))
+        request.app[SIGN_IN_STEPS].has_proven(who_is(request))
         return None
     return await _page(request, status, problem)
 
@@ -103,12 +97,12 @@ async def _page(request: web.Request, status: int, problem: str) -> web.Response
 
 async def _code_trouble(request: web.Request) -> tuple[int, str]:
     """What is wrong with the code of an app that comes along; nothing where it is right."""
-    house, who, entrance = request.app[HOUSE], who_is(request), request.app[ENTRANCE]
-    if (wait := entrance.by_code.wait((who.name,))) > 0:
+    house, who, steps = request.app[HOUSE], who_is(request), request.app[SIGN_IN_STEPS]
+    if (wait := steps.by_code.wait((who.name,))) > 0:
         return 429, too_often(wait)
-    entrance.by_code.count((who.name,))
-    code, now = text((await request.post()).get(CODE), 100), house.clock.now()
+    steps.by_code.count((who.name,))
+    code, now = form_text((await request.post()).get(CODE), 100), house.clock.now()
     if not await house.journal_write(lambda c: app_code_is_right(c, who.name, code, now)):
         return 401, _("This code is not right, or it was used before.")
-    entrance.by_code.clear((who.name,))
+    steps.by_code.clear((who.name,))
     return 0, ""

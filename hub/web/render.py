@@ -16,7 +16,7 @@ from hub.clock import iso
 from hub.identity.accounts import Identity
 from hub.identity.permissions import ROLES, RoleSettings, may, role_name
 from hub.secrets import Secrets
-from hub.web import changes
+from hub.web import sign_in_changes
 from hub.web.files import STATIC
 from hub.web.language import language, mark, spoken
 from hub.web.recent import undo_until
@@ -145,7 +145,7 @@ async def page(
         drilling=bool(drills) and all(drills),
         locked_down=any(each["protocol"] == "lockdown" for each in protocols["in_force"]),
         glass=glass_seen(request),
-        changes=await changes.unseen(request),
+        sign_in_changes=await sign_in_changes.unseen(request),
         narrowed=narrowed(request),
         deciding=who_may(house.config.roles, "end.protocols"),
         navigation=[

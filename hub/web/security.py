@@ -61,6 +61,7 @@ HEADERS: Mapping[str, str] = {
 }
 
 HALF_A_YEAR_S = 180 * 24 * 3600
+LONGEST_FIELD = 512
 _REMEMBER_S = 2.0
 
 
@@ -280,6 +281,11 @@ async def readable(request: web.Request) -> bool:
     except (ValueError, LookupError, AssertionError, HttpProcessingError):
         return False  # no text in the charset that it names, no such charset, broken parts
     return True
+
+
+def form_text(field: object, longest: int = LONGEST_FIELD) -> str:
+    """What a form says; nothing where it sends a file."""
+    return field[: longest + 1] if isinstance(field, str) else ""
 
 
 async def form_is_ours(request: web.Request, expected: str) -> bool:

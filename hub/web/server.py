@@ -15,8 +15,7 @@ from hub.origin import origin, present_origin
 from hub.phrases import phrase
 from hub.ports import HouseFacade
 from hub.secrets import Secrets
-from hub.web import files, passkeys, routes, ways
-from hub.web.entrance import ENTRANCE, Entrance
+from hub.web import files, passkeys, routes, sign_in_ways
 from hub.web.guest_pages import admit
 from hub.web.language import known, mark
 from hub.web.packing import packed
@@ -47,6 +46,7 @@ from hub.web.security import (
     stranger,
 )
 from hub.web.sight import SeenHouse, looking
+from hub.web.sign_in_steps import SIGN_IN_STEPS, SignInSteps
 from hub.web.stream import STREAMS, Streams
 from hub.web.turns import TURNS, Turns
 from hub.web.watching import VIEWERS, Viewers
@@ -54,9 +54,9 @@ from hub.web.watching import VIEWERS, Viewers
 MAX_BODY = 64 * 1024
 _JSON = ("application/json", MEDIA_TYPE)
 NO_SECRETS = Secrets()
-OWED = ways.PAGE
+OWED = sign_in_ways.PAGE
 OPEN_TO_OWING = frozenset(
-    {line[1] for line in ways.LINES if "{" not in line[1]}
+    {line[1] for line in sign_in_ways.LINES if "{" not in line[1]}
     | {line[1] for line in passkeys.LINES}
     | {"/signout", "/me/language"}
 )
@@ -97,7 +97,7 @@ def create_app(
     app[HOUSE] = SeenHouse(hub)
     app[SECRETS] = secrets or NO_SECRETS
     app[DOORKEEPER] = Doorkeeper(hub)
-    app[ENTRANCE] = Entrance(hub)
+    app[SIGN_IN_STEPS] = SignInSteps(hub)
     app[CHOSEN] = {}
     app[STREAMS] = streams or Streams()
     app[TURNS] = Turns()

@@ -9,18 +9,25 @@ from hub.identity import accounts
 from hub.identity.accounts import OpenedSession
 from hub.identity.passwords import MIN_LENGTH, check_strength
 from hub.identity.setup_links import use_setup_link, whose_setup_link
-from hub.web.entrance import (
+from hub.web.language import gettext as _
+from hub.web.render import html
+from hub.web.security import (
+    DOORKEEPER,
+    FORM_COOKIE,
+    HOUSE,
+    PUBLIC,
+    form_is_ours,
+    form_text,
+    see_other,
+)
+from hub.web.sign_in_steps import (
     around,
     breached_list,
     device_of,
     hand_over,
     old_form,
     stranger_form,
-    text,
 )
-from hub.web.language import gettext as _
-from hub.web.render import html
-from hub.web.security import DOORKEEPER, FORM_COOKIE, HOUSE, PUBLIC, form_is_ours, see_other
 from hub.web.words import sentence
 
 
@@ -56,7 +63,7 @@ async def setup(request: web.Request) -> web.Response:
     """Make the account or set its password, use the link up, and sign the person in."""
     house, link = request.app[HOUSE], request.match_info["link"]
     keeper, fields = request.app[DOORKEEPER], await request.post()
-    name, password = text(fields.get("name"))[:200], text(fields.get("password"))
+    name, password = form_text(fields.get("name"))[:200], form_text(fields.get("password"))
     whose = await _whose(request)
     if whose is None:
         return _used_up(request)
@@ -66,7 +73,7 @@ async def setup(request: web.Request) -> web.Response:
 
     if not await form_is_ours(request, request.cookies.get(FORM_COOKIE, "")):
         return again(403, old_form())
-    if password != text(fields.get("again")):
+    if password != form_text(fields.get("again")):
         return again(422, _("The two passwords are not the same."))
     now, device, address = house.clock.now(), device_of(request), request.remote or ""
     try:

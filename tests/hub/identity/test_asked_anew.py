@@ -1,6 +1,6 @@
 """When the identity provider has asked somebody last who they are."""
 
-from test_provider import (  # noqa: F401  # its fixtures
+from test_openid import (  # noqa: F401  # its fixtures
     School,
     clock,
     come,
@@ -8,7 +8,7 @@ from test_provider import (  # noqa: F401  # its fixtures
     school,
 )
 
-from hub.identity.provider import Provider
+from hub.identity.openid import Provider
 
 
 async def test_when_they_were_asked_is_known_where_it_is_told(

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, update
 
 from hub.errors import Refused
 from hub.identity import accounts, people
-from hub.identity.outside import come_in
+from hub.identity.openid import Person
 from hub.identity.people import Hand, id_of, permissions_of
-from hub.identity.provider import Person
+from hub.identity.provider_accounts import come_in
 from hub.identity.setup_links import use_setup_link, whose_setup_link
 from hub.storage.database import open_engine
 from hub.storage.identity_tables import users

@@ -5,10 +5,10 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
-from test_ways import PASSWORD, add, first_step, second_step, with_app
+from test_sign_in_ways import PASSWORD, add, first_step, second_step, with_app
 
 from hub.audit_port import Asked
-from hub.identity import accounts, changes, factors
+from hub.identity import accounts, factors, sign_in_changes
 from hub.identity.people import id_of
 from hub.storage.audit_tables import OF_SIGNING_IN
 from hub.web.security import SESSION_COOKIE
@@ -49,19 +49,20 @@ async def test_the_owner_is_told_who_took_their_factor_away_until_they_have_seen
     for path in ("/doors", "/", "/me"):
         page = await shown(client, path)
         assert NEWS in page, path
-        assert "Every second factor was taken away." in page
-        assert "By The admin," in page
+        assert 'href="/me#changed">See the change: was it you?' in page
+    assert "Every second factor was taken away." in page
+    assert "By The admin," in page
     seen = {"csrf": csrf, "upto": await newest(client)}
     await client.post("/me/changes/seen", data=seen)
     assert NEWS not in await shown(client)
     assert "Every second factor was taken away." in await shown(client, "/me")
-    lines = (await house.audit.view(Asked(act=changes.SEEN)))["lines"]
+    lines = (await house.audit.view(Asked(act=sign_in_changes.SEEN)))["lines"]
     assert [each["who"] for each in lines] == ["desk", "desk"]
 
 
 async def newest(client: TestClient) -> str:
     """Up to where the notice goes."""
-    found = re.search(r'name="upto" value="(\d+)"', await shown(client))
+    found = re.search(r'name="upto" value="(\d+)"', await shown(client, "/me"))
     assert found
     return found[1]
 
@@ -89,8 +90,8 @@ async def test_what_one_does_oneself_is_news_in_the_next_session(
     assert NEWS not in await shown(client)
     await client.post("/me/changes/seen", data={"csrf": csrf, "upto": "999999"})
     await came_in(client, house)
-    page = await shown(client)
-    assert NEWS in page
+    assert NEWS in await shown(client)
+    page = await shown(client, "/me")
     assert "The password was changed." in page
     assert "By you," in page
 
@@ -109,7 +110,7 @@ async def test_a_recovery_code_and_a_code_again_are_told(
     address = await first_step(client)
     assert (await second_step(client, address, code)).status == 401
     assert (await second_step(client, address, codes[0])).status == 303
-    page = await shown(client)
+    page = await shown(client, "/me")
     assert "Somebody signed in with a recovery code." in page
     assert "A code of your app came a second time, and was refused." in page
     assert "Nobody was signed in," in page
@@ -124,7 +125,7 @@ async def test_nobody_waves_away_what_they_were_not_shown(
     await with_app(house)
     await with_app(house, "nurse")
     csrf = await came_in(client, house)
-    theirs = await house.journal_read(lambda c: changes.changes_of(c, "nurse"))
+    theirs = await house.journal_read(lambda c: sign_in_changes.changes_of(c, "nurse"))
     for upto in (str(theirs[0].number), "", "-1", "x", "٣", "9" * 400):
         await client.post("/me/changes/seen", data={"csrf": csrf, "upto": upto})
         assert NEWS in await shown(client), upto
@@ -146,9 +147,9 @@ async def test_they_are_found_without_reading_the_whole_audit(house: ScriptedHou
     told = await house.journal_read(plan)
     assert "ix_audit_signing_in" in told
     assert "TEMP B-TREE" not in told
-    found = await house.journal_read(lambda c: changes.changes_of(c, "desk"))
+    found = await house.journal_read(lambda c: sign_in_changes.changes_of(c, "desk"))
     assert {each.act for each in found} == {"factor.added", "factor.codes_made"}
     now = house.clock.now()
     await house.journal_write(lambda c: factors.forget_factors(c, "desk", now))
-    found = await house.journal_read(lambda c: changes.changes_of(c, "desk"))
+    found = await house.journal_read(lambda c: sign_in_changes.changes_of(c, "desk"))
     assert found[0].details == {"kind": "all"}

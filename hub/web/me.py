@@ -13,13 +13,13 @@ from hub.identity.browsers import browsers_of
 from hub.identity.passwords import check_strength
 from hub.identity.permissions import PERMISSIONS
 from hub.rulebook import person_of
-from hub.web import changes
-from hub.web.entrance import around, breached_list, text, too_often
+from hub.web import sign_in_changes
 from hub.web.language import gettext as _
 from hub.web.language import mark
 from hub.web.readers import choices, chosen_by
 from hub.web.render import page
-from hub.web.security import DOORKEEPER, HOUSE, SIGNED_IN, see_other, who_is
+from hub.web.security import DOORKEEPER, HOUSE, SIGNED_IN, form_text, see_other, who_is
+from hub.web.sign_in_steps import around, breached_list, too_often
 from hub.web.words import sentence
 
 SHOWN = 16  # digits of a session's digest, which tell it from one's others
@@ -51,7 +51,7 @@ async def account_page(request: web.Request, status: int = 200, problem: str = "
         problem=problem,
         pins_set=await house.journal_read(lambda c: pins.hashes_of(c, who.name)) is not None,
         sessions=known,
-        changed=await changes.every(request),
+        changed=await sign_in_changes.every(request),
         ways=WAYS,
         permissions=PERMISSIONS,
         browsers=told,
@@ -103,7 +103,7 @@ async def password_trouble(request: web.Request) -> tuple[int, str]:
     if (wait := keeper.by_name.wait(pair)) > 0:
         return 429, too_often(wait)
     keeper.by_name.count(pair)
-    given = text((await request.post()).get("password"))
+    given = form_text((await request.post()).get("password"))
     stored = await house.journal_read(lambda c: accounts.password_hash_of(c, who.name))
     try:
         if not await keeper.passwords.matches(stored, given):
@@ -121,8 +121,8 @@ async def new_password(request: web.Request) -> str:
     Returns what is wrong with it; empty when it is kept.
     """
     house, who, fields = request.app[HOUSE], who_is(request), await request.post()
-    new = text(fields.get("new"))
-    if new != text(fields.get("again")):
+    new = form_text(fields.get("new"))
+    if new != form_text(fields.get("again")):
         return _("The two passwords are not the same.")
     try:
         check_strength(new)

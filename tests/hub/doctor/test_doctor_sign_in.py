@@ -12,7 +12,7 @@ from examined_school import School, by_subject
 from joserfc.jwk import RSAKey
 
 from hub import certificate
-from hub.doctor import entrance
+from hub.doctor import sign_in
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def school(tmp_path: Path) -> School:
 
 async def test_nothing_is_asked_where_nothing_is_named(school: School) -> None:
     """Without TLS, provider and list there is nothing to say."""
-    assert await school.look(entrance.probes) == []
+    assert await school.look(sign_in.probes) == []
 
 
 @pytest.mark.parametrize(("days", "state"), [(90, "ok"), (10, "warn"), (-1, "bad")])
@@ -34,7 +34,7 @@ async def test_a_certificate_is_held_against_its_key_and_the_calendar(
     made = certificate.own(school.folder, ["hub.school.example"], now)
     block = f"tls: own, certificate: {made.file}, certificate_key: {made.file}"
     school.write(raw=f"hub: {{web: {{{block}}}}}\n")
-    finding = await school.one(entrance.probes)
+    finding = await school.one(sign_in.probes)
     assert finding.state == state
     assert state == "bad" or "hub.school.example" in finding.found
 
@@ -47,7 +47,7 @@ async def test_a_certificate_without_its_key_is_bad(school: School) -> None:
     one, two = (certificate.own(each, ["a.example"], datetime.now(UTC)).file for each in folders)
     block = f"tls: own, certificate: {one}, certificate_key: {two}"
     school.write(raw=f"hub: {{web: {{{block}}}}}\n")
-    finding = await school.one(entrance.probes)
+    finding = await school.one(sign_in.probes)
     assert (finding.state, "one pair" in finding.found) == ("bad", True)
 
 
@@ -84,12 +84,12 @@ async def test_a_provider_and_a_list_are_tried(school: School, issuer: str) -> N
     """What answers is ok; what does not is bad, with what goes on meanwhile."""
     school.write(raw=naming(issuer))
     (school.folder / "list.txt").write_text(f"{'A' * 40}:3\n")
-    found = by_subject(await school.look(entrance.probes))
+    found = by_subject(await school.look(sign_in.probes))
     assert {each.state for each in found.values()} == {"ok"}
     assert found[issuer].found == "answers, and publishes 1 keys"
     (school.folder / "list.txt").unlink()
     school.write(raw=naming("http://127.0.0.1:1"))
-    found = by_subject(await school.look(entrance.probes))
+    found = by_subject(await school.look(sign_in.probes))
     assert {each.state for each in found.values()} == {"bad"}
     assert "local accounts" in found["http://127.0.0.1:1"].remedy
 
@@ -99,5 +99,5 @@ async def test_a_provider_that_calls_itself_something_else_is_said(
 ) -> None:
     """A slash too many in the configuration is found here, not by the first teacher."""
     school.write(raw=naming(issuer + "/"))
-    found = by_subject(await school.look(entrance.probes))
+    found = by_subject(await school.look(sign_in.probes))
     assert f"it calls itself {issuer}, not {issuer}/" in found[f"{issuer}/"].found

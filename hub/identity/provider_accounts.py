@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select, update
 
 from hub.errors import Refused
 from hub.identity.accounts import Roles, add_user_with_hash, same_name, set_role
-from hub.identity.provider import Person
+from hub.identity.openid import Person
 from hub.phrases import phrase
 from hub.storage.identity_tables import users
 

@@ -15,10 +15,10 @@ from hub.identity import accounts
 from hub.identity.factors import begin_authenticator, confirm_authenticator
 from hub.identity.pending import Pending
 from hub.testing import FakeClock
-from hub.web.entrance import ENTRANCE
 from hub.web.security import CSRF_HEADER, SESSION_COOKIE
 from hub.web.server import create_app
-from hub.web.ways import LINES
+from hub.web.sign_in_steps import SIGN_IN_STEPS
+from hub.web.sign_in_ways import LINES
 
 PASSWORD = "four quiet words here"
 HALF_A_MINUTE = timedelta(seconds=30)
@@ -135,7 +135,7 @@ async def test_strangers_push_out_nobodys_half_done_sign_in(
     """Whoever asks for challenges on and on pushes out their own; the code of somebody whose
     password was right is waited for, though both come from one address.
     """
-    pending = client.app[ENTRANCE].pending = Pending(house.clock, entries=20, each=5)
+    pending = client.app[SIGN_IN_STEPS].pending = Pending(house.clock, entries=20, each=5)
     await add(house)
     app, _ = await with_app(house)
     address = await first_step(client)

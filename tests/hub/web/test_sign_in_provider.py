@@ -16,9 +16,9 @@ from scripted_house import ScriptedHouse
 from hub.audit_port import Asked
 from hub.config import Config
 from hub.identity import accounts, people
-from hub.identity.provider import Person, Provider
-from hub.web.provider import PROVIDER_COOKIE
+from hub.identity.openid import Person, Provider
 from hub.web.security import SESSION_COOKIE
+from hub.web.sign_in_provider import PROVIDER_COOKIE
 
 
 def configure(house: ScriptedHouse, issuer: str, **more: Any) -> None:
@@ -125,7 +125,7 @@ async def test_a_provider_that_is_silent_is_asked_once_for_all(
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         configure(house, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("hub.identity.provider.WITHIN_S", 0.3)
+            patch.setattr("hub.identity.openid.WITHIN_S", 0.3)
             answers = await asyncio.gather(*(client.get("/signin/provider") for _ in range(20)))
         for each in taken:
             each.close()

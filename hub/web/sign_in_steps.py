@@ -13,9 +13,9 @@ from hub.clock import from_iso
 from hub.identity import accounts
 from hub.identity.accounts import Identity, OpenedSession
 from hub.identity.browsers import device_words
+from hub.identity.openid import Provider
 from hub.identity.passkeys import Site
 from hub.identity.pending import Pending
-from hub.identity.provider import Provider
 from hub.identity.throttle import Throttle
 from hub.ports import HouseFacade
 from hub.sign_in_settings import ProviderSettings
@@ -33,10 +33,8 @@ from hub.web.security import (
 )
 from hub.web.words import span
 
-_LONGEST = 512
 
-
-class Entrance:
+class SignInSteps:
     """What the ways of signing in remember between two steps, for minutes."""
 
     def __init__(self, house: HouseFacade) -> None:
@@ -61,12 +59,7 @@ class Entrance:
         return self._provider
 
 
-ENTRANCE: web.AppKey[Entrance] = web.AppKey("entrance", Entrance)
-
-
-def text(field: object, longest: int = _LONGEST) -> str:
-    """What a form says; nothing where it sends a file."""
-    return field[: longest + 1] if isinstance(field, str) else ""
+SIGN_IN_STEPS: web.AppKey[SignInSteps] = web.AppKey("sign_in_steps", SignInSteps)
 
 
 def old_form() -> str:

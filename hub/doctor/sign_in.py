@@ -12,7 +12,7 @@ from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
 from hub.errors import NotReady, StateError
 from hub.identity.guessable import trouble_with
-from hub.identity.provider import Provider
+from hub.identity.openid import Provider
 
 SOON = timedelta(days=21)
 

@@ -14,11 +14,11 @@ from hub.errors import Refused
 from hub.identity import factors, passkeys
 from hub.identity.accounts import Identity
 from hub.identity.passwords import MIN_LENGTH
-from hub.web.account import new_password, password_trouble
-from hub.web.entrance import ENTRANCE, site_of, text, too_often
 from hub.web.language import gettext as _
+from hub.web.me import new_password, password_trouble
 from hub.web.render import page
-from hub.web.security import DOORKEEPER, HOUSE, SIGNED_IN, WHO, see_other, who_is
+from hub.web.security import DOORKEEPER, HOUSE, SIGNED_IN, WHO, form_text, see_other, who_is
+from hub.web.sign_in_steps import SIGN_IN_STEPS, site_of, too_often
 from hub.web.words import sentence
 
 PAGE = "/me/sign-in"
@@ -43,7 +43,7 @@ async def ways_page(
     owes = request.app[DOORKEEPER].owes_factor(who)
     return await page(
         request,
-        "ways_owed.html" if owes else "ways.html",
+        "sign_in_ways_owed.html" if owes else "sign_in_ways.html",
         status=status,
         problem=problem,
         least=MIN_LENGTH,
@@ -105,18 +105,18 @@ async def begin_authenticator(request: web.Request) -> web.Response:
 
 async def confirm_authenticator(request: web.Request) -> web.Response:
     """Take the first code of the app; recovery codes come with the first factor, this once."""
-    house, who, entrance = request.app[HOUSE], who_is(request), request.app[ENTRANCE]
-    if (wait := entrance.by_code.wait((who.name,))) > 0:
+    house, who, steps = request.app[HOUSE], who_is(request), request.app[SIGN_IN_STEPS]
+    if (wait := steps.by_code.wait((who.name,))) > 0:
         return await ways_page(request, 429, too_often(wait))
-    entrance.by_code.count((who.name,))
-    code, now = text((await request.post()).get("code"), 100), house.clock.now()
+    steps.by_code.count((who.name,))
+    code, now = form_text((await request.post()).get("code"), 100), house.clock.now()
     codes: list[str] | None = await house.journal_write(
         lambda c: factors.confirm_authenticator(c, who.name, code, who.digest, now)
     )
     if codes is None:
         wrong = _("This code is not right. The clock of the phone has to be right to the minute.")
         return await ways_page(request, 401, wrong)
-    entrance.by_code.clear((who.name,))
+    steps.by_code.clear((who.name,))
     return await added(request, codes, _("The app is set up. Its codes are asked for from now on."))
 
 

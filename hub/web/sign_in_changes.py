@@ -1,4 +1,4 @@
-"""What changed in how one signs in: said on the next page one opens, until one has seen it."""
+"""What changed in how one signs in: said on each page one opens, until one has seen it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from typing import Any
 
 from aiohttp import web
 
-from hub.identity import changes
-from hub.identity.changes import Change
-from hub.web.entrance import text
+from hub.identity import sign_in_changes
+from hub.identity.sign_in_changes import Change
 from hub.web.language import known, mark
-from hub.web.security import HOUSE, SIGNED_IN, WHO, see_other, who_is
+from hub.web.security import HOUSE, SIGNED_IN, WHO, form_text, see_other, who_is
 
 _WORDS: Mapping[str, str] = {
     "account.changed": mark("You were given a role."),
@@ -43,7 +42,7 @@ async def unseen(request: web.Request) -> list[dict[str, Any]]:
     house, who = request.app[HOUSE], request[WHO]
     if who.kind != "session" or request.headers.get("Sec-Fetch-Dest", "document") != "document":
         return []
-    found = await house.journal_read(lambda c: changes.unseen(c, who))
+    found = await house.journal_read(lambda c: sign_in_changes.unseen(c, who))
     return [told(each, who.name) for each in found]
 
 
@@ -52,16 +51,16 @@ async def every(request: web.Request) -> list[dict[str, Any]]:
     house, who = request.app[HOUSE], who_is(request)
     if who.kind != "session":
         return []
-    found = await house.journal_read(lambda c: changes.changes_of(c, who.name))
+    found = await house.journal_read(lambda c: sign_in_changes.changes_of(c, who.name))
     return [told(each, who.name) for each in found]
 
 
 async def see(request: web.Request) -> web.Response:
     """Say that one has seen what changed, up to the newest that was shown."""
     house, who, now = request.app[HOUSE], who_is(request), request.app[HOUSE].clock.now()
-    given = text((await request.post()).get("upto"), 15)
+    given = form_text((await request.post()).get("upto"), 15)
     if who.kind == "session" and given.isascii() and given.isdigit():
-        await house.journal_write(lambda c: changes.see(c, who.name, int(given), now))
+        await house.journal_write(lambda c: sign_in_changes.see(c, who.name, int(given), now))
     return see_other("/me#changed")
 
 

@@ -13,15 +13,15 @@ import structlog
 from aiohttp import web
 
 from hub.errors import NotReady, Refused, StateError
-from hub.identity.outside import come_in
+from hub.identity.openid import OLDEST_S, Person, Provider
 from hub.identity.pending import of_address
-from hub.identity.provider import OLDEST_S, Person, Provider
+from hub.identity.provider_accounts import come_in
 from hub.identity.throttle import network_of
-from hub.web.entrance import ENTRANCE, origin_of, too_often
 from hub.web.language import gettext as _
 from hub.web.render import html
 from hub.web.security import DOORKEEPER, HOUSE, PUBLIC, local_path, see_other
-from hub.web.signin import signed_in, signin_form
+from hub.web.sign_in import signed_in, signin_form
+from hub.web.sign_in_steps import SIGN_IN_STEPS, origin_of, too_often
 from hub.web.words import sentence
 
 PROVIDER_COOKIE = "vestibule_provider"
@@ -37,7 +37,7 @@ def _provider(request: web.Request) -> Provider:
     settings = request.app[HOUSE].config.hub.sign_in.provider
     if settings is None:
         raise web.HTTPNotFound
-    return request.app[ENTRANCE].provider(settings)
+    return request.app[SIGN_IN_STEPS].provider(settings)
 
 
 def _down(request: web.Request, error: Exception, onward: str) -> web.Response:
@@ -59,7 +59,7 @@ async def begin(request: web.Request) -> web.Response:
     except (NotReady, TimeoutError) as error:
         return _down(request, error, onward)
     browser = secrets.token_urlsafe(24)
-    request.app[ENTRANCE].pending.begin(
+    request.app[SIGN_IN_STEPS].pending.begin(
         "provider",
         browser,
         of_address(request.remote),
@@ -81,7 +81,7 @@ async def come_back(request: web.Request) -> web.Response:
     """Take the provider's answer, once, from the browser that was sent there."""
     provider, asked = _provider(request), request.query
     browser = request.cookies.get(PROVIDER_COOKIE, "")
-    begun = request.app[ENTRANCE].pending.take("provider", browser, asked.get("state", ""))
+    begun = request.app[SIGN_IN_STEPS].pending.take("provider", browser, asked.get("state", ""))
     if begun is None:
         late = _("That sign-in was begun elsewhere, or too long ago. Please begin anew.")
         return signin_form(request, 410, problem=late)
@@ -137,7 +137,7 @@ async def _turned_down(request: web.Request, onward: str, problem: str) -> web.R
 async def out(request: web.Request) -> web.Response:
     """After signing out here: whoever came by the provider may still be signed in there."""
     settings = request.app[HOUSE].config.hub.sign_in.provider
-    there = request.app[ENTRANCE].provider(settings).sign_out_address() if settings else ""
+    there = request.app[SIGN_IN_STEPS].provider(settings).sign_out_address() if settings else ""
     return html(
         request, "signed_out.html", address=there, provider=settings.name if settings else ""
     )

@@ -21,8 +21,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey, RSAKey
 
 from hub.errors import NotReady, Refused
-from hub.identity import provider as provider_module
-from hub.identity.provider import LONGEST, Begun, Person, Provider
+from hub.identity import openid
+from hub.identity.openid import LONGEST, Begun, Person, Provider
 from hub.sign_in_settings import ProviderSettings
 from hub.testing import FakeClock
 
@@ -352,7 +352,7 @@ async def test_a_provider_that_never_answers_is_given_up(
     school: School, hub: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody waits for it longer than the deadline."""
-    monkeypatch.setattr(provider_module, "WITHIN_S", 0.2)
+    monkeypatch.setattr(openid, "WITHIN_S", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
         issuer = f"http://127.0.0.1:{silent.getsockname()[1]}"
         elsewhere = Provider(settings(school, issuer=issuer), FakeClock(NOW))

@@ -12,25 +12,25 @@ from hub.identity import accounts
 from hub.identity.factors import Factors, code_is_right, factors_of
 from hub.identity.pending import of_account
 from hub.identity.throttle import network_of
-from hub.web.entrance import (
-    ENTRANCE,
-    hand_over,
-    old_form,
-    open_session,
-    stranger_form,
-    text,
-    too_often,
-)
 from hub.web.language import gettext as _
 from hub.web.security import (
     DOORKEEPER,
     FORM_COOKIE,
     HOUSE,
     form_is_ours,
+    form_text,
     local_path,
     see_other,
     session_cookie,
     who_is,
+)
+from hub.web.sign_in_steps import (
+    SIGN_IN_STEPS,
+    hand_over,
+    old_form,
+    open_session,
+    stranger_form,
+    too_often,
 )
 from hub.web.words import sentence
 
@@ -60,7 +60,7 @@ def signin_form(
     provider = request.app[HOUSE].config.hub.sign_in.provider
     return stranger_form(
         request,
-        "signin.html",
+        "sign_in.html",
         status=status,
         wait=wait,
         next=next,
@@ -73,8 +73,8 @@ def signin_form(
 async def enter(request: web.Request) -> web.Response:
     """Check the name and password; the same answer and the same time for any wrong pair."""
     fields = await request.post()
-    name = accounts.plain_name(text(fields.get("name"))[:200])
-    onward = local_path(text(fields.get("next")) or "/")
+    name = accounts.plain_name(form_text(fields.get("name"))[:200])
+    onward = local_path(form_text(fields.get("next")) or "/")
 
     def again(status: int, problem: str, wait: float = 0.0) -> web.Response:
         return signin_form(request, status, next=onward, name=name, problem=problem, wait=wait)
@@ -91,7 +91,7 @@ async def enter(request: web.Request) -> web.Response:
     keeper.by_address.count((address,))
     stored = await house.journal_read(lambda c: accounts.password_hash_of(c, name))
     try:
-        right = await keeper.passwords.matches(stored, text(fields.get("password")))
+        right = await keeper.passwords.matches(stored, form_text(fields.get("password")))
     except Refused as refusal:
         return again(503, sentence(str(refusal)))
     if not right:
@@ -104,7 +104,7 @@ async def enter(request: web.Request) -> web.Response:
     factors: Factors = await house.journal_read(lambda c: factors_of(c, name))
     if factors.any:
         browser = request.cookies.get(FORM_COOKIE, "")
-        step = request.app[ENTRANCE].pending.begin(
+        step = request.app[SIGN_IN_STEPS].pending.begin(
             "code", browser, of_account(name), name=name, next=onward, tries=0
         )
         return see_other(f"/signin/code?step={step}")
@@ -139,7 +139,7 @@ async def _code_form(
     factors = await request.app[HOUSE].journal_read(lambda c: factors_of(c, name))
     return stranger_form(
         request,
-        "signin_code.html",
+        "sign_in_code.html",
         status=status,
         wait=wait,
         step=step,
@@ -151,35 +151,35 @@ async def _code_form(
 
 def _begun(request: web.Request, step: str) -> dict[str, Any] | None:
     browser = request.cookies.get(FORM_COOKIE, "")
-    return request.app[ENTRANCE].pending.look("code", browser, step)
+    return request.app[SIGN_IN_STEPS].pending.look("code", browser, step)
 
 
 async def enter_code(request: web.Request) -> web.Response:
     """Take a code, once; whoever guesses waits longer each time, then begins anew."""
-    fields, entrance, house = await request.post(), request.app[ENTRANCE], request.app[HOUSE]
-    step = text(fields.get("step"), 100)
+    fields, steps, house = await request.post(), request.app[SIGN_IN_STEPS], request.app[HOUSE]
+    step = form_text(fields.get("step"), 100)
     if not await form_is_ours(request, request.cookies.get(FORM_COOKIE, "")):
         return await _code_form(request, step, 403, old_form())
     begun = _begun(request, step)
     if begun is None:
         return await _code_form(request, step)
     name, now = begun["name"], house.clock.now()
-    if (wait := entrance.by_code.wait((name,))) > 0:
+    if (wait := steps.by_code.wait((name,))) > 0:
         return await _code_form(request, step, 429, too_often(wait), wait)
-    entrance.by_code.count((name,))
-    given = text(fields.get("code"), 100)
+    steps.by_code.count((name,))
+    given = form_text(fields.get("code"), 100)
     kind = await house.journal_write(lambda c: code_is_right(c, name, given, now))
     if kind is None:
         with suppress(StateError):
             await house.audit.refused(name)
         begun["tries"] += 1
         if begun["tries"] >= STEPS:
-            entrance.pending.drop(step)
+            steps.pending.drop(step)
         return await _code_form(
             request, step, 401, _("This code is not right, or it was used before.")
         )
-    entrance.by_code.clear((name,))
-    entrance.pending.drop(step)
+    steps.by_code.clear((name,))
+    steps.pending.drop(step)
     return await signed_in(request, name, kind, begun["next"])
 
 
