@@ -16,18 +16,19 @@ from sqlalchemy import Connection
 import hub
 from hub.audit_room import AuditRoom
 from hub.backups import Backups
+from hub.break_glass import BreakGlass
+from hub.break_glass_views import GlassFacade
 from hub.browsers import push_keys
 from hub.bus import Bus, Subscription
-from hub.camera_room import CameraRoom
+from hub.camera_status import CameraStatus
 from hub.campus import Campus
 from hub.clock import Clock, iso
 from hub.conduct import Conduct
 from hub.config import Config
+from hub.drawn_masks import DrawnMasks
 from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
-from hub.glass_room import GlassRoom
-from hub.glass_views import GlassFacade
 from hub.handing_on import handing_on
 from hub.heartbeat import Heartbeat
 from hub.home_assistant import HomeAssistantStatus
@@ -37,7 +38,6 @@ from hub.input_listener import InputListener
 from hub.isolated import Hosts
 from hub.kinds import BrokerAddress
 from hub.kinds.visitors import Visit, VisitorSystem
-from hub.mask_room import MaskRoom
 from hub.models_view import detecting, models_in_use
 from hub.perception.inference import overload
 from hub.perception.workers import Perception
@@ -52,8 +52,8 @@ from hub.ports import (
 )
 from hub.protocol_port import ProtocolsFacade
 from hub.protocol_room import protocol_room
+from hub.rule_answers import RuleAnswers
 from hub.rulebook import person_of
-from hub.rules_room import RulesRoom
 from hub.safety.actions import Performer
 from hub.safety.alerts.escalator import Escalator
 from hub.safety.doors.past import door_past
@@ -128,7 +128,7 @@ class House:
             parts.intake, parts.drivers, lambda: self.config, parts.doors.views
         )
         self.protocols: ProtocolsFacade = self._protocols
-        self._glass = GlassRoom(parts.intake)
+        self._glass = BreakGlass(parts.intake)
         self.glass: GlassFacade = self._glass
         press, accept = self._protocols.press_or_call, parts.intake.accept
         memory = ClosedInputs(parts.journal)
@@ -139,13 +139,13 @@ class House:
         self.picture_links: PictureLinksFacade = parts.performer.pictures
         self.command_door, self.undo = parts.intake.command_door, parts.intake.undo
         self.door_past = partial(door_past, parts.journal, lambda: Words(self.config, self.campus))
-        room = CameraRoom(
+        cameras = CameraStatus(
             parts.perception, parts.drivers, parts.clock, lambda: (self.config, self.campus)
         )
-        self.cameras, self.snapshot, self.watch = room.views, room.snapshot, room.watch
-        self.masks: MasksFacade = MaskRoom(parts.configuration, parts.journal, parts.clock)
+        self.cameras, self.snapshot, self.watch = cameras.views, cameras.snapshot, cameras.watch
+        self.masks: MasksFacade = DrawnMasks(parts.configuration, parts.journal, parts.clock)
         know = (parts.clock, lambda: (self.config, self.campus), parts.intake.public)
-        self.rules = RulesRoom(parts.journal, parts.state, *know, parts.configuration)
+        self.rules = RuleAnswers(parts.journal, parts.state, *know, parts.configuration)
         self._timetables = timetables(self.config.schedules, self.config.hub.timezone)
         self._sampling = Sampling(
             parts.perception, parts.supervisor, self._queues, parts.journal, parts.state.path,

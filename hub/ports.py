@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from hub.audit_port import AuditFacade
+from hub.break_glass_views import GlassFacade
 from hub.camera_views import CameraView, MasksView
 from hub.case_views import CallCardView, NearView
 from hub.casework import IncidentKind
 from hub.config_text_views import FileTextView
 from hub.door_views import DoorPastView
 from hub.events import Event
-from hub.glass_views import GlassFacade
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Severity
 from hub.past_views import PastView
@@ -211,7 +211,7 @@ class CasesFacade(Protocol):
 
 
 class MasksFacade(Protocol):
-    """Masks that somebody draws, in the user's own file; see `hub.mask_room`."""
+    """Masks that somebody draws, in the user's own file; see `hub.drawn_masks`."""
 
     async def plan(self, camera: str, masks: Sequence[Corners]) -> MasksView:
         """What these masks would change in the file. Raises `Refused` where that cannot be read."""

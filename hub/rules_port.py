@@ -1,4 +1,4 @@
-"""What pages and API may ask of rules; see `hub.rules_room`."""
+"""What pages and API may ask of rules; see `hub.rule_answers`."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ DESCRIPTION |= {"case_views", "casework", "escalation", "liveness"}
 DESCRIPTION |= {"door_views", "protocol_views", "protocol_settings", "protocol_port"}
 DESCRIPTION |= {"rules_port", "config_text_views"}
 DESCRIPTION |= {"audit_port", "camera_views", "past_views", "sign_in_settings", "web_settings"}
-DESCRIPTION |= {"glass_views"}
+DESCRIPTION |= {"break_glass_views"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION

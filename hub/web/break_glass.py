@@ -11,8 +11,8 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 
+from hub.break_glass_views import GlassView
 from hub.errors import Refused
-from hub.glass_views import GlassView
 from hub.identity.permissions import BREAKABLE, PERMISSIONS
 from hub.web.confirm import once_more
 from hub.web.contract import Contract, Line, Nothing, taken
@@ -54,7 +54,7 @@ async def _glass_page(
     lasts = request.app[HOUSE].config.hub.break_glass.lasts
     return await page(
         request,
-        "glass.html",
+        "break_glass.html",
         status=status,
         behind=[(each, PERMISSIONS[each]) for each in _behind(request)],
         lasts=span(lasts),

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hub.audit_port import AuditFacade
+from hub.break_glass_views import GlassFacade
 from hub.camera_views import CameraView
 from hub.campus import Campus
 from hub.clock import Clock
@@ -22,7 +23,6 @@ from hub.config import Config
 from hub.door_views import DoorPastView
 from hub.errors import Refused
 from hub.events import Event
-from hub.glass_views import GlassFacade
 from hub.identity.reach import EVERYTHING, Reach, within
 from hub.kinds.access_control import Verb
 from hub.past_views import PastView

@@ -10,7 +10,7 @@ from __future__ import annotations
 from aiohttp import web
 from typing_extensions import TypedDict
 
-from hub.glass_views import GlassView
+from hub.break_glass_views import GlassView
 from hub.protocol_views import ProtocolRunView, ProtocolsView, StandingView
 from hub.views import DoorView
 from hub.web.security import DOORKEEPER, HOUSE, allowed, who_is

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hub.audit_port import Asked
 from hub.audit_room import AuditRoom
 from hub.check import examine
+from hub.drawn_masks import DrawnMasks
 from hub.errors import Refused
-from hub.mask_room import MaskRoom
 from hub.plugins import Registry, load_registry
 from hub.redrawing import lines_of, redrawn
 from hub.storage.journal import Journal
@@ -208,7 +208,7 @@ async def test_it_is_written_with_a_copy_beside_it_and_a_line_in_the_audit(
 ) -> None:
     """Who drew it, for which camera, and where the copy lies."""
     file, clock = school(tmp_path, BLOCK), FakeClock(NOW)
-    room = MaskRoom(Named(file), journal, clock)  # type: ignore[arg-type]
+    room = DrawnMasks(Named(file), journal, clock)  # type: ignore[arg-type]
     plan = await room.plan("yard", [TRIANGLE])
     assert plan["why"] == ""
     assert "+    masks:" in plan["diff"]
@@ -225,7 +225,7 @@ async def test_what_somebody_else_changed_meanwhile_is_not_overwritten(
 ) -> None:
     """The difference has to be looked at anew."""
     file = school(tmp_path, BLOCK)
-    room = MaskRoom(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
+    room = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
     plan = await room.plan("yard", [TRIANGLE])
     file.write_text(file.read_text() + "# somebody was here\n")
     with pytest.raises(Refused, match="has changed since"):
@@ -236,7 +236,7 @@ async def test_what_somebody_else_changed_meanwhile_is_not_overwritten(
 async def test_what_cannot_be_audited_is_taken_back(tmp_path: Path, journal: Journal) -> None:
     """No line, no change; and no copy is left behind."""
     file = school(tmp_path, BLOCK)
-    room = MaskRoom(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
+    room = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
     plan = await room.plan("yard", [TRIANGLE])
     await journal.write(lambda c: c.exec_driver_sql("ALTER TABLE audit RENAME TO away"))
     with pytest.raises(Exception):  # noqa: B017, PT011  (whatever the journal says)
@@ -251,7 +251,7 @@ async def test_a_file_that_two_cameras_share_is_left_to_a_person(
     """The other camera would be masked too, so it is taken back."""
     (tmp_path / "one.yaml").write_text("driver: simulated\nscene: yard\nplace: site\n")
     file = school(tmp_path, "  yard: !include one.yaml\n  gate: !include one.yaml\n")
-    room = MaskRoom(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
+    room = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
     plan = await room.plan("yard", [TRIANGLE])
     with pytest.raises(Refused, match="its block is shared"):
         await room.write("yard", [TRIANGLE], plan["before"], "IT")
@@ -264,6 +264,6 @@ async def test_where_the_hub_may_not_write_the_lines_are_shown(
     """A hardened service cannot write its own configuration, and says what to put there."""
     file = school(tmp_path, BLOCK)
     monkeypatch.setattr("os.access", lambda *_: False)  # tests may run as root
-    plan = await MaskRoom(Named(file), journal, FakeClock(NOW)).plan("yard", [TRIANGLE])  # type: ignore[arg-type]
+    plan = await DrawnMasks(Named(file), journal, FakeClock(NOW)).plan("yard", [TRIANGLE])  # type: ignore[arg-type]
     assert "may not write" in plan["why"]
     assert plan["lines"].startswith("masks:\n  - [[0.0, 0.0]")

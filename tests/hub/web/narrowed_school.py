@@ -13,9 +13,9 @@ from typing import Any
 from scripted_cases import ScriptedCases, bare_case
 from scripted_house import PLACES, ScriptedHouse
 
+from hub.break_glass import BreakGlass
 from hub.campus import Campus
 from hub.config import Config
-from hub.glass_room import GlassRoom
 from hub.identity.permissions import PERMISSIONS, ROLES
 from hub.testing.clock import FakeClock
 
@@ -32,7 +32,7 @@ def narrowed(folder: Path, *, hours: bool = False) -> ScriptedHouse:
     house.config = Config.model_validate(_config(hours))
     house.campus = Campus(house.config.places)
     house.cases = ScriptedCases(house)
-    house.glass = GlassRoom(house.cases.intake)
+    house.glass = BreakGlass(house.cases.intake)
     for view in (*house.camera_views, *house.door_views):
         if view["place"] != "lobby":
             view["name"] = f"{BEYOND} {view['name']}"

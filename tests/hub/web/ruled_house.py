@@ -14,7 +14,7 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.document import Document
 from hub.events import Event
-from hub.rules_room import RulesRoom
+from hub.rule_answers import RuleAnswers
 from hub.safety.intake import Intake
 from hub.storage.folder import StateFolder
 from hub.testing import FakeClock
@@ -84,7 +84,7 @@ class RuledHouse(ScriptedHouse):
         self.config = Config.model_validate(ruled_config())
         self.configuration = RuledConfiguration(folder)
         know = (self.clock, lambda: (self.config, self.campus), lambda name: False)
-        self.rules = RulesRoom(self.journal, StateFolder(folder), *know, self.configuration)
+        self.rules = RuleAnswers(self.journal, StateFolder(folder), *know, self.configuration)
         self.intake = Intake(
             self.config, Campus(self.config.places), self.journal, Bus(), self.clock,
             public=lambda name: False,

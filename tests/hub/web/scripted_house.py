@@ -20,18 +20,18 @@ from scripted_cases import ScriptedCases, bare_case
 from scripted_protocols import ScriptedProtocols
 
 from hub.audit_room import AuditRoom
+from hub.break_glass import BreakGlass
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, iso
 from hub.config import Config
 from hub.document import Document
+from hub.drawn_masks import DrawnMasks
 from hub.errors import Refused
 from hub.events import Event, new_id
-from hub.glass_room import GlassRoom
 from hub.kinds.notifiers import SEVERITIES
-from hub.mask_room import MaskRoom
 from hub.past_views import CAMERA_FIGURES, HUB_FIGURES
 from hub.ports import InboundAnswer
-from hub.rules_room import RulesRoom
+from hub.rule_answers import RuleAnswers
 from hub.safety.notices.picture_links import PictureLinks
 from hub.safety.rules.schedule import timetables
 from hub.storage.folder import StateFolder
@@ -155,10 +155,10 @@ class ScriptedHouse:
         self.journal = Journal(folder / "journal.db")
         self.audit = AuditRoom(self.journal, folder, self.clock)
         self.cases = ScriptedCases(self)
-        self.masks = MaskRoom(self.configuration, self.journal, self.clock)
-        self.glass = GlassRoom(self.cases.intake)
+        self.masks = DrawnMasks(self.configuration, self.journal, self.clock)
+        self.glass = BreakGlass(self.cases.intake)
         know = (self.clock, lambda: (self.config, self.campus), lambda name: False)
-        self.rules = RulesRoom(self.journal, StateFolder(folder), *know, self.configuration)
+        self.rules = RuleAnswers(self.journal, StateFolder(folder), *know, self.configuration)
         self._stream_size = stream_size
         self._streams: set[_Stream] = set()
         self._past: list[tuple[int, Event]] = []

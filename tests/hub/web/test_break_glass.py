@@ -14,8 +14,8 @@ from scripted_house import ScriptedHouse
 from sqlalchemy import select
 
 from hub.audit_port import Asked
+from hub.break_glass import BreakGlass
 from hub.errors import Refused
-from hub.glass_room import GlassRoom
 from hub.identity import accounts
 from hub.identity.accounts import OpenedSession
 from hub.storage.schema import actions, events
@@ -267,7 +267,7 @@ async def test_it_outlives_a_stop_of_the_hub_and_no_more(house: ScriptedHouse) -
     opened, _ = await house.journal_write(lambda c: make_with_roles(c, house, now))
     digest = opened.identity.digest
     await house.glass.break_it(digest, "A guard", "guard", ["see.cameras"], WHY)
-    again = GlassRoom(house.cases.intake)
+    again = BreakGlass(house.cases.intake)
     assert again.of(digest) is None
     running = asyncio.create_task(again.run(), name="broken glass")
     async with asyncio.timeout(20):

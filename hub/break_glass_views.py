@@ -1,4 +1,4 @@
-"""Glass that somebody has broken, and what rooms may ask of it; see `hub.glass_room`."""
+"""Glass that somebody has broken, and what rooms may ask of it; see `hub.break_glass`."""
 
 from __future__ import annotations
 

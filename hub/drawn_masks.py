@@ -27,7 +27,7 @@ from hub.storage.journal import Journal
 READ_WITHIN_S = 30.0
 
 
-class MaskRoom:
+class DrawnMasks:
     """Satisfies `hub.ports.MasksFacade`."""
 
     def __init__(self, configuration: ConfigurationFacade, journal: Journal, clock: Clock) -> None:

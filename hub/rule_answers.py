@@ -1,4 +1,4 @@
-"""The room of rules: what each one is, what it did, why it fired or not, what another would do."""
+"""What is asked of rules: what each is, what it did, why it fired or not, what another would do."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ NEAR = 12
 AHEAD = timedelta(seconds=1)
 
 
-class RulesRoom:
+class RuleAnswers:
     """Satisfies `hub.rules_port.RulesFacade`. `public` says whether everyone hears a notifier."""
 
     def __init__(

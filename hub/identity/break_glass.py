@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, Row, insert, select, update
 
+from hub.break_glass_views import GlassView
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import new_id
-from hub.glass_views import GlassView
 from hub.phrases import phrase
 from hub.storage.access_tables import broken_glass
 from hub.storage.identity_tables import sessions

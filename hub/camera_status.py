@@ -1,4 +1,4 @@
-"""The cameras as pages and the API see them."""
+"""How the cameras are, as pages and the API see them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hub.perception.workers import Perception
 WATCH_S = 10.0
 
 
-class CameraRoom:
+class CameraStatus:
     """What is configured beside what perception says of it."""
 
     def __init__(

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from hub.break_glass_views import GlassView
 from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event
-from hub.glass_views import GlassView
-from hub.identity import glass
+from hub.identity import break_glass
 from hub.identity.permissions import BREAKABLE, PERMISSIONS, may
 from hub.phrases import phrase
 from hub.rulebook import person_of
@@ -32,8 +32,8 @@ LONGEST_REASON = 300
 SHORTEST_REASON = 5
 
 
-class GlassRoom:
-    """Satisfies `hub.glass_views.GlassFacade`. `run` has to run while the hub does."""
+class BreakGlass:
+    """Satisfies `hub.break_glass_views.GlassFacade`. `run` has to run while the hub does."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -79,7 +79,7 @@ class GlassRoom:
         lasts, made = timedelta(seconds=config.hub.break_glass.lasts), list[GlassView]()
 
         def work(connection: Connection, now: datetime) -> Event:
-            view = glass.keep(connection, session, user, role, wanted, why, lasts, now)
+            view = break_glass.keep(connection, session, user, role, wanted, why, lasts, now)
             made.append(view)
             return _event("glass.broken", view, user, now, until=view["until"])
 
@@ -145,7 +145,7 @@ class GlassRoom:
         ended: list[GlassView] = []
 
         def work(connection: Connection, now: datetime) -> Event:
-            ended[:] = [glass.end(connection, id_, by, now)]
+            ended[:] = [break_glass.end(connection, id_, by, now)]
             told = min(iso(now), ended[0]["until"])
             return _event("glass.ended", ended[0], by, now, since=ended[0]["since"], until=told)
 
@@ -156,7 +156,7 @@ class GlassRoom:
 
     async def run(self) -> None:
         """Take up what a stop has left broken; then end what is over, for ever."""
-        self._broken = await self._intake.journal.read(glass.open_ones) | self._broken
+        self._broken = await self._intake.journal.read(break_glass.open_ones) | self._broken
         while True:
             await self.sweep()
             await self._intake.clock.sleep(SWEEP_S)
@@ -166,7 +166,9 @@ class GlassRoom:
         broken, now = dict(self._broken), self._intake.clock.now()
         if not broken:
             return
-        gone = await self._intake.journal.read(lambda c: glass.signed_out(c, list(broken), now))
+        gone = await self._intake.journal.read(
+            lambda c: break_glass.signed_out(c, list(broken), now)
+        )
         for session, view in broken.items():
             if session in gone or not self._lasts(view):
                 try:
