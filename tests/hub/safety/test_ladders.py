@@ -451,7 +451,7 @@ async def test_a_channel_that_everyone_hears_since_takes_no_step(
         before = len(console.sent)
         assert before
         console.channel = replace(console.channel, public=True)
-        house.intake._public = lambda name: name in ("siren", "console")
+        house.intake.public = lambda name: name in ("siren", "console")
         house.intake.reconfigure(house.config, Campus(house.config.places))
         await house.intake.verdict(alert, verdict, "desk")
         await climb.pass_time(700, step=60)
