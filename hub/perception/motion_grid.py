@@ -30,8 +30,11 @@ from numpy.typing import NDArray
     ABOVE,  # how far over the background the cell goes by itself, grey levels
     BELOW,  # likewise under it
     AWAY,  # share of the time for which the cell is off the background, as far as shade goes
-) = range(17)
-PLANES = 17
+    BRIGHTER,  # what somebody brighter than the ground has gained over the last looks
+    DARKER,  # likewise darker
+    SPARE,  # for sums on the way
+) = range(20)
+PLANES = 20
 
 # Entries of `shape`.
 (
@@ -101,8 +104,11 @@ KNOBS = 31
     PULSE,  # 1 where this frame changed all over, as at an encoder's key frame
     HOT_BEFORE,  # share of the cells over their thresholds one frame ago; 1 when not judged
     SWAY,  # share of the cells that are often off the background
-) = range(13)
-FOUND = 13
+    DARK,  # share of the cells with a dark background
+    RELIT,  # seconds for which what another light has left may still show
+    FOLLOWING,  # 1 while who is faint is followed from look to look
+) = range(16)
+FOUND = 16
 
 # What may become of a frame that was compared with the background.
 (
@@ -122,6 +128,7 @@ BRIGHTEST = np.float32(251.0)
 RUN_SURE = 2
 START_STRAYS = 5  # small movers from nowhere that show rain at the start
 RUN_WET = 3  # so long a history is asked for in rain: what shows in one frame is no light
+RUN_POURS = 4  # likewise, where it is no mains light either
 RUN_NEAR = 2  # from so long a history on, earlier frames must show it one cell away, not two
 JUMP_OFFSET = 3.0  # grey levels between two frames: a switch was thrown
 JUMP_GAIN = 0.05
@@ -151,9 +158,22 @@ SWAY_SHARE = 0.1  # of the cells often away: shade sways over the place
 SWAY_GAIN = np.float32(0.94)  # share of the usual standard deviations that count there
 LINGER_RATIO = np.float32(1.1)  # mean ratio below which a mover is shade that creeps,
 LINGER_STEP = np.float32(0.4)  # where it changes by less than that share of itself
-STREAK_WIDE = 3  # columns that a near drop takes at most,
-STREAK_TALL = 2  # and how many times as many lines at least
+STREAK_WIDE = 6  # columns that a near drop, or two side by side, take at most
 STREAK_NEAR = 4  # cells within which the frame before must show one as sure: who runs, not a drop
+FAINT_MOST = np.float32(0.45)  # thresholds that a cell counts at most where the faint are followed
+FAINT_SPREAD = np.float32(0.4)  # least lean of nine cells that counts as usual, in thresholds
+FAINT_KEPT = np.float32(0.9)  # share of what somebody has gained that is left at the next look
+FAINT_DUE = np.float32(2.0)  # times the usual that they must lean at each look, or lose
+FAINT_CAP = np.float32(16.0)  # that nobody gains more than: who leaves is soon forgotten
+FAINT_LEVEL = 11.3  # from which somebody is there, in rain; rain alone: one frame in fifty
+FAINT_NOISY = 13.0  # likewise in noise, which is everywhere
+FAINT_LEAN = np.float32(1.5)  # times the usual that a cell must lean still
+FAINT_CELLS = 3  # that must do so side by side
+NOISY_STEP = 0.3  # mean change from frame to frame, grey levels, that noise makes
+NOISY_SHAKE = 0.03  # share of an edge from which it is the camera that shakes
+DARK_GREY = np.float32(80.0)  # of the background below which a cell is dark
+DARK_SHARE = 0.5  # of the cells that are, in the dark
+RELIT_SECONDS = 15.0
 CALM_SIDE = np.float32(1.5)  # times the reach of a side that its noise may add up to
 CALM_AWAY = np.float32(0.25)  # share of the time from which no side is calm
 CALM_REST = np.float32(0.3)  # likewise, grey levels more

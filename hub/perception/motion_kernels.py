@@ -22,8 +22,9 @@ from numba import njit, types
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
+from hub.perception.motion_faint import follow, level_to_follow
 from hub.perception.motion_light import compare, trace_edges
-from hub.perception.motion_movers import gather
+from hub.perception.motion_movers import gather, merge
 from hub.perception.motion_plane import measure
 
 F = np.float32
@@ -130,6 +131,15 @@ def _swaying(away: Any, look: Any) -> Any:
 
 
 @njit(**OPTIONS)
+def _darkened(back: Any, look: Any) -> Any:
+    """How many of the cells looked at are dark."""
+    count = np.int32(0)
+    for i in range(back.shape[0]):
+        count = np.int32(count + np.int32((back[i] < G.DARK_GREY) & (look[i] > F(0))))
+    return count
+
+
+@njit(**OPTIONS)
 def _learn_back(field: Any, rate: Any, slow: Any, bands: Any) -> None:
     """Draw the background towards the frame: less the more a cell stands out.
 
@@ -191,6 +201,8 @@ def _learn(shape: Any, knobs: Any, field: Any, found: Any) -> None:
         _learn_shade(field, knobs[G.AWAY_RATE])
         often = _swaying(field[G.AWAY], field[G.LOOK])
         found[G.SWAY] = np.float64(often) / max(1, shape[G.LOOKED_AT])
+        dark = _darkened(field[G.BACK], field[G.LOOK])
+        found[G.DARK] = np.float64(dark) / max(1, shape[G.LOOKED_AT])
     _remember(field[G.RESIDUAL], field[G.BEFORE])
 
 
@@ -224,9 +236,14 @@ def look(
     compare(shape, knobs, field, labels, sums, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         found[G.HOT_BEFORE] = 1.0
+        found[G.RELIT] = G.RELIT_SECONDS
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, shape[G.LOOKED_AT])
     count = gather(shape, knobs, field, labels, votes, cells, boxes, found)
+    level = level_to_follow(knobs, found)
+    if level > F(0):
+        count = follow(shape, level, field, labels, sums, found, cells, boxes, count)
+    count = merge(boxes, count)
     _learn(shape, knobs, field, found)
     return count
 

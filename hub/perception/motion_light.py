@@ -22,7 +22,8 @@ F = np.float32
 
 
 @njit(**OPTIONS)
-def _total(columns: Any) -> Any:
+def add_up(columns: Any) -> Any:
+    """The sum of column sums, in their order."""
     total = 0.0
     for x in range(columns.shape[0]):
         total += np.float64(columns[x])
@@ -38,7 +39,7 @@ def _clear(sums: Any) -> None:
 
 @njit(**OPTIONS)
 def _totals(s0: Any, s1: Any, s2: Any, s3: Any, s4: Any) -> Any:
-    """Five `_total`s at once: each waits for its own last addition, so five take as long as one."""
+    """Five `add_up`s at once: each waits for its own last addition, so five take as long as one."""
     a = 0.0
     b = 0.0
     c = 0.0
@@ -158,7 +159,7 @@ def _line_gain(r: Any, b: Any, w: Any, sums: Any) -> Any:
             wb = w[start + lane] * b[start + lane]
             top[lane] += wb * r[start + lane]
             bottom[lane] += wb * b[start + lane]
-    return F(_total(top[:8]) / (_total(bottom[:8]) + G.LINE_INERTIA))
+    return F(add_up(top[:8]) / (add_up(bottom[:8]) + G.LINE_INERTIA))
 
 
 @njit(**OPTIONS)
@@ -222,7 +223,7 @@ def _mean_size(residual: Any, look: Any, shape: Any, sums: Any) -> Any:
         v = look[line * pitch : (line + 1) * pitch]
         for x in range(pitch):
             s0[x] += v[x] * abs(r[x])
-    return _total(s0) / max(1.0, np.float64(shape[G.LOOKED_AT]))
+    return add_up(s0) / max(1.0, np.float64(shape[G.LOOKED_AT]))
 
 
 @njit(**OPTIONS)

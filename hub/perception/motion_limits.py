@@ -61,7 +61,7 @@ def _ratio(residual: Any, limit: Any, look: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _upright(ratio: Any, pitch: int, out: Any) -> None:
+def upright(ratio: Any, pitch: int, out: Any) -> None:
     """The sum of each cell's ratio with those above and below."""
     n = ratio.shape[0]
     up = ratio[: n - 2 * pitch]
@@ -113,5 +113,5 @@ def stand_out(
     _widen(field[G.NOISE], field[G.RESTLESS], field[G.AWAY], many, knobs, limit)
     _raise(field[G.EDGE], base, share, limit)
     _ratio(residual, limit, field[G.LOOK], ratio)
-    _upright(ratio, shape[G.PITCH], sums)
+    upright(ratio, shape[G.PITCH], sums)
     return _label(ratio, sums, knobs[G.LOW], knobs[G.FIRM], knobs[G.TOGETHER], labels)

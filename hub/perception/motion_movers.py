@@ -31,7 +31,7 @@ def _support(cells: Any, count: int, votes: Any, pitch: int, reach: int) -> Any:
 
 
 @njit(**OPTIONS)
-def _grow(seed: int, labels: Any, pitch: int, cells: Any) -> Any:
+def grow(seed: int, labels: Any, pitch: int, cells: Any) -> Any:
     """Collect the labelled cells joined to `seed` (eight neighbours), clearing their labels."""
     cells[0] = seed
     labels[seed] = 0
@@ -111,7 +111,7 @@ def _lingers(cells: Any, size: int, field: Any) -> Any:
 
 @njit(**OPTIONS)
 def _is_streak(cells: Any, size: int, ratio: Any, across: Any, pitch: int) -> Any:
-    """Whether a mover is a narrow upright one that is brighter all over: so is a near drop."""
+    """Whether a mover is narrow, no wider than tall, and brighter all over: so is a near drop."""
     top: Any = cells[0]
     low: Any = cells[0]
     left = np.int64(across[top])
@@ -127,7 +127,7 @@ def _is_streak(cells: Any, size: int, ratio: Any, across: Any, pitch: int) -> An
         right = max(right, x)
     wide = right - left + 1
     tall = low // pitch - top // pitch + 1
-    return wide <= G.STREAK_WIDE and tall >= G.STREAK_TALL * wide
+    return wide <= G.STREAK_WIDE and tall >= wide
 
 
 @njit(**OPTIONS)
@@ -219,6 +219,18 @@ def _join(boxes: Any, at: int, other: int) -> None:
     boxes[at, 3] = max(boxes[at, 3], boxes[other, 3])
 
 
+@njit(inline="always", **OPTIONS)  # a call would cost a fiftieth of the gate
+def enclose(
+    cells: Any, size: int, across: Any, shape: Any, pads: int, boxes: Any, count: int
+) -> Any:
+    """Put a mover's box behind the `count` there are, or into the last; returns how many."""
+    _box(cells, size, across, shape, pads, boxes[count])
+    if count < boxes.shape[0] - 1:
+        return count + 1
+    _join(boxes, count - 1, count)
+    return count
+
+
 @njit(**OPTIONS)
 def _belong(boxes: Any, i: int, j: int) -> Any:
     """True for boxes that overlap, unless joining them would cover much unmoved ground."""
@@ -237,7 +249,7 @@ def _belong(boxes: Any, i: int, j: int) -> Any:
 
 
 @njit(**OPTIONS)
-def _merge(boxes: Any, count: int) -> Any:
+def merge(boxes: Any, count: int) -> Any:
     """Join boxes that belong together until none do; returns how many are left."""
     i = 0
     while i < count:
@@ -302,7 +314,7 @@ def gather(
         for seed in range(8 * eight, 8 * eight + 8):
             if labels[seed] != 2:
                 continue
-            size = _grow(seed, labels, pitch, cells)
+            size = grow(seed, labels, pitch, cells)
             big = size >= knobs[G.BIG]
             run = 0 if big else _support(cells, size, last, pitch, around)
             stray += not big and run == 0
@@ -334,10 +346,6 @@ def gather(
                 continue
             pads = 2 if sways and _in_doubt(cells, size, limit) else 1
             part = _clear_part(cells, size, ratio) if size > G.LARGE else size
-            _box(cells, part, across, shape, pads, boxes[count])
-            if count < boxes.shape[0] - 1:
-                count += 1
-            else:
-                _join(boxes, count - 1, count)
+            count = enclose(cells, part, across, shape, pads, boxes, count)
     found[G.STRAY] = np.float64(stray)
-    return _merge(boxes, count)
+    return count

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
+from hub.perception.motion_numpy_faint import follow, level_to_follow
 from hub.perception.motion_numpy_light import compare, trace_edges
 
 F = np.float32
@@ -71,7 +72,7 @@ def _clear_part(cells: list[int], weight: np.float32, sizes: Floats) -> list[int
 def _is_streak(cells: list[int], ratio: Floats, pitch: int) -> bool:
     ys, xs = np.divmod(np.array(cells), pitch)
     wide, tall = int(xs.max() - xs.min()) + 1, int(ys.max() - ys.min()) + 1
-    upright = wide <= G.STREAK_WIDE and tall >= G.STREAK_TALL * wide
+    upright = wide <= G.STREAK_WIDE and tall >= wide
     return upright and bool((ratio[cells] >= 0).all())
 
 
@@ -91,6 +92,14 @@ def _box(cells: list[int], shape: Ints, pads: int) -> list[int]:
         right if x1 == columns else min(right, x1 * width + pads * (width // 2)),
         bottom if y1 == lines else min(bottom, (y1 + pads) * height),
     ]
+
+
+def _enclose(cells: list[int], shape: Ints, pads: int, rows: list[list[int]], most: int) -> None:
+    box = _box(cells, shape, pads)
+    if len(rows) < most:
+        rows.append(box)
+    else:
+        rows[-1] = _joined(rows[-1], box)
 
 
 def _area(box: list[int]) -> int:
@@ -131,10 +140,10 @@ def _gather(
     field: Floats,
     labels: Bytes,
     votes: Bytes,
-    boxes: NDArray[np.int32],
+    most: int,
     found: Doubles,
-) -> int:
-    """Join labelled cells to movers, accept or refuse each, and box the accepted."""
+) -> list[list[int]]:
+    """Join labelled cells to movers, accept or refuse each, and box at most `most`."""
     pitch = int(shape[G.PITCH])
     ratio, front, age = field[G.RATIO], field[G.FRONT], field[G.AGE]
     front[:] = 0
@@ -184,16 +193,17 @@ def _gather(
         fourth = limit[mover[::4]]
         pads = 2 if sways and _total(fourth) > G.DOUBTFUL * F(len(fourth)) else 1
         part = _clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover
-        box = _box(part, shape, pads)
-        if len(rows) < len(boxes) - 1:
-            rows.append(box)
-        else:
-            rows[-1] = _joined(rows[-1], box)
+        _enclose(part, shape, pads, rows, most)
     found[G.STRAY] = stray
-    rows = _merge(rows)
-    if rows:
-        boxes[: len(rows)] = rows
-    return len(rows)
+    return rows
+
+
+def _box_faint(shape: Ints, labels: Bytes, rows: list[list[int]], most: int) -> None:
+    for seed in np.flatnonzero(labels).tolist():
+        if labels[seed]:
+            cells = _grow(seed, labels, int(shape[G.PITCH]))
+            if len(cells) >= G.FAINT_CELLS:
+                _enclose(cells, shape, 1, rows, most)
 
 
 def _learn_noise(knobs: Floats, field: Floats) -> None:
@@ -263,6 +273,8 @@ def _learn(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> None:
         _learn_shade(knobs, field)
         often = np.count_nonzero((field[G.AWAY] > G.CALM_AWAY) & (field[G.LOOK] > 0))
         found[G.SWAY] = often / max(1, int(shape[G.LOOKED_AT]))
+        dark = np.count_nonzero((back < G.DARK_GREY) & (field[G.LOOK] > 0))
+        found[G.DARK] = dark / max(1, int(shape[G.LOOKED_AT]))
     field[G.BEFORE] = residual
 
 
@@ -297,11 +309,19 @@ def look(
     compare(shape, knobs, field, labels, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         found[G.HOT_BEFORE] = 1.0
+        found[G.RELIT] = G.RELIT_SECONDS
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
-    count = _gather(shape, knobs, field, labels, votes, boxes, found)
+    most = len(boxes) - 1
+    rows = _gather(shape, knobs, field, labels, votes, most, found)
+    level = level_to_follow(knobs, found)
+    if level > 0:
+        _box_faint(shape, follow(shape, level, field, found), rows, most)
+    rows = _merge(rows)
+    if rows:
+        boxes[: len(rows)] = rows
     _learn(shape, knobs, field, found)
-    return count
+    return len(rows)
 
 
 def adopt(shape: Ints, knobs: Floats, field: Floats, pace: float, noise: float) -> None:

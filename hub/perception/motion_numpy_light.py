@@ -18,7 +18,8 @@ Bytes = NDArray[np.uint8]
 Doubles = NDArray[np.float64]
 
 
-def _total(values: Floats, shape: Ints) -> float:
+def add_up(values: Floats, shape: Ints) -> float:
+    """The sum of a grid, down its columns first."""
     columns = values.reshape(-1, int(shape[G.PITCH])).sum(axis=0)
     return float(np.cumsum(columns, dtype=np.float64)[-1])
 
@@ -33,12 +34,12 @@ def _solve(
     weight: Floats, of_x: Floats, of_y: Floats, of_xx: Floats, of_xy: Floats, shape: Ints
 ) -> tuple[float, float, float]:
     """Weight, offset and slope of the straight line through weighted sums."""
-    total = _total(weight, shape)
+    total = add_up(weight, shape)
     if total < 1.0:
         return total, 0.0, 0.0
-    level, change = _total(of_x, shape) / total, _total(of_y, shape) / total
-    spread = _total(of_xx, shape) / total - level * level
-    joint = _total(of_xy, shape) / total - level * change
+    level, change = add_up(of_x, shape) / total, add_up(of_y, shape) / total
+    spread = add_up(of_xx, shape) / total - level * level
+    joint = add_up(of_xy, shape) / total - level * change
     slope = joint / (spread + 4.0)
     return total, change - slope * level, slope
 
@@ -99,15 +100,15 @@ def _shake(field: Floats, size: float, shape: Ints) -> tuple[float, float, float
         weight, of_edge, weight * apart, of_edge * edge, of_edge * apart, shape
     )
     limit = _odd(field[G.LIMIT], shape)
-    usual = G.USUAL_SHARE * _total(weight * limit, shape)
-    excess = max(0.0, _total(weight * apart, shape) - usual) / max(1.0, total)
+    usual = G.USUAL_SHARE * add_up(weight * limit, shape)
+    excess = max(0.0, add_up(weight * apart, shape) - usual) / max(1.0, total)
     calm = np.where(apart < F(0.5) * limit, look, F(0))
     step = abs(_odd(field[G.RESIDUAL], shape) - _odd(field[G.BEFORE], shape))
-    return max(0.0, slope), excess, _total(calm * step, shape) / max(1.0, _total(calm, shape))
+    return max(0.0, slope), excess, add_up(calm * step, shape) / max(1.0, add_up(calm, shape))
 
 
 def _mean_size(field: Floats, shape: Ints) -> float:
-    size = _total(field[G.LOOK] * abs(field[G.RESIDUAL]), shape)
+    size = add_up(field[G.LOOK] * abs(field[G.RESIDUAL]), shape)
     return size / max(1.0, float(shape[G.LOOKED_AT]))
 
 

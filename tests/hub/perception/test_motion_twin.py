@@ -42,14 +42,20 @@ def both(width: int, height: int, fps: float = 5) -> tuple[MotionGate, MotionGat
     )
 
 
-def assert_same(ours: MotionGate, twin: MotionGate, frame: NDArray[np.uint8], at: float) -> None:
+def assert_same(
+    ours: MotionGate,
+    twin: MotionGate,
+    frame: NDArray[np.uint8],
+    at: float,
+    mask: NDArray[np.uint8] | None = None,
+) -> None:
     """Show both a frame; nothing they say or remember may differ."""
-    a, b = ours.update(frame, at), twin.update(frame, at)
+    a, b = ours.update(frame, at, mask), twin.update(frame, at, mask)
     assert (a.triggered, a.reason, a.state) == (b.triggered, b.reason, b.state)
     np.testing.assert_array_equal(a.regions, b.regions)
     # How far it goes, what threshold it meets and how restless it is decide later frames.
     rows = [G.MEAN, G.BACK, G.NOISE, G.EDGE, G.LIMIT, G.RESIDUAL, G.BEFORE, G.RATIO, G.FRONT]
-    rows += [G.AGE, G.RESTLESS, G.ABOVE, G.BELOW, G.AWAY]
+    rows += [G.AGE, G.RESTLESS, G.ABOVE, G.BELOW, G.AWAY, G.BRIGHTER, G.DARKER]
     np.testing.assert_array_equal(ours._field[rows], twin._field[rows])
     np.testing.assert_array_equal(ours._found, twin._found)
 
