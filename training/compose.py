@@ -10,7 +10,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from training import pasting
+from training import night, pasting
 from training.pasting import HEAD, LOWEST, MOST_TOGETHER, SHOWN, Layers, somewhere
 from training.pictures import Boxes, Known, Luma, by_scene, empty
 from training.prepare import Material
@@ -22,23 +22,25 @@ SHARES = {"photograph": 0.34, "school": 0.12, "pasted": 0.32, "mosaic": 0.1, "no
 PASTED = {"few": 0.4, "group": 0.4, "close": 0.2}
 CLOSE = 0.12  # share of the crops around somebody that are too close to show all of them
 LEAVES, LEAVES_ALONE = 0.12, 0.45  # shares under leaves: with people, and without anybody
-ANIMALS, ANIMALS_ALONE = 0.15, 0.3  # shares with animals: of what is pasted into, of nobody
+ANIMALS, ANIMALS_ALONE = 0.2, 0.5  # shares with animals: of what is pasted into, of nobody
 LARGEST = 3.5  # how many times a picture is enlarged at most
 
 
 class Sample(NamedTuple):
-    """Luma (size, size); people and those in doubt, (n, 4) corners in pixels."""
+    """Luma (size, size); people and those in doubt, (n, 4) corners in pixels; whether animals."""
 
     luma: Luma
     people: Boxes
     doubt: Boxes
+    animals: bool = False
 
 
 @dataclass
 class Composer:
-    """Draws samples at random from the material."""
+    """Draws samples at random from the material, a share `dark` of them at night."""
 
     material: Material
+    dark: float = 0.0
 
     def __post_init__(self) -> None:
         self._photographs = _Pool(self.material.photographs)
@@ -58,8 +60,10 @@ class Composer:
         else:
             pool = self._photographs if kind == "photograph" else self._school
             plain = crop(pool.draw(rng), rng, size, close=CLOSE)
+        if self.dark and rng.random() < self.dark:
+            return _at_night(plain, rng)
         leaves = LEAVES if len(plain.people) else LEAVES_ALONE
-        return Sample(weathered(plain.luma, rng, leaves), plain.people, plain.doubt)
+        return plain._replace(luma=weathered(plain.luma, rng, leaves))
 
     def _mosaic(self, rng: Generator, size: int) -> Sample:
         """Four crops side by side."""
@@ -83,7 +87,8 @@ class Composer:
         layers, kind = Layers(ground.luma.copy()), _kind(rng, PASTED)
         if rng.random() < 0.25:
             pasting.car(layers, self._car(rng), rng)
-        if rng.random() < ANIMALS:
+        animals = bool(rng.random() < ANIMALS)
+        if animals:
             self._add_animals(layers, rng)
         if kind == "group":
             pasting.group(layers, self._people(rng, int(rng.integers(2, MOST_TOGETHER + 1))), rng)
@@ -100,7 +105,8 @@ class Composer:
             pasting.car(layers, self._car(rng), rng)
         shown, hidden = layers.below(ground.people)
         people, doubt = layers.people()
-        return Sample(layers.luma, _joined([shown, people]), _joined([ground.doubt, hidden, doubt]))
+        unsure = _joined([ground.doubt, hidden, doubt])
+        return Sample(layers.luma, _joined([shown, people]), unsure, animals)
 
     def _people(self, rng: Generator, count: int) -> list[Sprite]:
         """Cut out or drawn; those of one sample are of one kind, mostly."""
@@ -118,7 +124,7 @@ class Composer:
         layers = Layers(plain.luma.copy())
         self._add_animals(layers, rng)
         shown, hidden = layers.below(plain.people)
-        return Sample(layers.luma, shown, _joined([plain.doubt, hidden]))
+        return Sample(layers.luma, shown, _joined([plain.doubt, hidden]), True)
 
     def _add_animals(self, layers: Layers, rng: Generator) -> None:
         for _ in range(int(rng.integers(1, 3))):
@@ -130,6 +136,15 @@ class Composer:
 
     def _elsewhere(self, rng: Generator, size: int) -> Luma:
         return crop(self._empty.draw(rng), rng, size).luma
+
+
+def _at_night(plain: Sample, rng: Generator) -> Sample:
+    """The same in the dark; those whom it swallows are in doubt."""
+    place = night.lit(plain.luma, rng)
+    luma = night.seen(place, plain.people, rng)
+    told = night.told(luma, place, plain.people)
+    doubt = _joined([plain.doubt, plain.people[~told]])
+    return plain._replace(luma=luma, people=plain.people[told], doubt=doubt)
 
 
 class _Pool:

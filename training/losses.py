@@ -19,6 +19,7 @@ CHOSEN = 9  # cells that answer for one person
 SCORE_POWER, OVERLAP_POWER = 0.5, 4.0
 FITS = (1.0, 13.0)  # heights, in strides, of whom a level answers for
 BOX_WEIGHT = 2.5
+CLAIMED = 0.1  # score from which a teacher claims somebody
 
 
 class Losses(NamedTuple):
@@ -49,16 +50,36 @@ def losses(rows: Tensor, people: Tensor, there: Tensor, doubt: Tensor, size: int
     return Losses(scores + BOX_WEIGHT * boxes, scores.detach(), boxes.detach())
 
 
+def forgotten(
+    rows: Tensor, taught: Tensor, people: Tensor, there: Tensor, doubt: Tensor, size: int
+) -> Tensor:
+    """How far the scores of `rows` (n, cells, 5) are from those of a teacher's rows, `taught`.
+
+    Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): what is new is told by the
+    labels, and everywhere else the teacher's soft scores are held to. Cells in which it claims
+    somebody where nobody is are left out, for those are its mistakes.
+    """
+    with torch.no_grad():
+        target = taught[..., 4].sigmoid()
+        places, steps = cells(size, size)
+        somebody = (_inside((places + 0.5) * steps, people) & there[..., None]).any(1)
+        believed = (target < CLAIMED) | somebody | doubt
+        total = (target * believed).sum().clamp(min=1.0)
+    apart = nn.functional.binary_cross_entropy_with_logits(rows[..., 4], target, reduction="none")
+    least = nn.functional.binary_cross_entropy(target, target, reduction="none")
+    return ((apart - least) * believed).sum() / total
+
+
 def _assigned(
     scores: Tensor, found: Tensor, people: Tensor, there: Tensor, size: int
 ) -> tuple[Tensor, Tensor]:
     """For whom each cell answers (n, cells), and the score it should have, 0 for nobody."""
     places, steps = cells(size, size)
     points = (places + 0.5) * steps
+    inside = _inside(points, people)
     x, y, step = points[:, 0], points[:, 1], steps[:, 0]
     x1, y1, x2, y2 = people[..., None].unbind(2)
     tall = torch.maximum(y2 - y1, x2 - x1)
-    inside = (x > x1) & (x < x2) & (y > y1) & (y < y2)
     near = ((x1 + x2) / 2 - x).abs().maximum(((y1 + y2) / 2 - y).abs()) < step
     fits = (tall >= FITS[0] * step) & (tall <= FITS[1] * step)
     may = (inside | near) & fits & there[..., None]
@@ -76,6 +97,13 @@ def _assigned(
     reach = (overlaps * alone).amax(2, keepdim=True)
     target = (agreed / top * reach.clamp(min=0.05)).amax(1)
     return whose, torch.where(answered, target, 0.0)
+
+
+def _inside(points: Tensor, people: Tensor) -> Tensor:
+    """Which points (cells, 2) lie in whose box, (n, g, cells)."""
+    x, y = points[:, 0], points[:, 1]
+    x1, y1, x2, y2 = people[..., None].unbind(2)
+    return (x > x1) & (x < x2) & (y > y1) & (y < y2)
 
 
 def _overlap(a: Tensor, b: Tensor) -> Tensor:

@@ -19,14 +19,20 @@ SIZES = (192, 224, 256)
 BATCHES, BATCH, SEED = 60, 24, 11
 
 
-def renew(network: Network, material: Material, progress: Progress, batches: int = BATCHES) -> None:
-    """Set the statistics of every norm to those over `batches` batches of samples."""
+def renew(
+    network: Network,
+    material: Material,
+    progress: Progress,
+    batches: int = BATCHES,
+    dark: float = 0.0,
+) -> None:
+    """Set the statistics of every norm to those over `batches` batches, a share `dark` at night."""
     norms = [each for each in network.modules() if isinstance(each, torch.nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean
-    rng, composer = np.random.default_rng(SEED), Composer(material)
+    rng, composer = np.random.default_rng(SEED), Composer(material, dark)
     network.train()
     with torch.no_grad():
         for _ in progress.track(range(batches), description="Taking the norms anew"):

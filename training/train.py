@@ -23,7 +23,7 @@ from training import pictures
 from training.compose import Composer, Sample
 from training.evaluate import evaluate, samples
 from training.find import find
-from training.losses import losses
+from training.losses import forgotten, losses
 from training.network import Network, cells
 from training.norms import renew
 from training.prepare import Material, prepare
@@ -33,28 +33,27 @@ AVERAGED = 0.998  # of the running average of the weights, a step
 MOST = 16  # people in a sample
 WARM_STEPS = 300
 TELL_EVERY = 120.0  # seconds
-Batch = tuple[Tensor, Tensor, Tensor, Tensor, int]
+Batch = tuple[Tensor, Tensor, Tensor, Tensor, Tensor, int]
 
 
 class _Samples(IterableDataset[Batch]):
     """Batches without an end, of one size each; smaller samples come in larger batches."""
 
-    def __init__(self, material: Material, sizes: Sequence[int], batch: int, seed: int) -> None:
-        self._material, self._sizes, self._batch, self._seed = material, sizes, batch, seed
+    def __init__(self, composer: Composer, sizes: Sequence[int], batch: int, seed: int) -> None:
+        self._composer, self._sizes, self._batch, self._seed = composer, sizes, batch, seed
 
     def __iter__(self) -> Iterator[Batch]:
         worker = get_worker_info()
         number = 0 if worker is None else worker.id
         rng = np.random.default_rng((self._seed, self._sizes[0], number))
-        composer = Composer(self._material)
         while True:
             size = int(rng.choice(self._sizes))
             count = round(self._batch * min(2.0, (192 / size) ** 2))
-            yield batch_of([composer.sample(rng, size) for _ in range(count)], size)
+            yield batch_of([self._composer.sample(rng, size) for _ in range(count)], size)
 
 
 def batch_of(shown: list[Sample], size: int) -> Batch:
-    """Luma (n, 1, h, w), people (n, g, 4), which of them are there, cells in doubt, the size."""
+    """Luma (n, 1, h, w), people (n, g, 4), which are there, cells in doubt, animals, the size."""
     luma = torch.from_numpy(np.stack([s.luma for s in shown]))[:, None].float()
     most = max(1, min(MOST, max(len(s.people) for s in shown)))
     people = torch.zeros(len(shown), most, 4)
@@ -69,7 +68,8 @@ def batch_of(shown: list[Sample], size: int) -> Batch:
         for x1, y1, x2, y2 in np.concatenate([sample.doubt, sample.people[most:]]):
             x, y = points[:, 0], points[:, 1]
             doubt[i] |= (x > x1 - 4) & (x < x2 + 4) & (y > y1 - 4) & (y < y2 + 4)
-    return luma, people, there, torch.from_numpy(doubt), size
+    animals = torch.tensor([sample.animals for sample in shown])
+    return luma, people, there, torch.from_numpy(doubt), animals, size
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +78,9 @@ class Plan:
     norms are taken anew and nothing else changes.
 
     The share `small` of it sees small samples. `frozen` leaves the finest stage as it is: about
-    twice as many steps in the same time.
+    twice as many steps in the same time. `still` leaves the norms' statistics as they start. `hold`
+    is the weight of what a teacher says, on samples without an animal. The share `dark` is at
+    night.
     """
 
     steps: int
@@ -89,16 +91,19 @@ class Plan:
     workers: int
     small: float = 0.6
     frozen: bool = False
+    still: bool = False
+    hold: float = 1.0
+    dark: float = 0.0
 
 
 class Trainer:
     """Trains a network; `averaged` is the running average of its weights, the one to keep."""
 
-    def __init__(self, network: Network, plan: Plan) -> None:
+    def __init__(self, network: Network, plan: Plan, teacher: Network | None = None) -> None:
         self.averaged = copy.deepcopy(network).eval()
         network.eighth.requires_grad_(not plan.frozen)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._network, self._plan = network, plan
+        self._network, self._plan, self._teacher = network, plan, teacher
         self._optimiser = torch.optim.AdamW(_groups(network), lr=plan.rate)
         self._began = time.monotonic()
         self._step = 0
@@ -106,9 +111,10 @@ class Trainer:
     def run(self, material: Material, shown: list[Sample], log: Path, progress: Progress) -> None:
         """To the end of the plan, telling the quality on `shown` now and then in the `log`."""
         bar = progress.add_task("Training", total=1.0)
-        told, sums, counted = time.monotonic(), np.zeros(3), 0
+        told, sums, counted = time.monotonic(), np.zeros(4), 0
+        composer = Composer(material, self._plan.dark)
         for until, sizes in ((self._plan.small, SMALL), (1.0, LARGE)):
-            made = _Samples(material, sizes, self._plan.batch, self._plan.seed)
+            made = _Samples(composer, sizes, self._plan.batch, self._plan.seed)
             if self.done() >= until or not self._plan.steps:
                 continue
             for batch in DataLoader(made, batch_size=None, num_workers=self._plan.workers):
@@ -119,8 +125,9 @@ class Trainer:
                 progress.update(bar, completed=self.done())
                 if time.monotonic() - told > TELL_EVERY:
                     self._tell(sums / counted, shown, log, progress)
-                    told, sums, counted = time.monotonic(), np.zeros(3), 0
-        renew(self.averaged, material, progress)
+                    told, sums, counted = time.monotonic(), np.zeros(4), 0
+        if not self._plan.still:
+            renew(self.averaged, material, progress, dark=self._plan.dark)
         self._tell(sums / max(1, counted), shown, log, progress)
 
     def done(self) -> float:
@@ -129,24 +136,37 @@ class Trainer:
         return max(self._step / max(1, self._plan.steps), spent / self._plan.minutes)
 
     def _learn(
-        self, luma: Tensor, people: Tensor, there: Tensor, doubt: Tensor, size: int
+        self,
+        luma: Tensor,
+        people: Tensor,
+        there: Tensor,
+        doubt: Tensor,
+        animals: Tensor,
+        size: int,
     ) -> NDArray[np.float64]:
         """One step; the losses."""
         self._step += 1
         warm = min(1, self._step / WARM_STEPS)
         for group in self._optimiser.param_groups:
             group["lr"] = self._plan.rate * warm * _cosine(self.done())
-        self._network.train()
-        self._network.eighth.train(not self._plan.frozen)
+        self._network.train(not self._plan.still)
+        self._network.eighth.train(not self._plan.still and not self._plan.frozen)
+        luma = luma.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            rows = self._network(luma.contiguous(memory_format=torch.channels_last))
-        found = losses(rows.float(), people, there, doubt, size)
+            rows = self._network(luma).float()
+        found, held = losses(rows, people, there, doubt, size), torch.zeros(())
+        if self._teacher is not None and not animals.all():
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                taught = self._teacher(luma[~animals]).float()
+            held = forgotten(rows[~animals], taught.clone(), people[~animals], there[~animals],
+                             doubt[~animals], size)  # fmt: skip
         self._optimiser.zero_grad(set_to_none=True)
-        found.total.backward()  # type: ignore[no-untyped-call]
+        total = found.total + self._plan.hold * held
+        total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), 10.0)
         self._optimiser.step()
         average(self.averaged, self._network, min(AVERAGED, self._step / (self._step + 10)))
-        return np.array([float(part.detach()) for part in found])
+        return np.array([float(part.detach()) for part in (*found, held)])
 
     def _tell(
         self, sums: NDArray[np.float64], shown: list[Sample], log: Path, progress: Progress
@@ -155,7 +175,8 @@ class Trainer:
         row = {
             "step": self._step,
             "seconds": round(time.monotonic() - self._began),
-            "loss": [round(float(v), 4) for v in sums],
+            "loss": [round(float(v), 4) for v in sums[:3]],
+            "forgotten": round(float(sums[3]), 4),
             "average_precision": round(found.average, 4),
             "recall_at_85": round(found.recall, 4),
             "score_at_85": round(found.score, 3),
@@ -206,6 +227,10 @@ def main(
     start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
     small: Annotated[float, typer.Option(help="Share of the time with small samples.")] = 0.6,
     frozen: Annotated[bool, typer.Option(help="Leave the finest stage as it starts.")] = False,
+    still: Annotated[bool, typer.Option(help="Leave what the norms remember.")] = False,
+    teacher: Annotated[Path | None, typer.Option(help="Weights whose scores to hold to.")] = None,
+    hold: Annotated[float, typer.Option(help="The weight of those scores.")] = 1.0,
+    dark: Annotated[float, typer.Option(help="Share of samples at night.")] = 0.0,
     name: str = "people",
 ) -> None:
     """Train, telling the quality on the validation scenes every two minutes."""
@@ -215,13 +240,18 @@ def main(
     with Progress() as progress:
         material = prepare(labelled, cache, tiers, seed, progress, share)
         shown = samples(pictures.labelled(labelled, "val", "AB"))
-        network = Network()
-        if start is not None:
-            network.load_state_dict(torch.load(start, weights_only=True))
+        network = Network() if start is None else _loaded(start)
+        taught = None if teacher is None else _loaded(teacher)
         weights = sum(p.numel() for p in network.parameters())
         progress.console.print(f"{weights:,} weights; {len(material.photographs)} photographs")
-        plan = Plan(steps, minutes, batch, rate, seed, workers, small, frozen)
-        Trainer(network, plan).run(material, shown, out / f"{name}.jsonl", progress)
+        plan = Plan(steps, minutes, batch, rate, seed, workers, small, frozen, still, hold, dark)
+        Trainer(network, plan, taught).run(material, shown, out / f"{name}.jsonl", progress)
+
+
+def _loaded(weights: Path) -> Network:
+    network = Network()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    return network.eval()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from training.pictures import Luma
 
@@ -106,7 +107,12 @@ def _soft(luma: Luma, rng: Generator) -> Luma:
 
 def _noisy(luma: Luma, rng: Generator) -> Luma:
     """Noise of a sensor, grainier in some."""
-    rows, columns = luma.shape
-    y, x = int(rng.integers(0, 640 - rows)), int(rng.integers(0, 640 - columns))
-    noise = _FIELD[y : y + rows, x : x + columns] * float(rng.uniform(1, 12))
+    noise = grain(luma.shape, rng) * float(rng.uniform(1, 12))
     return np.clip(luma + noise, 0, 255).astype(np.uint8)
+
+
+def grain(shape: tuple[int, ...], rng: Generator) -> NDArray[np.float32]:
+    """Noise of spread 1, every pixel for itself."""
+    rows, columns = shape
+    y, x = int(rng.integers(0, 640 - rows)), int(rng.integers(0, 640 - columns))
+    return _FIELD[y : y + rows, x : x + columns]

@@ -236,6 +236,61 @@ def test_the_mean_of_weights_is_of_both_and_of_one_network() -> None:
         mean(one, Network(width=32).state_dict(), 0.5)
 
 
+def test_a_teacher_is_held_to_except_where_it_is_mistaken() -> None:
+    """Its own rows lose nothing, others do; a claim on nobody may be forgotten."""
+    import torch
+
+    from training.losses import forgotten
+    from training.network import cells
+
+    size = 96
+    count = len(cells(size, size)[0])
+    people = torch.tensor([[[0.0, 0.0, 24.0, 48.0]]])
+    there, doubt = torch.tensor([[True]]), torch.zeros(1, count, dtype=torch.bool)
+    taught = torch.full((1, count, 5), -6.0)
+    taught[0, [0, count - 1], 4] = 2.0  # one on somebody, one in the opposite corner
+    assert float(forgotten(taught, taught, people, there, doubt, size)) < 1e-3
+    for cell, forgets in ((0, True), (count - 1, False)):
+        rows = taught.clone()
+        rows[0, cell, 4] = -6.0
+        lost = float(forgotten(rows, taught, people, there, doubt, size))
+        assert (lost > 1) == forgets
+    assert float(forgotten(rows, taught, people, there, ~doubt, size)) > 1
+
+
+def test_norms_stay_still_and_a_teacher_is_held_to_where_no_animal_is(tmp_path: Path) -> None:
+    """Weights move, what the norms remember does not, nor does the teacher; the log tells of it."""
+    import torch
+    from rich.progress import Progress
+
+    from training import pictures
+    from training.evaluate import samples
+    from training.network import Network
+    from training.train import Plan, Trainer, batch_of
+
+    material, shown = drawn_material(), samples(list(pictures.school(2, 5)))
+    torch.manual_seed(1)
+    network, teacher = Network().eval(), Network().eval()
+    for head in teacher.head:
+        torch.nn.init.constant_(head.bias, -3.0)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    taught = {name: value.clone() for name, value in teacher.state_dict().items()}
+    plan = Plan(steps=2, minutes=5, batch=4, rate=1e-2, seed=1, workers=0, small=1.0, still=True)
+    with Progress(disable=True) as progress:
+        trainer = Trainer(network, plan, teacher)
+        trainer.run(material, shown, tmp_path / "log.jsonl", progress)
+    moved = {name for name, value in network.state_dict().items()
+             if not torch.equal(value, before[name])}  # fmt: skip
+    assert "eighth.0.0.weight" in moved
+    assert not any("running" in name for name in moved)
+    assert all(torch.equal(value, taught[name]) for name, value in teacher.state_dict().items())
+    (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
+    assert json.loads(line)["forgotten"] > 0
+    for animals in (False, True):
+        batch = batch_of([shown[0]._replace(animals=animals)], 192)
+        assert (trainer._learn(*batch)[3] > 0) != animals
+
+
 @pytest.mark.material
 def test_ten_minutes_of_training_lead_from_pictures_to_a_model_that_finds_people(
     material: Path, tmp_path: Path
