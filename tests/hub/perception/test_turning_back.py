@@ -54,6 +54,20 @@ def test_who_comes_in_where_somebody_goes_out_is_somebody_new(
     assert tracks(looks if side == "right" else [mirrored(one) for one in looks]) == [1, 2]
 
 
+@pytest.mark.parametrize("side", ["right", "left"])
+def test_who_leaps_beside_the_edge_is_somebody_new(side: str) -> None:
+    """Head and feet of who was about to go out are lower by half a height at the next look: that
+    is somebody else, even where nobody was cut off; by a tenth, it is the same one still."""
+
+    def meeting(lower: float) -> list[Box | None]:
+        out = [box(460 + 20 * i) for i in range(6)]  # 30 pixels from the edge at last
+        back = [box(575 - 20 * i, top=200 + lower) for i in range(8)]
+        return [*out, *back] if side == "right" else [mirrored(one) for one in (*out, *back)]
+
+    assert tracks(meeting(55)) == [1, 2]
+    assert tracks(meeting(11)) == [1]
+
+
 def test_who_walks_out_or_in_or_stands_at_the_edge_is_one() -> None:
     """Neither a stride that changes the width by a third, nor a sway at the edge, makes two."""
     stride = [box(440 + 9 * i, wide=40 + 14 * (i % 2)) for i in range(22)]
