@@ -50,7 +50,7 @@ def _chart(
         share = tick / TICKS
         x, y = left + share * WIDE, TOP + TALL - share * TALL
         pen.line([(left, y), (left + WIDE, y)], PALE)
-        label = f"{share * high:.3g}"
+        label = f"{share * high:,.10g}"
         pen.text((left - 8, y), label, INK, _font(12), anchor="rm")
         pen.text((x, TOP + TALL + 8), f"{share * most:.0f}", INK, _font(12), anchor="ma")
     for number, each in enumerate(found):
