@@ -38,19 +38,21 @@ def best(make: Make, cores: int) -> list[Detector]:
     except Exception:  # whoever looks with it counts and tells what it does wrong
         log.warning("detector %s: it cannot be timed", first.info.name)
         return [first]
-    ways = {"one": [first]}
-    others: list[Detector] = []
+    ways, others = {"one": [first]}, list[Detector]()
     try:
         others.append(make(1))
+        ways["two beside each other"] = [first, others[0]]
         others.append(make(2))
-        both = {"two beside each other": [first, others[0]], "one on two threads": [others[1]]}
-        rates = in_turns(ways | both)
-        ways |= both
-    except Exception:  # a second one is a gain, not a need
-        log.warning("detector %s: a second one fails, one works alone", first.info.name)
+        ways["one on two threads"] = [others[1]]
+    except Exception:  # more than one is a gain, not a need
+        log.warning("detector %s: not all can be built that might be faster", first.info.name)
+    try:
         rates = in_turns(ways)
+    except Exception:  # likewise
+        log.warning("detector %s: looks beside each other fail, one works alone", first.info.name)
+        rates = {}
     chosen = "one"
-    for name in ways:
+    for name in rates:
         if rates[name] >= WORTH * rates[chosen]:
             chosen = name
     told = ", ".join(f"{name} {looks:.0f}" for name, looks in rates.items())

@@ -361,6 +361,32 @@ def test_detectors_side_by_side_are_kept_only_where_they_are_faster() -> None:
     assert len(best(only_once, cores=2)) == 1
 
 
+def test_what_cannot_be_built_or_fails_later_takes_nothing_from_what_works() -> None:
+    """Without one that uses two threads, two are still taken beside each other; where looks fail
+    after the first few, the first detector works alone, and all others are closed."""
+    built: list[Timed] = []
+
+    def one_thread_only(threads: int) -> Detector:
+        if threads > 1:
+            raise ValueError
+        return Timed(threads, 1.0)
+
+    assert len(best(one_thread_only, cores=2)) == 2
+
+    class Weary(Timed):
+        def infer(self, crops: Sequence[Crop]) -> list[list[Detection]]:
+            if self.disturbed < -4:
+                raise ValueError
+            return super().infer(crops)
+
+    def weary(threads: int) -> Detector:
+        built.append(Weary(threads, 1.0))
+        return built[-1]
+
+    assert best(weary, cores=2) == built[:1]
+    assert [one.closed for one in built] == [False, True, True]
+
+
 def test_two_threads_for_one_look_must_clearly_beat_two_looks_beside_each_other() -> None:
     """Two threads cost more processor time than two looks, so a little more speed buys nothing,
     and a machine that is busy at the start does not turn the choice."""
