@@ -31,6 +31,7 @@ from hub.house import House, Parts
 from hub.identity.setup_links import first_setup_link
 from hub.isolated import Hosts, Isolated, isolated
 from hub.kept import KeptConfigs
+from hub.kernel_clock import clock_is_kept
 from hub.kinds import BrokerAddress, Context, Kind
 from hub.kinds.notifiers import Notifier
 from hub.kinds.visitors import VisitorSystem
@@ -175,7 +176,7 @@ class Hub:
         self.performer.speaking.folder = self._config_folder
         self.performer.pictures = PictureLinks(await self.journal.write(picture_key))
         await settle_restored(self.intake)
-        self.keeper = await Keeper.load(self.intake, self.doors)
+        self.keeper = await Keeper.load(self.intake, self.doors, clock_is_kept)
         self._exits.push_async_callback(self._stop_broker)
         self._exits.push_async_callback(self.drivers.close)
         self._exits.push_async_callback(self.supervisor.stop)

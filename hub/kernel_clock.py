@@ -19,6 +19,12 @@ class Kept:
     error: float
 
 
+def clock_is_kept() -> bool:
+    """Whether a time server keeps the clock right, as far as the kernel can tell."""
+    kept = kernel_clock()
+    return kept is not None and kept.synchronised
+
+
 def kernel_clock() -> Kept | None:
     """What adjtimex(2) says; None where it cannot be asked."""
     state = ctypes.create_string_buffer(TIMEX_BYTES)

@@ -15,7 +15,7 @@ from hub.kinds.access_control import LOCK_VERBS, Verb
 from hub.safety import outbox
 from hub.safety.alerts import plan
 from hub.safety.attempts import Attempts
-from hub.safety.doors import fire, intents
+from hub.safety.doors import doubt, fire, intents
 from hub.safety.doors.fire import FireState
 from hub.safety.doors.intents import IntentRow
 from hub.storage.schema import actions
@@ -46,11 +46,15 @@ class Commands(Attempts):
         return self._fire_known
 
     def clock_moved(self, by: timedelta) -> None:
-        """What is wanted of doors lasts no longer because the clock was set back."""
+        """What is wanted of doors lasts no longer because the clock was set back. A clock that was
+        set forward is believed again.
+        """
         super().clock_moved(by)
         if by < timedelta(0):
             intents.clock_set_back(self._connection, -by)
-            self.decision.doors_due = True
+        else:
+            doubt.end(self._connection)
+        self.decision.doors_due = True
 
     def _was_locked_down(self, door: str) -> bool:
         """Whether a lockdown is the last state that a door was asked for: it may be in it still,

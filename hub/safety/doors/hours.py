@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from hub.kinds.access_control import Verb
-from hub.safety.doors import intents
+from hub.safety.doors import doubt, intents
 from hub.safety.doors.intents import IntentRow, Wanted
 from hub.safety.doors.wanting import Wanting
 
 NOT_CONFIGURED = "the door is no longer configured"
 NO_SCHEDULE = "the door has another schedule, or none"
+DOUBTED = "the machine's clock is not believed, so no timetable opens a door"
 
 
 class Hours(Wanting):
@@ -26,8 +27,22 @@ class Hours(Wanting):
         if not self.fire_state().suspended:
             self._keep_schedules()
 
+    def keep_locks(self, by: timedelta) -> None:
+        """The clock was set forward by so much: no lock ends by that. Before `see_to_hours`."""
+        intents.clock_set_forward(self._connection, by, self._now)
+
+    def believe_clock(self) -> None:
+        """The clock is past what the journal knows, or a time server keeps it."""
+        doubt.end(self._connection)
+
+    def doubted_until(self) -> datetime | None:
+        """What the clock has to be past for timetables to open doors by it; None where they do."""
+        return doubt.until(self._connection, self._now)
+
     def next_hour(self) -> datetime | None:
         """When `see_to_hours` has something to do next."""
+        if self.doubted_until() is not None:
+            return self._now + doubt.LOOK_AGAIN
         charter = self._charter
         used = {block.unlocked for block in charter.config.doors.values() if block.unlocked}
         moments = [charter.timetables[name].next_change(self._now) for name in sorted(used)]
@@ -54,6 +69,10 @@ class Hours(Wanting):
 
     def _by_schedule(self, door: str, schedule: str) -> Wanted | None:
         timetable = self._charter.timetables[schedule]
+        if self.doubted_until() is not None:
+            locks = self._may_lock(door)
+            by = timetable.name
+            return Wanted(door, "lock", "schedule", schedule, by, DOUBTED) if locks else None
         verb: Verb = "unlock" if timetable.in_force(self._now) else "lock"
         if verb == "lock" and not self._may_lock(door):
             return None

@@ -30,6 +30,7 @@ RANKS: Mapping[OwnerKind, int] = {
     "life_safety": 60,
     "fire": 70,
 }
+LONGEST = timedelta(days=1)  # that anything which ends by itself can be asked for
 DRILL = 5  # so much less than in earnest, and still before any person
 # Asked with each command, so made once.
 _HELD = (
@@ -148,6 +149,18 @@ def next_expiry(connection: Connection) -> datetime | None:
         )
     )
     return None if found is None else from_iso(found)
+
+
+def clock_set_forward(connection: Connection, by: timedelta, now: datetime) -> None:
+    """The wall clock went forward by so much: a lock keeps the time that it had left, for nobody
+    has waited that long. What opens a door ends by the new clock: the machine may have slept.
+    """
+    last = iso(now + LONGEST)
+    for row in held(connection):
+        if row.expires and row.verb in LOCK_VERBS:
+            later = min(iso(from_iso(row.expires) + by), max(row.expires, last))
+            changed = update(door_intents).where(door_intents.c.id == row.id)
+            connection.execute(changed.values(expires=later))
 
 
 def clock_set_back(connection: Connection, by: timedelta) -> None:

@@ -9,16 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import structlog
 
 from hub.clock import from_iso
 from hub.errors import StateError
 from hub.events import Event
+from hub.phrases import phrase
 from hub.safety.decide import Decider, Decision
-from hub.safety.doors import fire, intents
+from hub.safety.doors import doubt, fire, intents
 from hub.safety.doors.door import Door
 from hub.safety.doors.reconciler import Doors
 from hub.safety.doors.tailgate import Passages
@@ -31,12 +33,20 @@ CLOCK_SLACK_S = 2.0
 log = structlog.get_logger("doors")
 
 
-class Keeper:
-    """Keeps the doors of a hub; `load` it before anything acts, then run its `tasks`."""
+def _nobody_knows() -> bool:
+    """Nobody says that the clock is right."""
+    return False
 
-    def __init__(self, intake: Intake, doors: Doors) -> None:
+
+class Keeper:
+    """Keeps the doors of a hub; `load` it before anything acts, then run its `tasks`.
+    `synchronised` says whether a time server keeps the machine's clock.
+    """
+
+    def __init__(self, intake: Intake, doors: Doors, synchronised: Callable[[], bool]) -> None:
         self._intake = intake
         self._doors = doors
+        self._synchronised = synchronised
         self._clock = intake.clock
         self._passages = Passages(intake.config)
         self._tailgated: list[Event] = []
@@ -48,11 +58,15 @@ class Keeper:
         self._ahead = self._wall_ahead()
 
     @classmethod
-    async def load(cls, intake: Intake, doors: Doors) -> Keeper:
+    async def load(
+        cls, intake: Intake, doors: Doors, synchronised: Callable[[], bool] = _nobody_knows
+    ) -> Keeper:
         """Show the doors what the journal knows: what was asked and is wanted of them, and whether
         a fire alarm has suspended them. From now on they hear of each change.
         """
-        keeper = cls(intake, doors)
+        keeper, now = cls(intake, doors, synchronised), intake.clock.now()
+        if await intake.journal.read(lambda c: doubt.is_behind(c, now)):
+            await intake.journal.write(lambda c: doubt.begin(c, now))
         for door, request in (await intake.requests()).items():
             doors.requested(door, request)
             if request["verb"] == "lockdown_release" and request["state"] != "confirmed":
@@ -110,20 +124,36 @@ class Keeper:
         """
         ahead, config = self._wall_ahead(), self._intake.config
         due = self._due is not None and self._due <= self._clock.now()
-        moved = abs(ahead - self._ahead) > CLOCK_SLACK_S
-        if not (due or moved or self._hours_change or config is not self._known):
+        moved = ahead - self._ahead
+        was_set = abs(moved) > CLOCK_SLACK_S
+        if not (due or was_set or self._hours_change or config is not self._known):
             return
         if config is not self._known:
             self._passages = Passages(config)
-        self._ahead, self._known, self._hours_change, self._due = ahead, config, False, None
-        found: list[datetime | None] = []
+        self._known, self._hours_change, self._due = config, False, None
+        found: list[tuple[datetime | None, datetime | None]] = []
 
         def work(decider: Decider) -> None:
+            if was_set and moved > 0:
+                decider.keep_locks(timedelta(seconds=moved))
+            if decider.doubted_until() is None or self._synchronised():
+                decider.believe_clock()
             decider.see_to_hours()
-            found.append(decider.next_hour())
+            found.append((decider.next_hour(), decider.doubted_until()))
 
         await self._intake.decide(work)
-        self._due = _earlier(self._due, found[-1])
+        next_hour, doubted = found[-1]
+        self._ahead, self._due = ahead, _earlier(self._due, next_hour)
+        self._doors.doubt = "" if doubted is None else self._words_of(doubted)
+
+    def _words_of(self, doubted: datetime) -> str:
+        """Why timetables open no door, and what to do."""
+        local = doubted.astimezone(ZoneInfo(self._known.hub.timezone))
+        return phrase(
+            "timetables open no door: by the machine's clock it is not yet %(moment)s, when the "
+            "hub ran last; set the clock right, and unlock doors by hand meanwhile",
+            moment=f"{local:%Y-%m-%d %H:%M}",
+        )
 
     async def _look(self) -> None:
         steps = [step for door in self._doors.all() for step in self._steps(door)]

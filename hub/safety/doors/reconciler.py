@@ -68,6 +68,7 @@ class Doors:
         self._clock = clock
         self._tidings = Tidings(clock, publish)
         self._together = Together(clock)
+        self.doubt = ""  # why timetables open no door, in words
         self._suspended, self._why = False, ""
         self._controllers: dict[str, AccessController] = {}
         self._doors = {id_: Door.of(id_, block) for id_, block in config.doors.items()}
@@ -238,6 +239,7 @@ class Doors:
     def troubles(self) -> list[str]:
         """What is not as it should be, in a line each."""
         said = [f"no door may lock: {self._why}"] if self._suspended else []
+        said += [self.doubt] if self.doubt else []
         return said + [line for door in self._doors.values() if (line := trouble(door))]
 
     def counts(self) -> dict[str, int]:
