@@ -2,7 +2,8 @@
 
 Whoever wants something done in a drill comes by here, be it a protocol, a verified alert or a
 ladder. A door moves only where the drill's own protocol says that doors are real; a channel that
-everyone hears speaks only where it says so; nothing ever leaves the school.
+everyone hears speaks only where it says so, and not while it tells of what is real: no "all clear"
+of a drill is heard in a lockdown, wherever that is. Nothing ever leaves the school.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from hub.safety import outbox
 from hub.safety.alerts.auditing import Auditing
 from hub.safety.incidents.ends import Ends
 from hub.safety.outbox import Intention
+from hub.safety.protocols import rows
 from hub.storage.schema import protocol_doors, protocol_runs
 
 
@@ -54,5 +56,13 @@ class Fence(Ends, Auditing):
                     )
                 )
             )
+            if speaks and self._tells_what_is_real(intention.target):
+                return "a drill: this channel tells of a protocol that is real"
             return "" if speaks else "a drill: nothing is announced"
         return ""
+
+    def _tells_what_is_real(self, channel: str) -> bool:
+        """Whether a channel was given a protocol that is in force in earnest, wherever that is."""
+        real = [run for run in rows.in_force(self._connection) if not run.drill]
+        told = (notice for run in real for notice in rows.notices(self._connection, run.alert))
+        return any(notice.target == channel for notice in told)

@@ -122,6 +122,8 @@ class Starts(Progress):
                 hazard=start.hazard,
                 known_ones=known_ones,
             )
+        if start.drill and (fire := self.fire_state()).alarmed:
+            raise Refused("no drill begins now: %(since)s", since=self._fire_words(fire))
         standing = rows.in_force(self._connection)
         near = [one for one in standing if rows.overlap(campus, one.area, start.area)]
         if start.drill and (real := next((one for one in near if not one.drill), None)):

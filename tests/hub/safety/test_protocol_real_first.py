@@ -1,0 +1,51 @@
+"""What is real is never hidden by what is played."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from protocol_school import protocol_school
+from test_protocol_fire import HUB, alarm
+
+from hub.errors import Refused
+
+
+async def test_law_7_no_drill_begins_in_a_fire_alarm(tmp_path: Path) -> None:
+    """Nobody is told to play that they stay in a room while a panel says that there is a fire; a
+    real one can be started at any time, and a drill once a person has re-armed the doors.
+    """
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        await alarm(house)
+        for kind in ("fire.alarm", "fire.clear"):
+            await alarm(house, kind)
+            with pytest.raises(Refused, match=r"no drill begins now: .* fire alarm"):
+                await room.start("lockdown", "gym", "head", drill=True, announce=True)
+        assert (await room.start("lockdown", "site", "head"))["state"] == "in_force"
+        await room.rearm("head")
+        with pytest.raises(Refused, match="Lockdown is in force here"):
+            await room.start("lockdown", "gym", "head", drill=True)
+        await house.settled()
+
+
+async def test_law_7_no_drill_is_announced_where_something_real_is_told(
+    tmp_path: Path,
+) -> None:
+    """A siren, speaker or screen that tells of the lockdown in the wing says nothing of a drill in
+    the gym, neither that it begins nor that it is over.
+    """
+    async with protocol_school(tmp_path) as (house, room):
+        before = await room.start("lockdown", "gym", "head", drill=True, announce=True)
+        await house.settled()
+        await room.start("lockdown", "wing", "head")
+        await house.settled()
+        await room.ask_end(before["id"], "head")
+        after = await room.start("evacuate", "gym", "head", drill=True, announce=True)
+        await house.settled()
+        heard = [(n.drill, n.title) for n in house.channels["siren"].sent]
+        assert [played for played, _ in heard] == [True, False], heard
+        channels = (await room.run(after["id"]))["channels"]
+        siren = next(each for each in channels if each["channel"] == "siren")
+        assert (siren["state"], siren["detail"]) == (
+            "fenced", "a drill: this channel tells of a protocol that is real",
+        )  # fmt: skip
