@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from collections import OrderedDict
 from collections.abc import Iterable
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 Address = Annotated[str, StringConstraints(pattern=r"^[^@\s<>,;]+@[^@\s<>,;]+$", max_length=254)]
 LIMIT_S = 30.0
+REMEMBERED = 256
+TAKEN = 250
 PORTS = {"starttls": 587, "tls": 465, "plain": 25}
 
 
@@ -66,6 +69,7 @@ class Email:
         self._config = config
         self._context = context
         self._tls: ssl.SSLContext | None = None
+        self._answers: OrderedDict[str, dict[str, int]] = OrderedDict()
 
     async def start(self) -> None:
         """Read the certificates to trust; the server is reached at the first notice."""
@@ -81,20 +85,28 @@ class Email:
         if not recipients:
             return Receipt("failed", detail="no address: neither `to` nor a recipient names one")
         made = message(notice, self._config.sender, recipients)
+        known = self._answers.pop(notice.key, {})
         try:
             refused, said = await aiosmtplib.send(
-                made, sender=self._config.sender, recipients=recipients, **self._how()
+                made,
+                sender=self._config.sender,
+                recipients=[each for each in recipients if each not in known],
+                **self._how(),
             )
+            known |= dict.fromkeys(recipients, TAKEN) | known
+            known |= {address: int(answer.code) for address, answer in refused.items()}
         except aiosmtplib.SMTPRecipientsRefused as error:
-            return _answered(max(r.code for r in error.recipients), "every address was refused")
+            said = ""
+            known |= {each.recipient: each.code for each in error.recipients}
         except aiosmtplib.SMTPResponseException as error:
+            self._remember(notice.key, known)
             return _answered(error.code, error.message)
         except aiosmtplib.SMTPNotSupported as error:
             return Receipt("failed", detail=one_line(str(error)))
         except (aiosmtplib.SMTPException, OSError) as error:
+            self._remember(notice.key, known)
             raise NotReady(f"not sent: {one_line(str(error))}") from error
-        left_out = f"refused: {', '.join(refused)}; " if refused else ""
-        return Receipt("accepted", id=made["Message-ID"], detail=left_out + one_line(said))
+        return self._concluded(notice.key, known, made["Message-ID"], one_line(said))
 
     async def probe(self) -> Probed:
         """Connect, greet, encrypt and sign in as for a mail; none is sent."""
@@ -128,6 +140,27 @@ class Email:
 
     async def close(self) -> None:
         """Nothing is held open between messages."""
+
+    def _concluded(self, key: str, known: dict[str, int], id_: str, said: str) -> Receipt:
+        """What came of it for all addresses. Raises `NotReady` where one was only refused for now,
+        as by a server that has whoever is new come again: the next attempt goes to those alone.
+        """
+        later = [address for address, code in known.items() if 400 <= code < 500]
+        if later:
+            self._remember(key, {each: code for each, code in known.items() if each not in later})
+            raise NotReady(f"refused for now (SMTP {known[later[0]]}): {', '.join(later)}")
+        refused = [address for address, code in known.items() if code != TAKEN]
+        if len(refused) == len(known):
+            return Receipt("failed", detail=f"every address was refused: SMTP {known[refused[0]]}")
+        left_out = f"refused: {', '.join(refused)}; " if refused else ""
+        return Receipt("accepted", id=id_, detail=left_out + said)
+
+    def _remember(self, key: str, known: dict[str, int]) -> None:
+        """Keep for the next attempt what was said of addresses for good."""
+        if known:
+            self._answers[key] = known
+            while len(self._answers) > REMEMBERED:
+                self._answers.popitem(last=False)
 
     def _how(self) -> dict[str, Any]:
         config = self._config

@@ -163,6 +163,27 @@ async def test_refused_addresses_are_named_and_the_others_served(mailer, smtp, s
         await email.send(notice())
 
 
+async def test_who_is_refused_for_now_is_told_later(mailer, smtp, sink, notice):
+    """A server that has some come again, as greylisting does, costs nobody the notice: the next
+    attempt goes to those alone, and one that is refused for good does not hide one that is not.
+    """
+    email = await mailer(await smtp(), to=("it@school.example", "old@school.example"))
+    sink.refuse = {"sro@school.example": "451 come again", "old@school.example": "550 no such box"}
+    with pytest.raises(NotReady, match=r"refused for now \(SMTP 451\): sro@school.example"):
+        await email.send(notice())
+    sink.refuse["it@school.example"] = "451 come again"
+    with pytest.raises(NotReady, match="sro@school"):
+        await email.send(notice(repeat=True))
+    sink.refuse = {}
+    receipt = await email.send(notice(repeat=True))
+    assert (receipt.state, sink.recipients) == (
+        "accepted", [["it@school.example"], ["sro@school.example"]],
+    )  # fmt: skip
+    assert "refused: old@school.example" in receipt.detail
+    await email.send(notice(key="another"))
+    assert len(sink.recipients[-1]) == 3
+
+
 @pytest.mark.parametrize(("answer", "again"), [("554 spam", False), ("452 disk full", True)])
 async def test_what_the_server_says_decides_whether_to_try_again(
     mailer, smtp, sink, notice, answer, again
