@@ -1,4 +1,4 @@
-"""What pages and API may ask of the audit; see `hub.audit_room`."""
+"""What pages and API may ask of the audit; see `hub.audit`."""
 
 from __future__ import annotations
 

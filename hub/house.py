@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 import hub
-from hub.audit_room import AuditRoom
+from hub.audit import Audit
 from hub.backups import Backups
 from hub.break_glass import BreakGlass
 from hub.break_glass_views import GlassFacade
@@ -33,7 +33,7 @@ from hub.handing_on import handing_on
 from hub.heartbeat import Heartbeat
 from hub.home_assistant import HomeAssistantStatus
 from hub.inbound.desk import InboundDesk
-from hub.incident_room import IncidentRoom
+from hub.incidents import Incidents
 from hub.input_listener import InputListener
 from hub.isolated import Hosts
 from hub.kinds import BrokerAddress
@@ -51,7 +51,7 @@ from hub.ports import (
     PictureLinksFacade,
 )
 from hub.protocol_port import ProtocolsFacade
-from hub.protocol_room import protocol_room
+from hub.protocols import protocols_of
 from hub.rule_answers import RuleAnswers
 from hub.rulebook import person_of
 from hub.safety.actions import Performer
@@ -121,10 +121,10 @@ class House:
         self.configuration: ConfigurationFacade = parts.configuration
         self.push_keys = push_keys(parts.drivers)
         self._heartbeat = Heartbeat(parts.performer, lambda: self.config.hub.heartbeat)
-        self.audit = AuditRoom(parts.journal, parts.state.path, parts.clock)
-        self._room = IncidentRoom(parts.intake, self, parts.state.media)
-        self.cases: CasesFacade = self._room
-        self._protocols = protocol_room(
+        self.audit = Audit(parts.journal, parts.state.path, parts.clock)
+        self._incidents = Incidents(parts.intake, self, parts.state.media)
+        self.cases: CasesFacade = self._incidents
+        self._protocols = protocols_of(
             parts.intake, parts.drivers, lambda: self.config, parts.doors.views
         )
         self.protocols: ProtocolsFacade = self._protocols
@@ -165,7 +165,7 @@ class House:
 
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What has to run while the hub does, by name."""
-        tasks = {"situation updates": self._room.run, "heartbeat": self._heartbeat.run}
+        tasks = {"situation updates": self._incidents.run, "heartbeat": self._heartbeat.run}
         tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks() | self._glass.tasks()
         tasks |= self._sampling.tasks() | self.rules.tasks()
         return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}

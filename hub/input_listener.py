@@ -49,7 +49,7 @@ class Memory(Protocol):
 
 
 class Press(Protocol):
-    """Carries a press out; see `hub.protocol_room.ProtocolRoom.press_or_call`."""
+    """Carries a press out; see `hub.protocols.Protocols.press_or_call`."""
 
     def __call__(self, does: Does, place: str, device: str, *, source: str) -> Awaitable[None]:
         """Returns once it is in the journal."""

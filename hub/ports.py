@@ -121,7 +121,7 @@ class ConfigurationFacade(Protocol):
 
 
 class CasesFacade(Protocol):
-    """What people may do in incidents; see `hub.incident_room`. Each act raises `KeyError` for an
+    """What people may do in incidents; see `hub.incidents`. Each act raises `KeyError` for an
     unknown incident and `Refused` where it makes no sense; sent twice under one `key` it is one.
     """
 

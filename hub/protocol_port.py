@@ -1,4 +1,4 @@
-"""What rooms may ask of the protocol room, without importing it."""
+"""What rooms may ask of protocols, without importing them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hub.views import AlertView
 
 
 class ProtocolsFacade(Protocol):
-    """What people may do with protocols; see `hub.protocol_room`. Each act raises `KeyError` for an
+    """What people may do with protocols; see `hub.protocols`. Each act raises `KeyError` for an
     unknown run or device and `Refused` where it may not be. `to` is the session that is shown the
     answer: where a duress PIN was given it is over. `reader` is an account that may hear of that
     elsewhere.

@@ -274,7 +274,7 @@ def _act(does: Act, question: str = "", yes: str = "") -> Callable[..., Awaitabl
     """The handler of a form on the page of a run; `question` and `yes` name the run."""
 
     async def handle(request: web.Request) -> web.Response:
-        run_id, room = request.match_info["id"], request.app[HOUSE].protocols
+        run_id, protocols = request.match_info["id"], request.app[HOUSE].protocols
         try:
             view = await run_seen(request, run_id)
             if question and view["state"] != "ended":
@@ -286,7 +286,7 @@ def _act(does: Act, question: str = "", yes: str = "") -> Callable[..., Awaitabl
                 asks = await once_more(request, {}, *said, back)
                 if asks is not None:
                     return asks
-            done = await does(room, run_id, who_is(request))
+            done = await does(protocols, run_id, who_is(request))
         except KeyError:
             raise web.HTTPNotFound from None
         except Refused as refusal:
@@ -296,10 +296,10 @@ def _act(does: Act, question: str = "", yes: str = "") -> Callable[..., Awaitabl
     return handle
 
 
-ask_end = _act(lambda room, run, who: room.ask_end(run, who.by, who.digest))
-withdraw_end = _act(lambda room, run, who: room.withdraw_end(run, who.by, who.digest))
+ask_end = _act(lambda protocols, run, who: protocols.ask_end(run, who.by, who.digest))
+withdraw_end = _act(lambda protocols, run, who: protocols.withdraw_end(run, who.by, who.digest))
 end = _act(
-    lambda room, run, who: room.end(run, who.by, who.digest),
+    lambda protocols, run, who: protocols.end(run, who.by, who.digest),
     mark("End %(name)s?"),
     mark("Yes, end %(name)s"),
 )
@@ -319,12 +319,12 @@ async def end_by_pin(request: web.Request) -> web.Response:
 
 
 stay = _act(
-    lambda room, run, who: room.decide_fire(run, "stay", who.by, who.digest),
+    lambda protocols, run, who: protocols.decide_fire(run, "stay", who.by, who.digest),
     mark("Fire alarm during %(name)s: stay?"),
     mark("Yes, stay"),
 )
 evacuate = _act(
-    lambda room, run, who: room.decide_fire(run, "evacuate", who.by, who.digest),
+    lambda protocols, run, who: protocols.decide_fire(run, "evacuate", who.by, who.digest),
     mark("Fire alarm during %(name)s: evacuate?"),
     mark("Yes, evacuate"),
 )

@@ -223,7 +223,7 @@ async def panic(request: web.Request) -> web.Response:
 
 
 def _named(request: web.Request) -> tuple[ProtocolsFacade, str, Identity]:
-    """The room, the run that the address names, and who asks."""
+    """The protocols, the run that the address names, and who asks."""
     return request.app[HOUSE].protocols, request.match_info["run"], who_is(request)
 
 

@@ -1,7 +1,7 @@
 """What is in force, as the sender of a request is shown it.
 
 Whoever was forced to end a protocol and gave their PIN for duress is shown that it is over, on each
-page of that session; people who may end protocols are told so on theirs. The protocol room knows
+page of that session; people who may end protocols are told so on theirs. `hub.protocols` knows
 whom; here is only said who asks.
 """
 

@@ -1,4 +1,4 @@
-"""Protocols in a whole hub: a button on its broker, real drivers, the room that pages ask."""
+"""Protocols in a whole hub: a button on its broker, real drivers, and what pages ask."""
 
 from __future__ import annotations
 

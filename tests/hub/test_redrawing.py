@@ -12,8 +12,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hub.audit import Audit
 from hub.audit_port import Asked
-from hub.audit_room import AuditRoom
 from hub.check import examine
 from hub.drawn_masks import DrawnMasks
 from hub.errors import Refused
@@ -185,7 +185,7 @@ def test_what_is_read_back_is_what_was_drawn(tmp_path: Path, block: str, masks: 
 
 
 class Named:
-    """What the room asks of the configuration: where its file lies."""
+    """What masks ask of the configuration: where its file lies."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -208,14 +208,14 @@ async def test_it_is_written_with_a_copy_beside_it_and_a_line_in_the_audit(
 ) -> None:
     """Who drew it, for which camera, and where the copy lies."""
     file, clock = school(tmp_path, BLOCK), FakeClock(NOW)
-    room = DrawnMasks(Named(file), journal, clock)  # type: ignore[arg-type]
-    plan = await room.plan("yard", [TRIANGLE])
+    masks = DrawnMasks(Named(file), journal, clock)  # type: ignore[arg-type]
+    plan = await masks.plan("yard", [TRIANGLE])
     assert plan["why"] == ""
     assert "+    masks:" in plan["diff"]
-    copy = await room.write("yard", [TRIANGLE], plan["before"], "IT")
+    copy = await masks.write("yard", [TRIANGLE], plan["before"], "IT")
     assert (tmp_path / copy).read_text() == HEAD + BLOCK
     assert examine(file).config.cameras["yard"].masks == (TRIANGLE,)  # type: ignore[union-attr]
-    (line,) = (await AuditRoom(journal, tmp_path, clock).view(Asked(act="config.written")))["lines"]
+    (line,) = (await Audit(journal, tmp_path, clock).view(Asked(act="config.written")))["lines"]
     assert (line["who"], line["subject"]) == ("IT", "camera/yard")
     assert line["details"]["backup"] == copy
 
@@ -225,22 +225,22 @@ async def test_what_somebody_else_changed_meanwhile_is_not_overwritten(
 ) -> None:
     """The difference has to be looked at anew."""
     file = school(tmp_path, BLOCK)
-    room = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
-    plan = await room.plan("yard", [TRIANGLE])
+    masks = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
+    plan = await masks.plan("yard", [TRIANGLE])
     file.write_text(file.read_text() + "# somebody was here\n")
     with pytest.raises(Refused, match="has changed since"):
-        await room.write("yard", [TRIANGLE], plan["before"], "IT")
+        await masks.write("yard", [TRIANGLE], plan["before"], "IT")
     assert "masks" not in file.read_text()
 
 
 async def test_what_cannot_be_audited_is_taken_back(tmp_path: Path, journal: Journal) -> None:
     """No line, no change; and no copy is left behind."""
     file = school(tmp_path, BLOCK)
-    room = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
-    plan = await room.plan("yard", [TRIANGLE])
+    masks = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
+    plan = await masks.plan("yard", [TRIANGLE])
     await journal.write(lambda c: c.exec_driver_sql("ALTER TABLE audit RENAME TO away"))
     with pytest.raises(Exception):  # noqa: B017, PT011  (whatever the journal says)
-        await room.write("yard", [TRIANGLE], plan["before"], "IT")
+        await masks.write("yard", [TRIANGLE], plan["before"], "IT")
     assert file.read_text() == HEAD + BLOCK
     assert list(tmp_path.glob("*.bak")) == []
 
@@ -251,10 +251,10 @@ async def test_a_file_that_two_cameras_share_is_left_to_a_person(
     """The other camera would be masked too, so it is taken back."""
     (tmp_path / "one.yaml").write_text("driver: simulated\nscene: yard\nplace: site\n")
     file = school(tmp_path, "  yard: !include one.yaml\n  gate: !include one.yaml\n")
-    room = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
-    plan = await room.plan("yard", [TRIANGLE])
+    masks = DrawnMasks(Named(file), journal, FakeClock(NOW))  # type: ignore[arg-type]
+    plan = await masks.plan("yard", [TRIANGLE])
     with pytest.raises(Refused, match="its block is shared"):
-        await room.write("yard", [TRIANGLE], plan["before"], "IT")
+        await masks.write("yard", [TRIANGLE], plan["before"], "IT")
     assert "masks" not in (tmp_path / "one.yaml").read_text()
 
 

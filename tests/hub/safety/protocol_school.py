@@ -1,4 +1,4 @@
-"""The small school with its protocols described, and the room from which people run them."""
+"""The small school with its protocols described, and what people do with them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from sqlalchemy import Connection, insert
 
 from hub.clock import iso
 from hub.identity import pins
-from hub.protocol_room import ProtocolRoom
 from hub.protocol_views import ProtocolRunView
+from hub.protocols import Protocols
 from hub.storage.identity_tables import users
 from hub.testing import FakeClock
 
@@ -50,12 +50,12 @@ PLAIN_PINS = (
 @asynccontextmanager
 async def protocol_school(
     path: Path, clock: FakeClock | None = None, sirens: frozenset[str] = frozenset(), **changes: Any
-) -> AsyncIterator[tuple[School, ProtocolRoom]]:
-    """A school whose actions run, and its protocol room."""
+) -> AsyncIterator[tuple[School, Protocols]]:
+    """A school whose actions run, and its protocols."""
     wanted = {"protocols": PROTOCOLS, "doors": DOORS} | changes
     async with school(path, clock, **wanted) as house:
         house.perform()
-        yield house, ProtocolRoom(house.intake, lambda: sirens)
+        yield house, Protocols(house.intake, lambda: sirens)
 
 
 async def account(house: School, name: str, role: str = "sro") -> None:

@@ -11,7 +11,7 @@ from safety_school import EVENING, School, school
 
 from hub.errors import Refused
 from hub.events import Event
-from hub.incident_room import IncidentRoom
+from hub.incidents import Incidents
 from hub.safety.decide import Decider
 from hub.safety.incidents.acts import MOST_TASKS
 from hub.safety.incidents.desk import CaseDesk
@@ -163,13 +163,13 @@ async def test_the_call_card_of_a_merged_case_is_that_of_the_one_that_goes_on(
     house: School, tmp_path: Path
 ) -> None:
     """A telephone that still shows the old one reads out what is known, not what was moved away."""
-    room = IncidentRoom(house.intake, Surroundings(house), tmp_path)  # type: ignore[arg-type]
+    desk = Incidents(house.intake, Surroundings(house), tmp_path)  # type: ignore[arg-type]
     await house.intake.accept(house.seen())
     (alert,) = await house.intake.alerts()
     await house.intake.verdict(alert["id"], "verified", "officer")
-    other = await room.open("Break-in", "intrusion", "high", "wing", "desk")
-    await room.merge(alert["incident"], other["id"], "officer")
-    assert await room.call_card(alert["incident"]) == await room.call_card(other["id"])
+    other = await desk.open("Break-in", "intrusion", "high", "wing", "desk")
+    await desk.merge(alert["incident"], other["id"], "officer")
+    assert await desk.call_card(alert["incident"]) == await desk.call_card(other["id"])
 
 
 class Surroundings:

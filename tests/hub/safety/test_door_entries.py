@@ -8,10 +8,10 @@ from typing import Any
 from door_school import DoorSchool, Locks, door_school
 from protocol_school import DOORS, PROTOCOLS
 from safety_school import EVENING
-from test_protocol_doors import SCHOOL, room_of
+from test_protocol_doors import SCHOOL, desk_of
 
 from hub.kinds.access_control import Verb
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 from hub.safety.alerts import plan
 from hub.safety.decide import Decider
 from hub.testing import FakeClock
@@ -62,9 +62,9 @@ def school(path: Path) -> Any:
     return door_school(path, clock, {"locks": Panel(clock)}, **SCHOOL | {"protocols": STRICT})
 
 
-async def locked_down(house: DoorSchool, room: ProtocolRoom) -> str:
+async def locked_down(house: DoorSchool, desk: Protocols) -> str:
     """The run of a lockdown that is in force at every door."""
-    run = (await room.start("lockdown", "site", "head"))["id"]
+    run = (await desk.start("lockdown", "site", "head"))["id"]
     await house.pass_time(12)
     house.lock.asked.clear()
     return str(run)
@@ -82,13 +82,13 @@ async def test_a_responders_entry_is_no_difference_and_the_lockdown_is_asked_for
     the protocol's page counts it all the while.
     """
     async with school(tmp_path) as house:
-        room = room_of(house)
-        run = await locked_down(house, room)
+        desk = desk_of(house)
+        run = await locked_down(house, desk)
         for _ in range(2):
             await enter(house)
             for _ in range(30):
                 await house.pass_time(1)
-                assert (await room.run(run))["secured"] == 3
+                assert (await desk.run(run))["secured"] == 3
         assert house.lock.asked == [("store", "momentary"), ("store", "lockdown")] * 2
         assert await house.types("door.differs", "door.agrees") == []
 
@@ -96,14 +96,14 @@ async def test_a_responders_entry_is_no_difference_and_the_lockdown_is_asked_for
 async def test_an_entry_behind_which_no_lockdown_comes_is_told(tmp_path: Path) -> None:
     """What was asked for again and did not come is as any door that is otherwise."""
     async with school(tmp_path) as house:
-        room = room_of(house)
-        run = await locked_down(house, room)
+        desk = desk_of(house)
+        run = await locked_down(house, desk)
         await enter(house)
         await house.pass_time(4)
         house.lock.deaf.add("store")
         await house.pass_time(40)
         assert await house.types("door.differs") == ["door.differs"]
-        assert (await room.run(run))["secured"] == 2
+        assert (await desk.run(run))["secured"] == 2
 
 
 async def test_evacuating_in_a_fire_alarm_releases_a_lockdown_before_it_opens(
@@ -114,18 +114,18 @@ async def test_evacuating_in_a_fire_alarm_releases_a_lockdown_before_it_opens(
     told as a difference.
     """
     async with school(tmp_path) as house:
-        room = room_of(house)
-        run = await locked_down(house, room)
+        desk = desk_of(house)
+        run = await locked_down(house, desk)
         await enter(house)
         await house.pass_time(1)
         await house.happens("fire.alarm", "site", place="site", source="input/panel")
-        out = (await room.decide_fire(run, "evacuate", "head"))["id"]
+        out = (await desk.decide_fire(run, "evacuate", "head"))["id"]
         await house.pass_time(4)
         for door in DOORS:
             asked = [verb for each, verb in house.lock.asked if each == door]
             assert [verb for verb in asked if verb != "momentary"] == ["lockdown_release", "unlock"]
         await house.pass_time(30)
-        assert (await room.run(out))["secured"] == 3
+        assert (await desk.run(out))["secured"] == 3
         assert await house.types("door.differs") == []
 
 

@@ -15,7 +15,7 @@ from sqlalchemy import insert
 
 from hub.config import Config
 from hub.errors import NotReady, Refused
-from hub.incident_room import IncidentRoom
+from hub.incidents import Incidents
 from hub.kinds.notifiers import Channel, Notice, Receipt
 from hub.safety.alerts.escalator import Escalator
 from hub.safety.incidents.handing_over import ONLY_BY_HAND
@@ -53,9 +53,9 @@ async def house(tmp_path: Path) -> AsyncIterator[School]:
 
 
 @pytest.fixture
-def room(house: School, tmp_path: Path) -> IncidentRoom:
+def desk(house: School, tmp_path: Path) -> Incidents:
     """Where people work on its cases."""
-    return IncidentRoom(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
+    return Incidents(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
 
 
 def heard(house: School) -> list[Notice]:
@@ -72,15 +72,15 @@ async def seen(house: School) -> tuple[str, str]:
 
 
 async def test_law_2_nothing_is_handed_over_without_a_person(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """An alert, its verdict, a situation update and the end of it are none of the station's
     business, until somebody hands the incident over.
     """
     house.perform()
     _, case = await seen(house)
-    await room.update(case, "Two teachers are with them", "officer")
-    await room.close(case, "officer")
+    await desk.update(case, "Two teachers are with them", "officer")
+    await desk.close(case, "officer")
     await house.settled()
     assert house.channels["console"].sent
     assert heard(house) == []
@@ -106,11 +106,11 @@ async def test_law_2_what_nobody_handed_over_ends_as_it_is_written(
         assert held[0]["state"] == "cancelled"
 
 
-async def test_the_card_goes_out_as_it_is_read(house: School, room: IncidentRoom) -> None:
+async def test_the_card_goes_out_as_it_is_read(house: School, desk: Incidents) -> None:
     """What would be read to a dispatcher, in words and as facts; the story says who did it."""
     house.perform()
     _, case = await seen(house)
-    card = await room.hand_over(case, "officer", key="k")
+    card = await desk.hand_over(case, "officer", key="k")
     assert card["hand_off"][0]["state"] == "pending"
     await house.settled()
     (notice,) = heard(house)
@@ -121,7 +121,7 @@ async def test_the_card_goes_out_as_it_is_read(house: School, room: IncidentRoom
     assert notice.data["call"]["verified"] is True
     assert (notice.data["by"], notice.data["kind"]) == ("officer", "intrusion")
     assert notice.link.endswith(f"/incidents/{case}")
-    (done,) = (await room.call_card(case))["hand_off"]
+    (done,) = (await desk.call_card(case))["hand_off"]
     assert (done["state"], done["name"], done["by"]) == (
         "confirmed", "Monitoring station", "School resource officer",
     )  # fmt: skip
@@ -130,36 +130,34 @@ async def test_the_card_goes_out_as_it_is_read(house: School, room: IncidentRoom
     assert "Monitoring station took what was handed over" in story
 
 
-async def test_the_same_press_twice_is_one(house: School, room: IncidentRoom) -> None:
+async def test_the_same_press_twice_is_one(house: School, desk: Incidents) -> None:
     """A page sent again changes nothing; another press of what was taken is refused in words."""
     house.perform()
     _, case = await seen(house)
     for _ in range(2):
-        await room.hand_over(case, "officer", key="k")
+        await desk.hand_over(case, "officer", key="k")
     await house.settled()
     with pytest.raises(Refused, match="handed over already; a situation update tells them"):
-        await room.hand_over(case, "desk", key="other")
+        await desk.hand_over(case, "desk", key="other")
     assert len(heard(house)) == 1
 
 
-async def test_what_was_not_taken_can_be_handed_over_again(
-    house: School, room: IncidentRoom
-) -> None:
+async def test_what_was_not_taken_can_be_handed_over_again(house: School, desk: Incidents) -> None:
     """The card says why, and the next press tries anew."""
     answers = [Receipt("failed", detail="account 1234 is not known"), Receipt("accepted", "7")]
     house.channels["station"].answer = lambda notice: answers.pop(0)
     house.perform()
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await house.settled()
-    (failed,) = (await room.call_card(case))["hand_off"]
+    (failed,) = (await desk.call_card(case))["hand_off"]
     assert (failed["state"], failed["detail"]) == ("failed", "account 1234 is not known")
-    await room.hand_over(case, "officer", key="again")
+    await desk.hand_over(case, "officer", key="again")
     await house.settled()
-    assert (await room.call_card(case))["hand_off"][0]["state"] == "confirmed"
+    assert (await desk.call_card(case))["hand_off"][0]["state"] == "confirmed"
 
 
-async def test_nobody_is_called_to_what_has_long_changed(house: School, room: IncidentRoom) -> None:
+async def test_nobody_is_called_to_what_has_long_changed(house: School, desk: Incidents) -> None:
     """A station that cannot be reached is tried for ten minutes; then the card says it failed."""
 
     def away(notice: Notice) -> Receipt:
@@ -168,10 +166,10 @@ async def test_nobody_is_called_to_what_has_long_changed(house: School, room: In
     house.channels["station"].answer = away
     house.perform()
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await house.pass_time(int(HAND_OFF_EXPIRES.total_seconds()) + 1)
     await house.settled()
-    (given_up,) = (await room.call_card(case))["hand_off"]
+    (given_up,) = (await desk.call_card(case))["hand_off"]
     assert given_up["state"] == "timed_out"
     assert "no route to the station" in given_up["detail"]
     count = len(heard(house))
@@ -182,7 +180,7 @@ async def test_nobody_is_called_to_what_has_long_changed(house: School, room: In
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_false_alarm_is_taken_back_there_too(
-    house: School, room: IncidentRoom, when: str
+    house: School, desk: Incidents, when: str
 ) -> None:
     """Whoever was handed an incident hears the verdict on its alerts, and that it was closed; one
     that had not gone out yet never does.
@@ -192,7 +190,7 @@ async def test_a_false_alarm_is_taken_back_there_too(
     case = alert["incident"]
     if when == "after":
         house.perform()
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     if when == "after":
         await house.settled()
     await house.intake.verdict(alert["id"], "dismissed", "officer", "the cleaner")
@@ -213,40 +211,40 @@ async def test_a_false_alarm_is_taken_back_there_too(
     )
 
 
-async def test_a_situation_update_reaches_the_station(house: School, room: IncidentRoom) -> None:
+async def test_a_situation_update_reaches_the_station(house: School, desk: Incidents) -> None:
     """Once, and as any other; a reminder to give one is not its business."""
     house.perform()
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
-    await room.update(case, "They have left the building", "officer")
+    await desk.hand_over(case, "officer", key="k")
+    await desk.update(case, "They have left the building", "officer")
     house.clock.set(EVENING + timedelta(hours=1))
-    await room.remind()
+    await desk.remind()
     await house.settled()
     assert [notice.about for notice in heard(house)] == ["hand_off", "update"]
 
 
-async def test_law_7_no_drill_is_handed_over(house: School, room: IncidentRoom) -> None:
+async def test_law_7_no_drill_is_handed_over(house: School, desk: Incidents) -> None:
     """The press is part of the story, and what it would have done ends in the outbox."""
     house.perform()
-    case = (await room.open("Fall", "medical", "high", "gym", "desk", drill=True))["id"]
-    await room.hand_over(case, "officer", key="k")
+    case = (await desk.open("Fall", "medical", "high", "gym", "desk", drill=True))["id"]
+    await desk.hand_over(case, "officer", key="k")
     await house.settled()
     assert heard(house) == []
-    (held,) = (await room.call_card(case))["hand_off"]
+    (held,) = (await desk.call_card(case))["hand_off"]
     assert (held["state"], held["detail"]) == ("cancelled", "a drill: nothing leaves the school")
 
 
-async def test_refusals_say_what_to_do(house: School, room: IncidentRoom, tmp_path: Path) -> None:
+async def test_refusals_say_what_to_do(house: School, desk: Incidents, tmp_path: Path) -> None:
     """No such incident, one that is closed, and a school that has no way at all."""
     with pytest.raises(KeyError):
-        await room.hand_over("nothing", "officer")
-    case = (await room.open("Fall", "medical", "high", "gym", "desk"))["id"]
-    await room.close(case, "desk")
+        await desk.hand_over("nothing", "officer")
+    case = (await desk.open("Fall", "medical", "high", "gym", "desk"))["id"]
+    await desk.close(case, "desk")
     with pytest.raises(Refused, match="reopen it first"):
-        await room.hand_over(case, "officer")
+        await desk.hand_over(case, "officer")
     (tmp_path / "other").mkdir()
     async with school(tmp_path / "other", FakeClock(EVENING)) as bare:
-        other = IncidentRoom(bare.intake, Around(bare), tmp_path)  # type: ignore[arg-type]
+        other = Incidents(bare.intake, Around(bare), tmp_path)  # type: ignore[arg-type]
         case = (await other.open("Fall", "medical", "high", "gym", "desk"))["id"]
         with pytest.raises(Refused, match="call instead"):
             await other.hand_over(case, "officer")
@@ -285,7 +283,7 @@ async def two_seen(house: School) -> tuple[str, str, str]:
     return first, second, case
 
 
-async def unreachable(house: School, room: IncidentRoom) -> tuple[str, str, str]:
+async def unreachable(house: School, desk: Incidents) -> tuple[str, str, str]:
     """Two alerts of an incident that was handed over to a station that does not answer yet."""
 
     def away(notice: Notice) -> Receipt:
@@ -294,7 +292,7 @@ async def unreachable(house: School, room: IncidentRoom) -> tuple[str, str, str]
     house.channels["station"].answer = away
     house.perform()
     first, second, case = await two_seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await until(lambda: len(heard(house)) == 1)
     await until(house._idle)
     heard(house).clear()
@@ -306,16 +304,16 @@ def said(house: School) -> list[str]:
     return [f"{notice.about} {notice.data.get('verdict', '')}".strip() for notice in heard(house)]
 
 
-async def test_nothing_is_taken_back_before_it_is_there(house: School, room: IncidentRoom) -> None:
+async def test_nothing_is_taken_back_before_it_is_there(house: School, desk: Incidents) -> None:
     """What is said after the press arrives after what was pressed for, in the order it was said:
     a station that has heard of nothing would throw the false alarm away, and then be called.
     """
-    first, second, case = await unreachable(house, room)
+    first, second, case = await unreachable(house, desk)
     await house.intake.verdict(first, "verified", "officer")
     await house.intake.verdict(second, "dismissed", "officer")
-    await room.update(case, "They have left", "officer")
+    await desk.update(case, "They have left", "officer")
     await house.intake.resolve(first, "officer")
-    await room.close(case, "officer")
+    await desk.close(case, "officer")
     house.channels["station"].answer = lambda notice: Receipt("accepted")
     await house.pass_time(6)
     # Closing calls off what was tried and not taken; where it may have arrived, so do later words.
@@ -323,24 +321,24 @@ async def test_nothing_is_taken_back_before_it_is_there(house: School, room: Inc
 
 
 async def test_what_waits_for_the_station_goes_out_in_its_order(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """A hand-off that is tried again goes before each later word on it, whatever those are."""
-    _, second, case = await unreachable(house, room)
-    await room.update(case, "They have left", "officer")
+    _, second, case = await unreachable(house, desk)
+    await desk.update(case, "They have left", "officer")
     await house.intake.verdict(second, "dismissed", "officer")
     house.channels["station"].answer = lambda notice: Receipt("accepted")
     await house.pass_time(6)
     assert said(house) == ["hand_off", "update", "verdict dismissed"]
 
 
-async def test_late_words_to_a_station_are_no_digest(house: School, room: IncidentRoom) -> None:
+async def test_late_words_to_a_station_are_no_digest(house: School, desk: Incidents) -> None:
     """What a station that was away for long is to hear comes word by word: a digest of it would
     say nothing that its machines read, and be held back as nobody's press.
     """
     house.perform()
     first, second, case = await two_seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await house.settled()
 
     def away(notice: Notice) -> Receipt:
@@ -350,7 +348,7 @@ async def test_late_words_to_a_station_are_no_digest(house: School, room: Incide
     await house.intake.verdict(first, "verified", "officer")
     await until(lambda: len(heard(house)) == 2)
     await until(house._idle)
-    await room.update(case, "They have left", "officer")
+    await desk.update(case, "They have left", "officer")
     await house.intake.verdict(second, "dismissed", "officer")
     await until(house._idle)
     heard(house).clear()
@@ -360,24 +358,24 @@ async def test_late_words_to_a_station_are_no_digest(house: School, room: Incide
     assert said(house) == ["verdict verified", "update", "verdict dismissed"]
 
 
-async def test_the_station_hears_each_thing_once(house: School, room: IncidentRoom) -> None:
+async def test_the_station_hears_each_thing_once(house: School, desk: Incidents) -> None:
     """Two verdicts, an update and the end: each once, and nothing that is meant for the school's
     own people, such as who has taken it on and that somebody is to give an update.
     """
     house.perform()
     first, second, case = await two_seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await house.intake.verdict(first, "unsure", "desk")
     await house.settled()
     await house.intake.acknowledge(first, "officer")
     await house.intake.verdict(first, "verified", "officer")
     await house.settled()
-    await room.update(case, "They have left", "officer")
+    await desk.update(case, "They have left", "officer")
     house.clock.set(house.clock.now() + timedelta(hours=1))
-    await room.remind()
+    await desk.remind()
     await house.intake.verdict(second, "dismissed", "officer")
     await house.intake.resolve(first, "officer")
-    await room.close(case, "officer")
+    await desk.close(case, "officer")
     await house.settled()
     assert said(house) == [
         "hand_off", "verdict unsure", "verdict verified", "update", "verdict dismissed",
@@ -389,14 +387,14 @@ async def test_the_station_hears_each_thing_once(house: School, room: IncidentRo
 
 
 async def test_what_was_split_off_is_the_stations_business_too(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """The station hears where a part goes on, and that the one is over only once both are."""
     house.perform()
     first, second, case = await two_seen(house)
-    await room.hand_over(case, "officer", key="k")
-    other = (await room.split(case, [second], "At the store", "officer"))["id"]
-    (way,) = (await room.call_card(other))["hand_off"]
+    await desk.hand_over(case, "officer", key="k")
+    other = (await desk.split(case, [second], "At the store", "officer"))["id"]
+    (way,) = (await desk.call_card(other))["hand_off"]
     assert (way["state"], "before it was split off" in way["detail"]) == (None, True)
     await house.intake.verdict(second, "verified", "officer")
     await house.intake.verdict(first, "dismissed", "officer")
@@ -410,22 +408,20 @@ async def test_what_was_split_off_is_the_stations_business_too(
     assert (told[-1].data["closed"], told[-1].data["goes_on"]) == (case, other)
     assert "Not all of it is over. This goes on: At the store" in told[-1].text
     await house.intake.resolve(second, "officer")
-    await room.close(other, "officer")
+    await desk.close(other, "officer")
     await house.settled()
     assert said(house)[-2:] == ["verdict resolved", "update"]
     assert told[-1].data["closed"] == other
     assert "goes_on" not in told[-1].data
 
 
-async def test_what_was_split_off_can_be_handed_over_itself(
-    house: School, room: IncidentRoom
-) -> None:
+async def test_what_was_split_off_can_be_handed_over_itself(house: School, desk: Incidents) -> None:
     """It is another place, so that its own card may have to go out as well."""
     house.perform()
     _, second, case = await two_seen(house)
-    await room.hand_over(case, "officer", key="k")
-    other = (await room.split(case, [second], "At the store", "officer"))["id"]
-    await room.hand_over(other, "officer", key="k2")
+    await desk.hand_over(case, "officer", key="k")
+    other = (await desk.split(case, [second], "At the store", "officer"))["id"]
+    await desk.hand_over(other, "officer", key="k2")
     await house.settled()
     assert [(one.about, one.incident) for one in heard(house)] == [
         ("hand_off", case), ("update", case), ("hand_off", other),
@@ -433,55 +429,53 @@ async def test_what_was_split_off_can_be_handed_over_itself(
 
 
 async def test_a_case_that_is_split_before_it_is_handed_over_stays_apart(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """Nobody handed over what had left it by then."""
     house.perform()
     _, second, case = await two_seen(house)
-    await room.split(case, [second], "At the store", "officer")
+    await desk.split(case, [second], "At the store", "officer")
     await house.clock.advance(1)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await house.intake.verdict(second, "verified", "officer")
     await house.settled()
     assert said(house) == ["hand_off"]
 
 
-async def test_a_merged_case_goes_on_at_the_station(house: School, room: IncidentRoom) -> None:
+async def test_a_merged_case_goes_on_at_the_station(house: School, desk: Incidents) -> None:
     """It hears under which number it goes on, and its end; it is not handed over twice."""
     house.perform()
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
-    into = (await room.open("Fight", "fight", "high", "gym", "desk"))["id"]
-    await room.merge(case, into, "officer")
-    assert (await room.call_card(case))["hand_off"][0]["state"] in ("pending", "confirmed")
+    await desk.hand_over(case, "officer", key="k")
+    into = (await desk.open("Fight", "fight", "high", "gym", "desk"))["id"]
+    await desk.merge(case, into, "officer")
+    assert (await desk.call_card(case))["hand_off"][0]["state"] in ("pending", "confirmed")
     with pytest.raises(Refused, match="handed over already"):
-        await room.hand_over(into, "desk", key="other")
-    await room.update(into, "All are well", "desk")
+        await desk.hand_over(into, "desk", key="other")
+    await desk.update(into, "All are well", "desk")
     await house.settled()
     assert [(one.about, one.data.get("goes_on", "")) for one in heard(house)] == [
         ("hand_off", ""), ("update", into), ("update", ""),
     ]  # fmt: skip
 
 
-async def test_what_was_called_off_can_be_handed_over_again(
-    house: School, room: IncidentRoom
-) -> None:
+async def test_what_was_called_off_can_be_handed_over_again(house: School, desk: Incidents) -> None:
     """Closed before it went out, and open again: a press sends it, and is not told that it had
     been.
     """
-    case = (await room.open("Fall", "medical", "high", "gym", "desk"))["id"]
-    await room.hand_over(case, "officer", key="k")
-    await room.close(case, "officer")
+    case = (await desk.open("Fall", "medical", "high", "gym", "desk"))["id"]
+    await desk.hand_over(case, "officer", key="k")
+    await desk.close(case, "officer")
     house.perform()
-    await room.reopen(case, "officer")
-    assert (await room.call_card(case))["hand_off"][0]["state"] == "cancelled"
-    await room.hand_over(case, "officer", key="again")
+    await desk.reopen(case, "officer")
+    assert (await desk.call_card(case))["hand_off"][0]["state"] == "cancelled"
+    await desk.hand_over(case, "officer", key="again")
     await house.settled()
     assert said(house) == ["hand_off"]
 
 
 async def test_law_2_a_channel_that_becomes_the_station_by_reload(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """What waited for it as a channel of the school goes nowhere; so too where its driver alone
     says that it reaches emergency services.
@@ -505,12 +499,12 @@ async def test_law_2_a_channel_that_becomes_the_station_by_reload(
 
 
 async def test_a_station_that_is_taken_out_by_reload_hears_the_end(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """It was called, so that it is told of the false alarm, though nothing new is handed to it."""
     house.perform()
     first, _, case = await two_seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await house.settled()
     hub = {key: value for key, value in SETTINGS["hub"].items() if key != "emergency"}
     changed = Config.model_validate(SCHOOL | SETTINGS | {"rules": INTRUSIONS, "hub": hub})
@@ -519,7 +513,7 @@ async def test_a_station_that_is_taken_out_by_reload_hears_the_end(
     await house.intake.verdict(first, "dismissed", "officer")
     await house.settled()
     assert said(house) == ["hand_off", "verdict dismissed"]
-    assert (await room.call_card(case))["hand_off"] == []
+    assert (await desk.call_card(case))["hand_off"] == []
 
 
 async def test_another_way_is_as_short_lived(tmp_path: Path) -> None:
@@ -539,12 +533,12 @@ async def test_another_way_is_as_short_lived(tmp_path: Path) -> None:
             raise NotReady("no route")
 
         house.channels["dispatch"].answer = away
-        room = IncidentRoom(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
+        desk = Incidents(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
         house.perform()
         _, case = await seen(house)
         await until(house._idle)
         assert heard(house) == []
-        await room.hand_over(case, "officer", key="k")
+        await desk.hand_over(case, "officer", key="k")
         await until(lambda: len(house.channels["dispatch"].sent) == 1)
         await until(house._idle)
         assert house.channels["dispatch"].sent[0].data["instead_of"] == ["station"]
@@ -555,12 +549,12 @@ async def test_another_way_is_as_short_lived(tmp_path: Path) -> None:
         assert house.channels["dispatch"].sent == []
 
 
-async def test_a_restart_sends_the_same_press_again(house: School, room: IncidentRoom) -> None:
+async def test_a_restart_sends_the_same_press_again(house: School, desk: Incidents) -> None:
     """An attempt whose end nobody saw is made again under the same key, and says so."""
     house.channels["station"].gate = asyncio.Event()
     house.perform()
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await until(lambda: len(heard(house)) == 1)
     await house.stop()
     house.channels["station"].gate = None
@@ -569,19 +563,19 @@ async def test_a_restart_sends_the_same_press_again(house: School, room: Inciden
     first, again = heard(house)
     assert (first.key, first.repeat) == (again.key, False)
     assert (again.about, again.repeat) == ("hand_off", True)
-    (way,) = (await room.call_card(case))["hand_off"]
+    (way,) = (await desk.call_card(case))["hand_off"]
     assert way["state"] == "confirmed"
 
 
 @pytest.mark.parametrize("by", [timedelta(hours=2), timedelta(hours=-2)])
 async def test_a_clock_that_is_set_makes_no_hand_off_live_longer(
-    house: School, room: IncidentRoom, by: timedelta
+    house: School, desk: Incidents, by: timedelta
 ) -> None:
     """A machine that slept calls nobody to what was hours ago, nor does one whose clock goes back
     go on for hours.
     """
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     house.clock.set(house.clock.now() + by)
     await house.intake.decide(lambda d: d.clock_moved(by))
     if by < timedelta(0):
@@ -589,17 +583,17 @@ async def test_a_clock_that_is_set_makes_no_hand_off_live_longer(
     house.perform()
     await house.settled()
     assert heard(house) == []
-    assert (await room.call_card(case))["hand_off"][0]["state"] == "timed_out"
+    assert (await desk.call_card(case))["hand_off"][0]["state"] == "timed_out"
 
 
-async def test_the_report_has_the_hand_off(house: School, room: IncidentRoom) -> None:
+async def test_the_report_has_the_hand_off(house: School, desk: Incidents) -> None:
     """Who handed it over, when and what came of it."""
     house.channels["station"].answer = lambda notice: Receipt("failed", detail="not known here")
     house.perform()
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     await house.settled()
-    report = await room.report(case, "officer")
+    report = await desk.report(case, "officer")
     (sent,) = [each for each in report["notices"] if each["about"] == "hand_off"]
     assert (sent["channel"], sent["state"]) == ("Monitoring station", "failed")
     assert sent["what"] == "Hand it over through Monitoring station"
@@ -608,7 +602,7 @@ async def test_the_report_has_the_hand_off(house: School, room: IncidentRoom) ->
     assert any(line in each["text"] for each in report["timeline"])
     why = "NOT handed over to Monitoring station: not known here"
     assert why in [each["text"] for each in report["timeline"]]
-    assert line.encode() in await room.json(case, "officer")
+    assert line.encode() in await desk.json(case, "officer")
 
 
 async def test_the_words_of_a_hand_off_are_those_of_the_card(tmp_path: Path) -> None:
@@ -618,11 +612,11 @@ async def test_the_words_of_a_hand_off_are_those_of_the_card(tmp_path: Path) -> 
     changes = SETTINGS | {"hub": SETTINGS["hub"] | {"language": "es"}, "rules": INTRUSIONS}
     async with school(tmp_path, FakeClock(EVENING), **changes) as house:
         house.channels["station"] = ScriptedChannel()
-        room = IncidentRoom(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
+        desk = Incidents(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
         house.perform()
         first, second, case = await two_seen(house)
-        card = await room.hand_over(case, "officer", key="k")
-        await room.split(case, [second], "Almacén", "officer")
+        card = await desk.hand_over(case, "officer", key="k")
+        await desk.split(case, [second], "Almacén", "officer")
         await house.intake.verdict(first, "dismissed", "officer")
         await house.settled()
         told = heard(house)
@@ -631,18 +625,18 @@ async def test_the_words_of_a_hand_off_are_those_of_the_card(tmp_path: Path) -> 
         assert "No todo ha terminado. Esto continúa: Almacén" in told[-1].text
 
 
-async def test_a_restore_hands_nothing_over(house: School, room: IncidentRoom) -> None:
+async def test_a_restore_hands_nothing_over(house: School, desk: Incidents) -> None:
     """Nobody knows what was decided after the backup: the card says so, and a press sends it."""
     _, case = await seen(house)
-    await room.hand_over(case, "officer", key="k")
+    await desk.hand_over(case, "officer", key="k")
     note = json.dumps({"id": "r", "by": "it", "as_of": "2026-03-02T20:00:00.000Z"})
     await house.journal.write(lambda c: c.execute(insert(meta).values(key=NOTE, value=note)))
     await settle_restored(house.intake)
     house.perform()
     await house.settled()
     assert heard(house) == []
-    (way,) = (await room.call_card(case))["hand_off"]
+    (way,) = (await desk.call_card(case))["hand_off"]
     assert (way["state"], "restored from a backup" in way["detail"]) == ("cancelled", True)
-    await room.hand_over(case, "officer", key="again")
+    await desk.hand_over(case, "officer", key="again")
     await house.settled()
     assert said(house) == ["hand_off"]

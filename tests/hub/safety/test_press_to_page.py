@@ -9,8 +9,8 @@ from protocol_school import DOORS, PROTOCOLS, protocol_school
 from safety_school import EVENING
 
 from hub.kinds.access_control import LOCK_VERBS
-from hub.protocol_room import ProtocolRoom
 from hub.protocol_settings import Does
+from hub.protocols import Protocols
 from hub.safety.protocols.starts import Start
 from hub.testing import FakeClock
 
@@ -23,9 +23,9 @@ PRESS = Start("lockdown", "site", device="button", place="gym", source="device/b
 
 async def page(house: DoorSchool) -> tuple[str, dict[str, str]]:
     """What the page of the run says, and how each of its doors stands there."""
-    room = ProtocolRoom(house.intake, frozenset)
-    (shown,) = (await room.view())["in_force"]
-    run = await room.run(shown["id"])
+    desk = Protocols(house.intake, frozenset)
+    (shown,) = (await desk.view())["in_force"]
+    run = await desk.run(shown["id"])
     return run["sentence"], {door["door"]: door["state"] for door in run["doors"]}
 
 
@@ -131,11 +131,11 @@ async def test_a_door_that_was_closed_while_the_hub_was_away_is_secured(tmp_path
         await house.settle()
         await house.decide(lambda d: d.start_protocol(PRESS))
     async with door_school(tmp_path, clock, {"locks": locks}, **CHANGES) as house:
-        room = ProtocolRoom(house.intake, frozenset, house.doors.views)
+        desk = Protocols(house.intake, frozenset, house.doors.views)
         for position, state in (("open", "waiting"), ("closed", "secured")):
             locks.says("store", lock="locked", position=position)
             await house.pass_time(1)
-            await room.look()
+            await desk.look()
             assert (await page(house))[1]["store"] == state
 
 
@@ -144,9 +144,9 @@ async def test_no_press_is_lost_for_words_that_cannot_be_written(
     tmp_path: Path, does: Does
 ) -> None:
     """Half a character in what a device or a program says is replaced; a command's reason too."""
-    async with protocol_school(tmp_path) as (house, room):
-        pressed = await room.press(does, "gym", "button", source="device/b", text="now \ud800")
+    async with protocol_school(tmp_path) as (house, desk):
+        pressed = await desk.press(does, "gym", "button", source="device/b", text="now \ud800")
         assert pressed["run"] or pressed["alert"]
         if pressed["run"]:
-            assert (await room.run(pressed["run"]))["reason"] == "now ?"
+            assert (await desk.run(pressed["run"]))["reason"] == "now ?"
         await house.intake.command_door("store", "lock", "desk", "\ud800")

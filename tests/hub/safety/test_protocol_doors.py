@@ -9,7 +9,7 @@ from protocol_school import DOORS, PROTOCOLS
 from safety_school import EVENING
 from sqlalchemy import Connection, select
 
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 from hub.safety import outbox
 from hub.storage.schema import actions
 from hub.testing import FakeClock
@@ -19,9 +19,9 @@ SCHOOL = {"protocols": PROTOCOLS, "doors": DOORS, "notifiers": {
 }}  # fmt: skip
 
 
-def room_of(house: DoorSchool) -> ProtocolRoom:
-    """The protocol room, which sees the doors."""
-    return ProtocolRoom(house.intake, frozenset, house.doors.views)
+def desk_of(house: DoorSchool) -> Protocols:
+    """Protocols that see the doors."""
+    return Protocols(house.intake, frozenset, house.doors.views)
 
 
 def _warnings(connection: Connection) -> list[str]:
@@ -35,13 +35,13 @@ async def test_a_jam_and_a_dead_lock_are_named_and_tried_for_ever(tmp_path: Path
     and counted as soon as they say so themselves.
     """
     async with door_school(tmp_path, **SCHOOL) as house:
-        room, lock = room_of(house), house.lock
+        desk, lock = desk_of(house), house.lock
         lock.locks = dict.fromkeys(lock.locks, "unlocked")
         lock.jammed.add("store")
         lock.away.add("old_gate")
-        run = (await room.start("lockdown", "site", "head"))["id"]
+        run = (await desk.start("lockdown", "site", "head"))["id"]
         await house.pass_time(3)
-        view = await room.run(run)
+        view = await desk.run(run)
         assert {each["door"]: each["state"] for each in view["doors"]} == {
             "wing_east": "secured", "store": "retrying", "old_gate": "waiting",
         }  # fmt: skip
@@ -51,12 +51,12 @@ async def test_a_jam_and_a_dead_lock_are_named_and_tried_for_ever(tmp_path: Path
         assert len(asked) > 3
         said = await house.journal.read(_warnings)
         assert sum("Chemistry store" in each for each in said) == 3  # once to all who were told
-        assert (await room.run(run))["secured"] == 1
+        assert (await desk.run(run))["secured"] == 1
         lock.jammed.clear()
         lock.away.clear()
         await house.pass_time(30)
-        await room.look()
-        view = await room.run(run)
+        await desk.look()
+        view = await desk.run(run)
         assert view["secured"] == 3, view["sentence"]
         assert all(each["seconds"] is not None for each in view["doors"])
 
@@ -64,18 +64,18 @@ async def test_a_jam_and_a_dead_lock_are_named_and_tried_for_ever(tmp_path: Path
 async def test_a_hand_on_the_key_is_seen_and_undone(tmp_path: Path) -> None:
     """Whoever unlocks a door in a lockdown is seen on the page, and the hub locks it again."""
     async with door_school(tmp_path, **SCHOOL) as house:
-        room = room_of(house)
-        run = (await room.start("lockdown", "site", "head"))["id"]
+        desk = desk_of(house)
+        run = (await desk.start("lockdown", "site", "head"))["id"]
         await house.pass_time(2)
-        assert (await room.run(run))["secured"] == 3
+        assert (await desk.run(run))["secured"] == 3
         house.lock.jammed.add("store")
         house.lock.turned("store", "unlocked")
         await house.pass_time(3)
-        assert "Chemistry store: not confirmed, retrying" in (await room.run(run))["sentence"]
+        assert "Chemistry store: not confirmed, retrying" in (await desk.run(run))["sentence"]
         house.lock.jammed.clear()
         await house.pass_time(30)
-        await room.look()
-        assert (await room.run(run))["secured"] == 3
+        await desk.look()
+        assert (await desk.run(run))["secured"] == 3
 
 
 async def test_a_restart_in_the_middle_is_resumed_within_five_seconds(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ async def test_a_restart_in_the_middle_is_resumed_within_five_seconds(tmp_path: 
     locks["locks"].locks = dict.fromkeys(DOORS, "unlocked")
     async with door_school(tmp_path, clock, locks, **SCHOOL) as house:
         locks["locks"].deaf.update(("store", "old_gate"))
-        run = (await room_of(house).start("lockdown", "site", "head"))["id"]
+        run = (await desk_of(house).start("lockdown", "site", "head"))["id"]
         await house.pass_time(1)
     assert locks["locks"].locks == {
         "wing_east": "locked", "store": "unlocked", "old_gate": "unlocked",
@@ -96,10 +96,10 @@ async def test_a_restart_in_the_middle_is_resumed_within_five_seconds(tmp_path: 
     locks["locks"].deaf.clear()
     before = set(locks["locks"].keys)
     async with door_school(tmp_path, clock, locks, **SCHOOL) as house:
-        room = room_of(house)
+        desk = desk_of(house)
         await house.pass_time(5)
-        await room.look()
-        view = await room.run(run)
+        await desk.look()
+        view = await desk.run(run)
         assert view["state"] == "in_force"
         assert view["secured"] == 3, view["sentence"]
         late = [key for key in locks["locks"].keys if key in before]
@@ -111,18 +111,18 @@ async def test_the_all_clear_puts_doors_back(tmp_path: Path) -> None:
     locked, and the page says which.
     """
     async with door_school(tmp_path, **SCHOOL) as house:
-        room = room_of(house)
+        desk = desk_of(house)
         await house.decide(lambda d: d.command("store", "unlock", "desk", "delivery"))
-        run = (await room.start("lockdown", "site", "head"))["id"]
+        run = (await desk.start("lockdown", "site", "head"))["id"]
         await house.pass_time(2)
         assert house.lock.locks["store"] == "locked"
-        await room.ask_end(run, "head")
-        await room.end(run, "officer")
+        await desk.ask_end(run, "head")
+        await desk.end(run, "officer")
         await house.pass_time(2)
         assert house.lock.locks == {
             "wing_east": "locked", "store": "unlocked", "old_gate": "locked",
         }  # fmt: skip
-        clear = (await room.run(run))["all_clear"]
+        clear = (await desk.run(run))["all_clear"]
         assert clear is not None
         assert clear["sentence"] == "1 of 1 back as before; 2 doors left as they are"
         assert {each["door"]: (each["verb"], each["detail"]) for each in clear["doors"]} == {
@@ -138,23 +138,23 @@ async def test_a_door_that_does_not_go_back_is_asked_again(tmp_path: Path) -> No
     """
     lockdown = {"lockdown": {"doors": [{"verb": "lockdown", "place": "site"}]}}
     async with door_school(tmp_path, **SCHOOL | {"protocols": lockdown}) as house:
-        room = room_of(house)
-        run = (await room.start("lockdown", "site", "head"))["id"]
+        desk = desk_of(house)
+        run = (await desk.start("lockdown", "site", "head"))["id"]
         await house.pass_time(2)
         house.lock.away.add("store")
-        await room.ask_end(run, "head")
-        await room.end(run, "officer")
+        await desk.ask_end(run, "head")
+        await desk.end(run, "officer")
         for _ in range(7):
             await house.pass_time(10)
-            await room.look()
-        clear = (await room.run(run))["all_clear"]
+            await desk.look()
+        clear = (await desk.run(run))["all_clear"]
         assert clear is not None
         assert clear["sentence"].startswith("2 of 3 back as before; Chemistry store: not confirmed")
         house.lock.away.clear()
         for _ in range(3):
             await house.pass_time(10)
-            await room.look()
-        clear = (await room.run(run))["all_clear"]
+            await desk.look()
+        clear = (await desk.run(run))["all_clear"]
         assert clear is not None
         assert clear["sentence"] == "3 of 3 back as before"
         assert ("store", "lockdown_release") in house.lock.asked
@@ -168,29 +168,29 @@ async def test_evacuate_opens_what_a_lockdown_has_locked_and_nothing_else_does(
     """
     opens = {"shelter": {"doors": [{"verb": "unlock", "place": "site"}]}}
     async with door_school(tmp_path, **SCHOOL | {"protocols": PROTOCOLS | opens}) as house:
-        room = room_of(house)
-        below = (await room.start("lockdown", "wing", "head"))["id"]
+        desk = desk_of(house)
+        below = (await desk.start("lockdown", "wing", "head"))["id"]
         assert house.lock.locks["old_gate"] == "locked"
-        await room.start("shelter", "site", "head")
+        await desk.start("shelter", "site", "head")
         await house.pass_time(2)
         assert set(house.lock.locks.values()) == {"locked", "unlocked"}
         assert [door for door, lock in house.lock.locks.items() if lock == "unlocked"] == [
             "old_gate"
         ]
         await house.happens("fire.alarm", "site", place="site", source="input/panel")
-        above = await room.decide_fire(below, "evacuate", "head")
+        above = await desk.decide_fire(below, "evacuate", "head")
         await house.pass_time(2)
         assert set(house.lock.locks.values()) == {"unlocked"}
-        await room.rearm("head")
+        await desk.rearm("head")
         await house.pass_time(5)
         assert set(house.lock.locks.values()) == {"unlocked"}
-        await room.ask_end(above["id"], "head")
-        await room.end(above["id"], "officer")
+        await desk.ask_end(above["id"], "head")
+        await desk.end(above["id"], "officer")
         await house.pass_time(3)
-        await room.look()
+        await desk.look()
         assert house.lock.locks == {
             "wing_east": "locked", "store": "locked", "old_gate": "unlocked",
         }  # fmt: skip
-        assert (await room.run(below))["secured"] == 2
+        assert (await desk.run(below))["secured"] == 2
         pending = await house.journal.read(lambda c: outbox.waiting_doors(c))
         assert pending == []

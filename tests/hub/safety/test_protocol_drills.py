@@ -22,10 +22,10 @@ LOUD = PROTOCOLS | {
 
 async def test_a_drill_moves_no_door_and_is_heard_by_nobody_unasked(tmp_path: Path) -> None:
     """Without more said, a drill is told to those it is for, marked as one, and that is all."""
-    async with protocol_school(tmp_path) as (house, room):
-        run = await room.start("lockdown", "site", "head", drill=True)
+    async with protocol_school(tmp_path) as (house, desk):
+        run = await desk.start("lockdown", "site", "head", drill=True)
         await house.settled()
-        run = await room.run(run["id"])
+        run = await desk.run(run["id"])
         assert {each["state"] for each in run["doors"]} == {"fenced"}
         assert run["sentence"] == "No door moves in this drill (3 doors)"
         assert house.doors.asked == []
@@ -40,14 +40,14 @@ async def test_a_drill_may_move_doors_and_speak(tmp_path: Path) -> None:
     """`doors_real` and `announce` make just these real; one person ends it, and the all-clear takes
     the same ways.
     """
-    async with protocol_school(tmp_path) as (house, room):
-        run = await room.start(
+    async with protocol_school(tmp_path) as (house, desk):
+        run = await desk.start(
             "lockdown", "site", "head", drill=True, doors_real=True, announce=True
         )
         await house.settled()
         assert len(house.doors.asked) == 3
         assert [n.drill for n in house.channels["siren"].sent] == [True]
-        over = await room.ask_end(run["id"], "head")
+        over = await desk.ask_end(run["id"], "head")
         assert over["state"] == "ended"
         await house.settled()
         assert [n.title for n in house.channels["siren"].sent][-1].startswith("DRILL: All clear")
@@ -61,33 +61,33 @@ async def test_a_drill_may_move_doors_and_speak(tmp_path: Path) -> None:
 @pytest.mark.parametrize("announce", [False, True])
 async def test_law_7_nothing_of_a_drill_leaves_the_school(tmp_path: Path, announce: bool) -> None:
     """Dispatch, parents and the public never hear of a drill, whatever it says is real."""
-    async with protocol_school(tmp_path, notifiers=OUTSIDE, protocols=LOUD) as (house, room):
+    async with protocol_school(tmp_path, notifiers=OUTSIDE, protocols=LOUD) as (house, desk):
         house.channels["dispatch"] = ScriptedChannel()
-        run = await room.start(
+        run = await desk.start(
             "lockdown", "site", "head", drill=True, doors_real=True, announce=announce
         )
         await house.settled()
-        await room.end(run["id"], "head")
+        await desk.end(run["id"], "head")
         await house.settled()
         assert house.channels["dispatch"].sent == []
-        channels = (await room.run(run["id"]))["channels"]
+        channels = (await desk.run(run["id"]))["channels"]
         fenced = next(each for each in channels if each["channel"] == "dispatch")
         assert (fenced["state"], fenced["detail"]) == (
             "fenced", "a drill: nothing leaves the school",
         )  # fmt: skip
-        real = await room.start("lockdown", "site", "head")
+        real = await desk.start("lockdown", "site", "head")
         await house.settled()
         assert [n.drill for n in house.channels["dispatch"].sent] == [False]
-        assert (await room.run(real["id"]))["channels"][-1]["state"] == "confirmed"
+        assert (await desk.run(real["id"]))["channels"][-1]["state"] == "confirmed"
 
 
 async def test_law_7_the_outbox_itself_is_the_fence(tmp_path: Path) -> None:
     """Whoever writes an intention for a drill, by whatever way, a door does not move by it and
     nobody outside hears it.
     """
-    async with protocol_school(tmp_path, notifiers=OUTSIDE) as (house, room):
+    async with protocol_school(tmp_path, notifiers=OUTSIDE) as (house, desk):
         house.channels["dispatch"] = ScriptedChannel()
-        run = await room.start("lockdown", "site", "head", drill=True)
+        run = await desk.start("lockdown", "site", "head", drill=True)
         await house.settled()
 
         def by_another_way(decider: Any) -> None:
@@ -123,16 +123,16 @@ async def test_law_7_a_real_press_during_a_drill_is_real_at_once(tmp_path: Path)
     """The real one moves doors, sounds, has an incident of its own and no mark of a drill; the
     drill is over, and nobody is told an all-clear.
     """
-    async with protocol_school(tmp_path) as (house, room):
-        drill = await room.start("lockdown", "site", "head", drill=True)
+    async with protocol_school(tmp_path) as (house, desk):
+        drill = await desk.start("lockdown", "site", "head", drill=True)
         await house.settled()
-        pressed = await room.press("lockdown", "lab", "Button", source="device/lab")
+        pressed = await desk.press("lockdown", "lab", "Button", source="device/lab")
         await house.settled()
-        real = await room.run(str(pressed["run"]))
+        real = await desk.run(str(pressed["run"]))
         assert (real["drill"], real["secured"], real["over"]) == (False, 3, None)
         assert real["incident"] != drill["incident"]
         assert [n.drill for n in house.channels["siren"].sent] == [False]
-        assert (await room.run(drill["id"]))["state"] == "ended"
+        assert (await desk.run(drill["id"]))["state"] == "ended"
         said = [n.title for channel in house.channels.values() for n in channel.sent]
         assert not any("All clear" in title for title in said)
         assert not any(n.drill for n in house.channels["siren"].sent)
@@ -140,11 +140,11 @@ async def test_law_7_a_real_press_during_a_drill_is_real_at_once(tmp_path: Path)
 
 async def test_no_drill_begins_where_it_is_real(tmp_path: Path) -> None:
     """While a protocol is in force nobody plays one over it; elsewhere they may."""
-    async with protocol_school(tmp_path) as (house, room):
-        await room.start("lockdown", "wing", "head")
+    async with protocol_school(tmp_path) as (house, desk):
+        await desk.start("lockdown", "wing", "head")
         with pytest.raises(Refused, match="Lockdown is in force here and no drill"):
-            await room.start("hold", "site", "head", drill=True)
-        assert (await room.start("hold", "gym", "head", drill=True))["drill"]
+            await desk.start("hold", "site", "head", drill=True)
+        assert (await desk.start("hold", "gym", "head", drill=True))["drill"]
         await house.settled()
 
 
@@ -154,30 +154,30 @@ async def test_a_siren_of_the_controllers_own_needs_an_explicit_yes(tmp_path: Pa
     """
     loud = {"lockdown": {"doors": [{"verb": "lockdown", "place": "site"}]}}
     sirens = frozenset({"store"})
-    async with protocol_school(tmp_path, sirens=sirens, protocols=loud) as (house, room):
-        run = await room.start("lockdown", "site", "head", drill=True, doors_real=True)
+    async with protocol_school(tmp_path, sirens=sirens, protocols=loud) as (house, desk):
+        run = await desk.start("lockdown", "site", "head", drill=True, doors_real=True)
         await house.settled()
-        door = next(e for e in (await room.run(run["id"]))["doors"] if e["door"] == "store")
+        door = next(e for e in (await desk.run(run["id"]))["doors"] if e["door"] == "store")
         assert door["state"] == "fenced"
         assert "local_siren" in door["detail"]
         assert "store" not in {asked[0] for asked in house.doors.asked}
-        await room.start("lockdown", "site", "head")
+        await desk.start("lockdown", "site", "head")
         await house.settled()
         assert "store" in {asked[0] for asked in house.doors.asked}
     hub = {"drills": {"local_siren": True}}
     yes = tmp_path / "yes"
     yes.mkdir()
-    async with protocol_school(yes, sirens=sirens, protocols=loud, hub=hub) as (house, room):
-        await room.start("lockdown", "site", "head", drill=True, doors_real=True)
+    async with protocol_school(yes, sirens=sirens, protocols=loud, hub=hub) as (house, desk):
+        await desk.start("lockdown", "site", "head", drill=True, doors_real=True)
         await house.settled()
         assert "store" in {asked[0] for asked in house.doors.asked}
 
 
 async def test_closing_a_drills_incident_ends_the_drill(tmp_path: Path) -> None:
     """A drill is over when its incident is closed."""
-    async with protocol_school(tmp_path) as (house, room):
-        run = await room.start("hold", "site", "head", drill=True)
+    async with protocol_school(tmp_path) as (house, desk):
+        run = await desk.start("hold", "site", "head", drill=True)
         await house.intake.decide(lambda d: d.close_case(run["incident"], "head"))
         await house.settled()
-        assert (await room.run(run["id"]))["state"] == "ended"
-        assert [each["id"] for each in (await room.view())["lately"]] == [run["id"]]
+        assert (await desk.run(run["id"]))["state"] == "ended"
+        assert [each["id"] for each in (await desk.view())["lately"]] == [run["id"]]

@@ -16,8 +16,8 @@ from hub.errors import Refused
 from hub.events import Event
 from hub.identity import pins
 from hub.identity.passwords import PasswordThreads
-from hub.protocol_room import ProtocolRoom
 from hub.protocol_views import ProtocolRunView
+from hub.protocols import Protocols
 
 
 @pytest.fixture
@@ -30,20 +30,20 @@ def plain_pins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PasswordThreads, "matches", matches)
 
 
-async def lockdown(house: School, room: ProtocolRoom) -> ProtocolRunView:
+async def lockdown(house: School, desk: Protocols) -> ProtocolRunView:
     """A lockdown of the site whose doors have all answered."""
-    run = await room.start("lockdown", "site", "head")
+    run = await desk.start("lockdown", "site", "head")
     await house.settled()
-    return await room.run(run["id"])
+    return await desk.run(run["id"])
 
 
 async def test_that_pins_were_set_stands_in_the_journal_and_no_pin_does(tmp_path: Path) -> None:
     """Who, and when; what is refused leaves no line, and nothing of a PIN stands anywhere."""
-    async with protocol_school(tmp_path) as (house, room):
+    async with protocol_school(tmp_path) as (house, desk):
         await account(house, "Pat")
         with pytest.raises(Refused, match="Only an account"):
-            await room.set_pins("nobody", PIN, DURESS)
-        await room.set_pins("Pat", PIN, DURESS)
+            await desk.set_pins("nobody", PIN, DURESS)
+        await desk.set_pins("Pat", PIN, DURESS)
         (said,) = [
             event for _, event in await house.intake.past_events(0) if event.type == "pins.set"
         ]
@@ -69,23 +69,23 @@ async def test_it_takes_two_people(tmp_path: Path) -> None:
     """Who asks cannot confirm; a second person can, and then the all-clear is confirmed door by
     door and channel by channel.
     """
-    async with protocol_school(tmp_path) as (house, room):
-        run = (await lockdown(house, room))["id"]
+    async with protocol_school(tmp_path) as (house, desk):
+        run = (await lockdown(house, desk))["id"]
         with pytest.raises(Refused, match="nobody has asked for its end"):
-            await room.end(run, "officer")
-        ending = (await room.ask_end(run, "head"))["ending"]
+            await desk.end(run, "officer")
+        ending = (await desk.ask_end(run, "head"))["ending"]
         assert ending is not None
         assert ending["by"] == "head"
         for same in ("head", "HEAD", "Principal"):  # two accounts of one of the people are one
             with pytest.raises(Refused, match="a second person"):
-                await room.end(run, same)
+                await desk.end(run, same)
         assert len(house.channels["siren"].sent) == 1
-        view = await room.end(run, "officer")
+        view = await desk.end(run, "officer")
         assert (view["state"], view["ended_by"]) == (
             "ended", ["Principal", "School resource officer"],
         )  # fmt: skip
         await house.settled()
-        clear = (await room.run(run))["all_clear"]
+        clear = (await desk.run(run))["all_clear"]
         assert clear is not None
         assert clear["sentence"] == "No door is asked to go back"
         assert [each["state"] for each in clear["channels"]] == ["confirmed"] * 3
@@ -93,80 +93,80 @@ async def test_it_takes_two_people(tmp_path: Path) -> None:
         assert over.title == "All clear: Lockdown, School"
         assert over.data["verdict"] == "resolved"
         with pytest.raises(Refused, match="has been ended already"):
-            await room.end(run, "officer")
+            await desk.end(run, "officer")
 
 
 async def test_asking_lasts_five_minutes(tmp_path: Path) -> None:
     """What nobody confirmed in five minutes has to be asked for again; and it can be withdrawn."""
-    async with protocol_school(tmp_path) as (house, room):
-        run = (await lockdown(house, room))["id"]
-        await room.ask_end(run, "head")
+    async with protocol_school(tmp_path) as (house, desk):
+        run = (await lockdown(house, desk))["id"]
+        await desk.ask_end(run, "head")
         with pytest.raises(Refused, match="Principal has asked for it already"):
-            await room.ask_end(run, "officer")
+            await desk.ask_end(run, "officer")
         house.clock.set(house.clock.now() - timedelta(hours=1))
         with pytest.raises(Refused, match="nobody has asked for its end"):
-            await room.end(run, "officer")
+            await desk.end(run, "officer")
         house.clock.set(house.clock.now() + timedelta(hours=1))
         await house.clock.advance(301)
-        assert (await room.run(run))["ending"] is None
+        assert (await desk.run(run))["ending"] is None
         with pytest.raises(Refused, match="nobody has asked for its end"):
-            await room.end(run, "officer")
-        await room.ask_end(run, "officer")
-        assert (await room.withdraw_end(run, "head"))["ending"] is None
+            await desk.end(run, "officer")
+        await desk.ask_end(run, "officer")
+        assert (await desk.withdraw_end(run, "head"))["ending"] is None
         with pytest.raises(Refused, match="nobody has asked for its end"):
-            await room.end(run, "head")
+            await desk.end(run, "head")
 
 
 async def test_law_3_no_program_ends_a_protocol(tmp_path: Path) -> None:
     """A token is not a person: it neither asks for an end nor confirms one."""
-    async with protocol_school(tmp_path) as (house, room):
-        run = (await lockdown(house, room))["id"]
+    async with protocol_school(tmp_path) as (house, desk):
+        run = (await lockdown(house, desk))["id"]
         with pytest.raises(Refused, match="takes people"):
-            await room.ask_end(run, "script (token)")
-        await room.ask_end(run, "head")
+            await desk.ask_end(run, "script (token)")
+        await desk.ask_end(run, "head")
         with pytest.raises(Refused, match="takes people"):
-            await room.end(run, "script (token)")
+            await desk.end(run, "script (token)")
 
 
 async def test_law_3_starting_is_one_gesture_and_ending_is_not(tmp_path: Path) -> None:
     """A device starts a lockdown alone; nothing that one person does alone without a PIN ends it:
     not ending, not closing the incident, not resolving or dismissing its alert, no fire decision.
     """
-    async with protocol_school(tmp_path) as (house, room):
-        pressed = await room.press("lockdown", "lab", "Button", source="device/lab")
-        run = await room.run(str(pressed["run"]))
+    async with protocol_school(tmp_path) as (house, desk):
+        pressed = await desk.press("lockdown", "lab", "Button", source="device/lab")
+        run = await desk.run(str(pressed["run"]))
         await house.settled()
         (alert,) = (await house.intake.incident(run["incident"]))["alerts"]
         attempts: list[Any] = [
-            lambda: room.end(run["id"], "head"),
+            lambda: desk.end(run["id"], "head"),
             lambda: house.intake.decide(lambda d: d.close_case(run["incident"], "head")),
             lambda: house.intake.resolve(alert["id"], "head"),
             lambda: house.intake.verdict(alert["id"], "dismissed", "head"),
-            lambda: room.decide_fire(run["id"], "evacuate", "head"),
+            lambda: desk.decide_fire(run["id"], "evacuate", "head"),
             lambda: house.intake.command_door("store", "unlock", "head", ""),
         ]
         for attempt in attempts:
             with pytest.raises(Refused):
                 await attempt()
-        assert (await room.run(run["id"]))["state"] == "in_force"
-        assert (await room.run(run["id"]))["secured"] == 3
+        assert (await desk.run(run["id"]))["state"] == "in_force"
+        assert (await desk.run(run["id"]))["secured"] == 3
 
 
 async def test_the_commander_ends_it_with_a_pin(tmp_path: Path, plain_pins: None) -> None:
     """Only who leads the incident, and only with their own PIN; whoever guesses has to wait."""
-    async with protocol_school(tmp_path) as (house, room):
-        run = await lockdown(house, room)
+    async with protocol_school(tmp_path) as (house, desk):
+        run = await lockdown(house, desk)
         await account(house, "officer")
         with pytest.raises(Refused, match="only the incident's commander"):
-            await room.end_by_pin(run["id"], "officer", PIN)
+            await desk.end_by_pin(run["id"], "officer", PIN)
         await commander(house, run, "officer")
         for _ in range(3):
             with pytest.raises(Refused, match="that is not your PIN"):
-                await room.end_by_pin(run["id"], "officer", "0000")
+                await desk.end_by_pin(run["id"], "officer", "0000")
         with pytest.raises(Refused, match="Too many wrong PINs"):
-            await room.end_by_pin(run["id"], "officer", PIN)
+            await desk.end_by_pin(run["id"], "officer", PIN)
         await house.clock.advance(10)
-        assert (await room.end_by_pin(run["id"], "officer", PIN))["state"] == "ended"
+        assert (await desk.end_by_pin(run["id"], "officer", PIN))["state"] == "ended"
         await house.settled()
 
 
@@ -174,12 +174,12 @@ async def test_duress_seems_to_end_it_and_does_not(tmp_path: Path, plain_pins: N
     """With a duress PIN one device is shown the end. No door moves, no all-clear goes out, trusted
     people elsewhere hear of it, and nobody whom the forcing person may read over the shoulder of.
     """
-    async with protocol_school(tmp_path) as (house, room):
-        run = await lockdown(house, room)
+    async with protocol_school(tmp_path) as (house, desk):
+        run = await lockdown(house, desk)
         await account(house, "officer")
         await commander(house, run, "officer")
         asked, sirens = len(house.doors.asked), len(house.channels["siren"].sent)
-        view = await room.end_by_pin(run["id"], "officer", DURESS, "this device")
+        view = await desk.end_by_pin(run["id"], "officer", DURESS, "this device")
         assert (view["state"], view["ended_by"]) == ("ended", ["School resource officer"])
         assert view["all_clear"] is not None
         await house.settled()
@@ -191,11 +191,11 @@ async def test_duress_seems_to_end_it_and_does_not(tmp_path: Path, plain_pins: N
         assert all(n.severity == "severe" and n.title.startswith("DURESS") for n in duress)
         assert all(n.data.get("verdict") != "resolved" for n in told)
         # elsewhere it is in force, on that device it stays over
-        assert (await room.run(run["id"]))["state"] == "in_force"
-        assert (await room.run(run["id"], "another device"))["state"] == "in_force"
-        assert (await room.run(run["id"], "this device"))["state"] == "ended"
-        assert (await room.view("this device"))["in_force"] == []
-        assert len((await room.view())["in_force"]) == 1
+        assert (await desk.run(run["id"]))["state"] == "in_force"
+        assert (await desk.run(run["id"], "another device"))["state"] == "in_force"
+        assert (await desk.run(run["id"], "this device"))["state"] == "ended"
+        assert (await desk.view("this device"))["in_force"] == []
+        assert len((await desk.view())["in_force"]) == 1
 
 
 async def test_duress_is_echoed_nowhere_until_the_incident_is_closed(
@@ -204,20 +204,20 @@ async def test_duress_is_echoed_nowhere_until_the_incident_is_closed(
     """No alert, no line of the story, no action of the incident says so while it is open; the story
     does once it is closed.
     """
-    async with protocol_school(tmp_path) as (house, room):
-        run = await lockdown(house, room)
+    async with protocol_school(tmp_path) as (house, desk):
+        run = await lockdown(house, desk)
         await account(house, "officer")
-        await room.end_by_pin(run["id"], "officer", DURESS, "this device")
+        await desk.end_by_pin(run["id"], "officer", DURESS, "this device")
         await house.settled()
         shown = [
-            {**await room.view(), "duress": ""},
+            {**await desk.view(), "duress": ""},
             await house.intake.alerts(),
             await house.intake.incidents(),
             await house.intake.incident(run["incident"]),
         ]
         assert json.dumps(shown).lower().count("duress") == 1  # the empty list of the API
-        await room.ask_end(run["id"], "head")
-        await room.end(run["id"], "desk")
+        await desk.ask_end(run["id"], "head")
+        await desk.end(run["id"], "desk")
         await house.settled()
         await house.intake.decide(lambda d: d.close_case(run["incident"], "head"))
         story = [e["text"] for e in (await house.intake.incident(run["incident"]))["entries"]]
@@ -231,20 +231,20 @@ async def test_a_duress_is_told_where_its_protocol_only_sounds(
     every channel that reaches them; `hub.duress` narrows that.
     """
     loud = {"lockdown": {"through": ["siren"]}}
-    async with protocol_school(tmp_path, protocols=loud) as (house, room):
-        run = await lockdown(house, room)
+    async with protocol_school(tmp_path, protocols=loud) as (house, desk):
+        run = await lockdown(house, desk)
         await account(house, "officer")
-        await room.end_by_pin(run["id"], "officer", DURESS, "here")
+        await desk.end_by_pin(run["id"], "officer", DURESS, "here")
         await house.settled()
         assert [n.title for n in house.channels["post"].sent] == ["DURESS: Lockdown, School"]
         assert len(house.channels["siren"].sent) == 1
     only = tmp_path / "only"
     only.mkdir()
     hub = {"duress": {"tell": ["desk"], "through": ["console"]}}
-    async with protocol_school(only, protocols=loud, hub=hub) as (house, room):
-        run = await lockdown(house, room)
+    async with protocol_school(only, protocols=loud, hub=hub) as (house, desk):
+        run = await lockdown(house, desk)
         await account(house, "officer")
-        await room.end_by_pin(run["id"], "officer", DURESS, "here")
+        await desk.end_by_pin(run["id"], "officer", DURESS, "here")
         await house.settled()
         assert house.channels["post"].sent == []
         assert [to.person for n in house.channels["console"].sent for to in n.to] == ["desk"]
@@ -252,26 +252,26 @@ async def test_a_duress_is_told_where_its_protocol_only_sounds(
 
 async def test_a_wrong_pin_and_no_pin_sound_alike(tmp_path: Path, plain_pins: None) -> None:
     """Nobody learns who has a PIN."""
-    async with protocol_school(tmp_path) as (house, room):
-        run = (await lockdown(house, room))["id"]
+    async with protocol_school(tmp_path) as (house, desk):
+        run = (await lockdown(house, desk))["id"]
         await account(house, "officer")
         said = set()
         for by in ("officer", "nobody"):
             with pytest.raises(Refused) as refusal:
-                await room.end_by_pin(run, by, "1234567")
+                await desk.end_by_pin(run, by, "1234567")
             said.add(str(refusal.value))
         assert len(said) == 1
 
 
 async def test_what_is_beneath_is_in_force_again(tmp_path: Path) -> None:
     """Ending a lockdown over a secure keeps the outside doors locked, and says what holds now."""
-    async with protocol_school(tmp_path) as (house, room):
-        below = await room.start("secure", "site", "head")
-        above = await lockdown(house, room)
-        await room.ask_end(above["id"], "head")
-        await room.end(above["id"], "officer")
+    async with protocol_school(tmp_path) as (house, desk):
+        below = await desk.start("secure", "site", "head")
+        above = await lockdown(house, desk)
+        await desk.ask_end(above["id"], "head")
+        await desk.end(above["id"], "officer")
         await house.settled()
-        view = await room.view()
+        view = await desk.view()
         assert [(run["id"], run["state"]) for run in view["in_force"]] == [
             (below["id"], "in_force"),
         ]  # fmt: skip
@@ -280,29 +280,29 @@ async def test_what_is_beneath_is_in_force_again(tmp_path: Path) -> None:
         assert "In force: Secure, School. Get inside. Lock outside doors." in last.text
         wanted = [asked for asked in house.doors.asked if asked[0] == "wing_east"]
         assert wanted[-1][1] == "lock"
-        assert [each["state"] for each in (await room.run(below["id"]))["doors"]] == ["secured"]
+        assert [each["state"] for each in (await desk.run(below["id"]))["doors"]] == ["secured"]
 
 
 async def test_notices_that_wait_are_called_off_by_the_end(tmp_path: Path) -> None:
     """No siren starts for a lockdown after its all-clear was given."""
-    async with protocol_school(tmp_path) as (house, room):
+    async with protocol_school(tmp_path) as (house, desk):
         await house.stop()
-        run = await room.start("lockdown", "site", "head")
-        await room.ask_end(run["id"], "head")
-        await room.end(run["id"], "officer")
+        run = await desk.start("lockdown", "site", "head")
+        await desk.ask_end(run["id"], "head")
+        await desk.end(run["id"], "officer")
         house.perform()
         await house.settled()
         assert [n.data["verdict"] for n in house.channels["siren"].sent] == ["resolved"]
-        doors = (await room.run(run["id"]))["doors"]
+        doors = (await desk.run(run["id"]))["doors"]
         assert all(each["state"] != "secured" for each in doors)
 
 
 async def test_real_alerts_are_told_beside_it(tmp_path: Path) -> None:
     """A lockdown joins the incident that is open at its place, with its own alert in it."""
-    async with protocol_school(tmp_path, rules=INTRUSIONS) as (house, room):
+    async with protocol_school(tmp_path, rules=INTRUSIONS) as (house, desk):
         await house.intake.accept(house.seen(place="lab"))
         (incident,) = await house.intake.incidents()
-        run = await room.start("lockdown", "wing", "head")
+        run = await desk.start("lockdown", "wing", "head")
         assert run["incident"] == incident["id"]
         await house.settled()
         titles = {a["title"] for a in (await house.intake.incident(incident["id"]))["alerts"]}
@@ -311,10 +311,10 @@ async def test_real_alerts_are_told_beside_it(tmp_path: Path) -> None:
 
 async def test_protocols_without_channels_end_as_well(tmp_path: Path) -> None:
     """A protocol that tells nobody has an all-clear without channels."""
-    async with protocol_school(tmp_path, protocols={"hold": {}, **PROTOCOLS}) as (house, room):
-        run = await room.start("hold", "gym", "head")
-        await room.ask_end(run["id"], "head")
-        over = await room.end(run["id"], "officer")
+    async with protocol_school(tmp_path, protocols={"hold": {}, **PROTOCOLS}) as (house, desk):
+        run = await desk.start("hold", "gym", "head")
+        await desk.ask_end(run["id"], "head")
+        over = await desk.end(run["id"], "officer")
         assert over["all_clear"] is not None
         assert over["all_clear"]["sentence"] == "No doors to move back"
         await house.settled()

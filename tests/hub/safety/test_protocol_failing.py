@@ -12,7 +12,7 @@ from safety_school import SCHOOL
 from sqlalchemy import Connection, select
 
 from hub.ports import Outcome
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 from hub.storage.schema import actions
 
 MANY: dict[str, Any] = {
@@ -37,9 +37,9 @@ def school(path: Path, **changes: Any) -> Any:
     return door_school(path, **wanted)
 
 
-def room_of(house: DoorSchool) -> ProtocolRoom:
-    """The protocol room, which sees the doors."""
-    return ProtocolRoom(house.intake, frozenset, house.doors.views)
+def desk_of(house: DoorSchool) -> Protocols:
+    """Protocols that see the doors."""
+    return Protocols(house.intake, frozenset, house.doors.views)
 
 
 async def named(house: Any) -> list[dict[str, Any]]:
@@ -55,11 +55,11 @@ async def named(house: Any) -> list[dict[str, Any]]:
     return await house.journal.read(work)
 
 
-async def watched(house: DoorSchool, room: ProtocolRoom, seconds: int) -> None:
-    """Let time pass as a running hub does: the room looks once a second."""
+async def watched(house: DoorSchool, desk: Protocols, seconds: int) -> None:
+    """Let time pass as in a running hub, which looks once a second."""
     for _ in range(seconds):
         await house.pass_time(1)
-        await room.look()
+        await desk.look()
         await house.settle()
 
 
@@ -68,11 +68,11 @@ async def test_twenty_doors_that_fail_are_one_notice(tmp_path: Path) -> None:
     through what everyone hears nor beyond the school.
     """
     async with school(tmp_path) as house:
-        room = room_of(house)
+        desk = desk_of(house)
         house.lock.locks = dict.fromkeys(house.lock.locks, "unlocked")
         house.lock.jammed |= set(MANY)
-        run = (await room.start("lockdown", "site", "head"))["id"]
-        await watched(house, room, 20)
+        run = (await desk.start("lockdown", "site", "head"))["id"]
+        await watched(house, desk, 20)
         told = await named(house)
         assert sorted(each["channel"] for each in told) == ["console", "post", "post"]
         assert all(each["title"] == "Lockdown: 20 doors not secured" for each in told)
@@ -88,25 +88,25 @@ async def test_the_first_is_told_within_two_seconds_and_others_once_they_fail(
     controller's doors are told once they are given up, and nothing is told twice.
     """
     async with school(tmp_path) as house:
-        room, dead = room_of(house), {"door_19", "door_20"}
+        desk, dead = desk_of(house), {"door_19", "door_20"}
         house.lock.locks = dict.fromkeys(house.lock.locks, "unlocked")
         house.lock.jammed |= {"door_01", "door_02"}
         house.lock.away |= dead
         await house.pass_time(12)  # what they said before is not what they say to the lockdown
-        run = (await room.start("lockdown", "site", "head"))["id"]
+        run = (await desk.start("lockdown", "site", "head"))["id"]
         for _ in range(10):
-            await watched(house, room, 1)
-            if any(each["state"] == "retrying" for each in (await room.run(run))["doors"]):
+            await watched(house, desk, 1)
+            if any(each["state"] == "retrying" for each in (await desk.run(run))["doors"]):
                 break
         failed = house.clock.now()
         assert not await named(house)
-        await watched(house, room, 1)
+        await watched(house, desk, 1)
         first = await named(house)
         assert len(first) == 3
         assert first[0]["title"] == "Lockdown: Door 1 and Door 2 not secured"
         assert (house.clock.now() - failed).total_seconds() <= 2
         assert "16 of 20 secured" in first[0]["text"]
-        await watched(house, room, 40)
+        await watched(house, desk, 40)
         later = (await named(house))[3:]
         assert len(later) == 3
         assert {tuple(each["data"]["doors"]) for each in later} == {tuple(sorted(dead))}
@@ -118,15 +118,15 @@ async def test_a_door_that_obeys_meanwhile_is_not_told(tmp_path: Path) -> None:
     told.
     """
     async with school(tmp_path) as house:
-        room = room_of(house)
-        await room.start("lockdown", "site", "head")
-        await watched(house, room, 2)
+        desk = desk_of(house)
+        await desk.start("lockdown", "site", "head")
+        await watched(house, desk, 2)
         house.lock.turned("door_03", "unlocked")
-        await watched(house, room, 20)
+        await watched(house, desk, 20)
         assert not await named(house)
         house.lock.jammed.add("door_03")
         house.lock.turned("door_03", "unlocked")
-        await watched(house, room, 6)
+        await watched(house, desk, 6)
         told = await named(house)
         assert [each["data"]["doors"] for each in told] == [["door_03"]] * 3
 
@@ -135,9 +135,9 @@ async def test_where_every_door_has_answered_nothing_is_waited_for(tmp_path: Pat
     """The last door's answer is told at once, to each in their language, and never by a channel
     that everyone hears; in a drill it says so.
     """
-    async with protocol_school(tmp_path, people=PEOPLE) as (house, room):
+    async with protocol_school(tmp_path, people=PEOPLE) as (house, desk):
         house.doors.answers["store"] = lambda: Outcome("failed", "bolt jammed")
-        run = await room.start("lockdown", "site", "head", drill=True, doors_real=True)
+        run = await desk.start("lockdown", "site", "head", drill=True, doors_real=True)
         await house.settled()
         assert len(await named(house)) == 3
         spanish, english = sorted(
@@ -149,19 +149,19 @@ async def test_where_every_door_has_answered_nothing_is_waited_for(tmp_path: Pat
         assert spanish.title == "DRILL: Lockdown: Chemistry store sin cerrar"
         assert "El sistema lo sigue intentando." in spanish.text
         assert len(house.channels["siren"].sent) == 0
-        assert (await room.run(run["id"]))["secured"] == 2
+        assert (await desk.run(run["id"]))["secured"] == 2
 
 
 async def test_where_nobody_was_told_nothing_is_looked_for(tmp_path: Path) -> None:
     """A protocol without channels writes nothing about its doors, however often one looks."""
     quiet = {"lockdown": {"doors": [{"verb": "lock", "place": "site"}]}}
-    async with protocol_school(tmp_path, protocols=quiet, doors=DOORS) as (house, room):
+    async with protocol_school(tmp_path, protocols=quiet, doors=DOORS) as (house, desk):
         house.doors.answers["store"] = lambda: Outcome("failed", "bolt jammed")
-        await room.start("lockdown", "site", "head")
+        await desk.start("lockdown", "site", "head")
         await house.settled()
         before = await house.intake.past_events(0)
         for _ in range(3):
             await house.clock.advance(1)
-            await room.look()
+            await desk.look()
         assert await house.intake.past_events(0) == before
         assert not await named(house)

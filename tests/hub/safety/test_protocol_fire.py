@@ -13,7 +13,7 @@ from safety_school import School
 from hub.clock import from_iso
 from hub.errors import Refused
 from hub.events import Event
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 
 HUB: dict[str, Any] = {"fire": {"decide_within": "90s"}}
 INPUTS: dict[str, Any] = {
@@ -33,27 +33,27 @@ async def test_the_decision_timer_is_shown_and_told(tmp_path: Path) -> None:
     """From the alarm on everyone sees until when to decide, and those who were told are asked; when
     nobody does in time that is said once, and the hub decides nothing.
     """
-    async with protocol_school(tmp_path, hub=HUB) as (house, room):
-        run = await room.start("lockdown", "site", "head")
+    async with protocol_school(tmp_path, hub=HUB) as (house, desk):
+        run = await desk.start("lockdown", "site", "head")
         await house.settled()
         before = house.clock.now()
         await alarm(house)
         await house.settled()
-        fire = (await room.view())["fire"]
+        fire = (await desk.view())["fire"]
         assert fire["state"] == "alarm"
         assert fire["decide_by"] is not None
         assert (from_iso(fire["decide_by"]) - before).total_seconds() == 90
         asked = [n for n in house.channels["post"].sent if n.title.startswith("Fire alarm: decide")]
         assert {to.person for n in asked for to in n.to} == {"officer", "head"}
         await house.clock.advance(89)
-        await room.look()
+        await desk.look()
         assert not await _events(house, "fire.undecided")
         await house.clock.advance(2)
-        await room.look()
-        await room.look()
+        await desk.look()
+        await desk.look()
         await house.settled()
         assert len(await _events(house, "fire.undecided")) == 1
-        assert (await room.run(run["id"]))["state"] == "in_force"
+        assert (await desk.run(run["id"]))["state"] == "in_force"
 
 
 async def _events(house: School, kind: str) -> list[Event]:
@@ -66,15 +66,15 @@ async def test_law_2_the_timer_is_said_aloud_only_where_a_person_had_it_announce
     """Everyone hears once that a decision follows, once that the time is over, and what is decided;
     no name, no word of doors, and always what is in force.
     """
-    async with protocol_school(tmp_path, hub=HUB) as (house, room):
-        run = await room.start("lockdown", "site", "head")
+    async with protocol_school(tmp_path, hub=HUB) as (house, desk):
+        run = await desk.start("lockdown", "site", "head")
         await house.settled()
         await alarm(house)
         await alarm(house)
         for _ in range(3):
             await house.clock.advance(60)
-            await room.look()
-        await room.decide_fire(run["id"], "stay", "head")
+            await desk.look()
+        await desk.decide_fire(run["id"], "stay", "head")
         await house.settled()
         heard = house.channels["siren"].sent
         assert [n.title for n in heard[1:]] == [
@@ -93,8 +93,8 @@ async def test_law_2_the_timer_is_said_aloud_only_where_a_person_had_it_announce
 async def test_what_the_protocol_did_not_announce_is_not_said_aloud(tmp_path: Path) -> None:
     """A channel that everyone hears stays silent where the lockdown was not announced there."""
     quiet = PROTOCOLS | {"lockdown": PROTOCOLS["lockdown"] | {"through": ["console"]}}
-    async with protocol_school(tmp_path, hub=HUB, protocols=quiet) as (house, room):
-        await room.start("lockdown", "site", "head")
+    async with protocol_school(tmp_path, hub=HUB, protocols=quiet) as (house, desk):
+        await desk.start("lockdown", "site", "head")
         await alarm(house)
         await house.settled()
         assert house.channels["siren"].sent == []
@@ -103,44 +103,44 @@ async def test_what_the_protocol_did_not_announce_is_not_said_aloud(tmp_path: Pa
 
 async def test_law_7_no_timer_is_said_aloud_in_a_drill(tmp_path: Path) -> None:
     """Nor where the drill itself is announced: a fire alarm ends the drill."""
-    async with protocol_school(tmp_path, hub=HUB) as (house, room):
-        run = await room.start("lockdown", "site", "head", drill=True, announce=True)
+    async with protocol_school(tmp_path, hub=HUB) as (house, desk):
+        run = await desk.start("lockdown", "site", "head", drill=True, announce=True)
         await house.settled()
         await alarm(house)
         await house.clock.advance(100)
-        await room.look()
+        await desk.look()
         await house.settled()
-        assert (await room.run(run["id"]))["state"] == "ended"
+        assert (await desk.run(run["id"]))["state"] == "ended"
         assert not [n for n in house.channels["siren"].sent if "Fire" in n.title]
 
 
 async def test_staying_is_told_and_ends_the_timer(tmp_path: Path) -> None:
     """A decision is told to all who were told, once."""
-    async with protocol_school(tmp_path, hub=HUB) as (house, room):
-        run = await room.start("lockdown", "site", "head")
+    async with protocol_school(tmp_path, hub=HUB) as (house, desk):
+        run = await desk.start("lockdown", "site", "head")
         await alarm(house)
-        await room.decide_fire(run["id"], "stay", "head")
+        await desk.decide_fire(run["id"], "stay", "head")
         await house.settled()
-        assert (await room.view())["fire"]["decide_by"] is None
+        assert (await desk.view())["fire"]["decide_by"] is None
         last = house.channels["post"].sent[-1]
         assert last.title.startswith("Fire alarm: stay")
         assert "Principal decides in the fire alarm: people stay" in await house.story()
         with pytest.raises(Refused, match="no fire alarm waits"):
-            await room.decide_fire(run["id"], "evacuate", "head")
+            await desk.decide_fire(run["id"], "evacuate", "head")
 
 
 async def test_leaving_starts_evacuate_over_the_lockdown(tmp_path: Path) -> None:
     """Whoever decides to leave starts Evacuate, which unlocks doors also while the alarm sounds."""
-    async with protocol_school(tmp_path, hub=HUB) as (house, room):
-        run = await room.start("lockdown", "site", "head")
+    async with protocol_school(tmp_path, hub=HUB) as (house, desk):
+        run = await desk.start("lockdown", "site", "head")
         await house.settled()
         await alarm(house)
-        above = await room.decide_fire(run["id"], "evacuate", "head")
+        above = await desk.decide_fire(run["id"], "evacuate", "head")
         await house.settled()
-        above = await room.run(above["id"])
+        above = await desk.run(above["id"])
         assert (above["protocol"], above["over"]) == ("evacuate", run["id"])
         assert [each["state"] for each in above["doors"]] == ["done"] * 3
-        assert (await room.run(run["id"]))["state"] == "covered"
+        assert (await desk.run(run["id"]))["state"] == "covered"
 
 
 @pytest.mark.parametrize("through", [("console", "siren"), ("console",)])
@@ -149,10 +149,10 @@ async def test_that_people_leave_is_said_aloud_where_a_decision_was_promised(
 ) -> None:
     """Once, by Evacuate's own announcement or in its place, with where to."""
     said = PROTOCOLS | {"evacuate": PROTOCOLS["evacuate"] | {"through": list(through)}}
-    async with protocol_school(tmp_path, hub=HUB, protocols=said) as (house, room):
-        run = await room.start("lockdown", "site", "head")
+    async with protocol_school(tmp_path, hub=HUB, protocols=said) as (house, desk):
+        run = await desk.start("lockdown", "site", "head")
         await alarm(house)
-        await room.decide_fire(run["id"], "evacuate", "head")
+        await desk.decide_fire(run["id"], "evacuate", "head")
         await house.settled()
         heard = [n for n in house.channels["siren"].sent if "Lockdown" not in n.title]
         assert len(heard) == 1
@@ -161,24 +161,24 @@ async def test_that_people_leave_is_said_aloud_where_a_decision_was_promised(
 
 async def test_nothing_is_decided_without_an_alarm_or_without_a_lockdown(tmp_path: Path) -> None:
     """A hold has no timer; a lockdown has one only from the alarm on."""
-    async with protocol_school(tmp_path, hub=HUB) as (house, room):
-        hold = await room.start("hold", "gym", "head")
+    async with protocol_school(tmp_path, hub=HUB) as (house, desk):
+        hold = await desk.start("hold", "gym", "head")
         await alarm(house)
         await house.settled()
         with pytest.raises(Refused, match="no fire alarm waits"):
-            await room.decide_fire(hold["id"], "stay", "head")
-        assert (await room.view())["fire"]["decide_by"] is None
+            await desk.decide_fire(hold["id"], "stay", "head")
+        assert (await desk.view())["fire"]["decide_by"] is None
         await alarm(house, "fire.clear")
 
 
 async def test_the_alarms_end_ends_the_timer(tmp_path: Path) -> None:
     """Where the panel says that it is over there is nothing left to decide."""
-    async with protocol_school(tmp_path, hub=HUB) as (house, room):
-        await room.start("lockdown", "site", "head")
+    async with protocol_school(tmp_path, hub=HUB) as (house, desk):
+        await desk.start("lockdown", "site", "head")
         await alarm(house)
         await alarm(house, "fire.clear")
         await house.settled()
-        fire = (await room.view())["fire"]
+        fire = (await desk.view())["fire"]
         assert (fire["state"], fire["decide_by"]) == ("not_rearmed", None)
         last = house.channels["siren"].sent[-1]
         assert last.title == "Fire alarm: it no longer sounds: Lockdown, School"
@@ -190,8 +190,8 @@ async def test_law_1_a_fire_alarm_suspends_a_lockdown_until_a_person_rearms(tmp_
     """
     people = {"notifiers": {name: {"driver": "x"} for name in ("console", "post", "siren")}}
     async with door_school(tmp_path, protocols=PROTOCOLS, doors=DOORS, **people) as house:
-        room = ProtocolRoom(house.intake, frozenset, house.doors.views)
-        run = (await room.start("lockdown", "site", "head"))["id"]
+        desk = Protocols(house.intake, frozenset, house.doors.views)
+        run = (await desk.start("lockdown", "site", "head"))["id"]
         await house.pass_time(2)
         await house.happens("fire.alarm", "site", place="site", source="input/panel")
         for door in house.lock.locks:
@@ -199,26 +199,26 @@ async def test_law_1_a_fire_alarm_suspends_a_lockdown_until_a_person_rearms(tmp_
         before = len(house.lock.asked)
         await house.pass_time(30)
         assert len(house.lock.asked) == before
-        view = await room.run(run)
+        view = await desk.run(run)
         assert {each["state"] for each in view["doors"]} == {"suspended"}
         assert "Science wing east: waits: fire alarm" in view["sentence"]
-        started = await room.start("lockdown", "gym", "desk")
+        started = await desk.start("lockdown", "gym", "desk")
         assert started["id"] == run
         await house.happens("fire.clear", "site", place="site", source="input/panel")
         await house.pass_time(10)
         assert len(house.lock.asked) == before
-        assert (await room.rearm("head"))["state"] == "clear"
+        assert (await desk.rearm("head"))["state"] == "clear"
         await house.pass_time(3)
-        assert (await room.run(run))["secured"] == 3
+        assert (await desk.run(run))["secured"] == 3
 
 
 async def test_a_lockdown_that_starts_during_an_alarm_waits_with_its_doors(tmp_path: Path) -> None:
     """People are told at once; the doors say why they wait."""
-    async with protocol_school(tmp_path) as (house, room):
+    async with protocol_school(tmp_path) as (house, desk):
         await alarm(house)
-        run = await room.start("lockdown", "site", "head")
+        run = await desk.start("lockdown", "site", "head")
         await house.settled()
-        run = await room.run(run["id"])
+        run = await desk.run(run["id"])
         assert {each["state"] for each in run["doors"]} == {"suspended"}
         assert house.doors.asked == []
         assert len(house.channels["siren"].sent) == 1
@@ -226,11 +226,11 @@ async def test_a_lockdown_that_starts_during_an_alarm_waits_with_its_doors(tmp_p
 
 async def test_a_panels_two_inputs_are_one_alarm(tmp_path: Path) -> None:
     """What one input of a panel has reported, another input on its topic ends."""
-    async with protocol_school(tmp_path, inputs=INPUTS) as (_, room):
-        await room.press("fire", "site", "Panel", source="input/panel")
-        fire = await room.fire()
+    async with protocol_school(tmp_path, inputs=INPUTS) as (_, desk):
+        await desk.press("fire", "site", "Panel", source="input/panel")
+        fire = await desk.fire()
         assert (fire["state"], fire["source"], fire["doors"]) == ("alarm", "Panel", 3)
-        await room.press("fire_clear", "site", "Panel off", source="input/panel_off")
-        assert (await room.fire())["state"] == "not_rearmed"
-        await room.rearm("head")
-        assert (await room.fire())["state"] == "clear"
+        await desk.press("fire_clear", "site", "Panel off", source="input/panel_off")
+        assert (await desk.fire())["state"] == "not_rearmed"
+        await desk.rearm("head")
+        assert (await desk.fire())["state"] == "clear"

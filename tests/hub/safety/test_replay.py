@@ -21,7 +21,7 @@ from hub.check import load_config
 from hub.cli import app
 from hub.events import Event
 from hub.kept import KeptConfigs
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 from hub.safety.rules.replay import Replay, Replayed, TooMany
 from hub.storage.database import open_readers
 from hub.storage.schema import SCHEMA_VERSION
@@ -163,9 +163,9 @@ async def test_what_people_press_is_no_rules_doing(tmp_path: Path) -> None:
 
     async def presses(house: School) -> None:
         await an_evening(house)
-        room = ProtocolRoom(house.intake, frozenset)
-        await room.help("site", "", "Button", "")
-        await room.start("hold", "site", "", device="Button")
+        desk = Protocols(house.intake, frozenset)
+        await desk.help("site", "", "Button", "")
+        await desk.start("hold", "site", "", device="Button")
 
     file = await lived(tmp_path, {"forced": FORCED}, presses)
     found = as_json(file, *WHOLE_DAY)

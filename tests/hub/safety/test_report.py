@@ -22,7 +22,7 @@ from safety_school import EVENING, INTRUSIONS, School, school, until
 from hub.clock import iso
 from hub.errors import CommandFailed, Refused
 from hub.events import Event
-from hub.incident_room import IncidentRoom
+from hub.incidents import Incidents
 from hub.kinds.notifiers import Ack, Notice, Receipt
 from hub.ports import Outcome
 from hub.safety.incidents.desk import CaseDesk
@@ -35,8 +35,8 @@ SAW = f"{'a' * 32}.jpg"
 KEPT = f"{'b' * 32}.jpg"
 
 
-class Rooms:
-    """What the incident room asks of the house here: which pictures are kept."""
+class House:
+    """What incidents ask of the house here: which pictures are kept."""
 
     def __init__(self, media: Path) -> None:
         self._media = media
@@ -56,14 +56,14 @@ async def house(tmp_path: Path) -> AsyncIterator[School]:
 
 
 @pytest.fixture
-def room(house: School, tmp_path: Path) -> IncidentRoom:
+def desk(house: School, tmp_path: Path) -> Incidents:
     """Where its reports are made; one of two pictures is still kept."""
     (tmp_path / "media").mkdir()
     Image.new("RGB", (64, 36), "#46515d").save(tmp_path / "media" / KEPT)
-    return IncidentRoom(house.intake, Rooms(tmp_path / "media"), tmp_path / "media")  # type: ignore[arg-type]
+    return Incidents(house.intake, House(tmp_path / "media"), tmp_path / "media")  # type: ignore[arg-type]
 
 
-async def lived_through(house: School, room: CaseDesk, drill: bool = False) -> IncidentView:
+async def lived_through(house: School, desk: CaseDesk, drill: bool = False) -> IncidentView:
     """An intrusion from its detection to its end, each step at a time of its own."""
     seen = house.seen(data={"drill": True} if drill else {})
     at = seen.time - timedelta(seconds=1.5)
@@ -77,27 +77,27 @@ async def lived_through(house: School, room: CaseDesk, drill: bool = False) -> I
     house.clock.set(EVENING + timedelta(seconds=80))
     await house.intake.verdict(alert["id"], "verified", "officer", "seen through the window")
     await house.settled()
-    await room.role(case, "commander", "head", "head")
+    await desk.role(case, "commander", "head", "head")
     house.clock.set(EVENING + timedelta(seconds=200))
-    await room.role(case, "on_scene", "officer", "officer")
+    await desk.role(case, "on_scene", "officer", "officer")
     data = {"camera": "wing", "incident": case, "picture": KEPT, "offset_s": 4.0}
     await house.intake.accept(
         Event("picture.saved", "camera/wing", house.clock.now(), "wing", data)
     )
     view = await house.intake.incident(case)
-    await room.task(case, view["tasks"][0]["id"], "done", "officer", note="one person")
-    await room.update(case, "A cleaner <b>&</b> her key\n李", "head")
+    await desk.task(case, view["tasks"][0]["id"], "done", "officer", note="one person")
+    await desk.update(case, "A cleaner <b>&</b> her key\n李", "head")
     await house.settled()
     house.clock.set(EVENING + timedelta(minutes=30))
-    return await room.close(case, "head", why="a cleaner")
+    return await desk.close(case, "head", why="a cleaner")
 
 
 async def test_the_moments_are_the_times_at_which_things_happened(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """Detected by the camera's clock, then told, taken on, on scene and over, with intervals."""
-    case = await lived_through(house, room)
-    made = await room.report(case["id"], "head")
+    case = await lived_through(house, desk)
+    made = await desk.report(case["id"], "head")
     moments = {one["name"]: one for one in made["moments"]}
     assert list(moments) == ["detected", "notified", "acknowledged", "on_scene", "resolved"]
     assert [one["time"] for one in made["moments"]] == [
@@ -112,11 +112,11 @@ async def test_the_moments_are_the_times_at_which_things_happened(
 
 
 async def test_it_holds_everything_that_was_done_and_what_was_not(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """People, tasks, doors, notices with how they ended, failures, pictures, the whole story."""
-    case = await lived_through(house, room)
-    made = await room.report(case["id"], "head")
+    case = await lived_through(house, desk)
+    made = await desk.report(case["id"], "head")
     assert (made["generated_by"], made["incident"]["kind"]) == ("Principal", "intrusion")
     assert [one["role"] for one in made["people"]] == ["commander", "on_scene"]
     assert [(one["state"], one["by"]) for one in made["tasks"]] == [
@@ -134,12 +134,12 @@ async def test_it_holds_everything_that_was_done_and_what_was_not(
     assert json.loads(json.dumps(made)) == made
 
 
-async def test_what_is_not_known_is_said(house: School, room: IncidentRoom) -> None:
+async def test_what_is_not_known_is_said(house: School, desk: Incidents) -> None:
     """No time is made up: each that is missing stands there with the reason."""
     await house.intake.accept(house.seen())
     case = (await house.intake.incidents())[0]["id"]
     await house.settled()
-    made = await room.report(case, "head")
+    made = await desk.report(case, "head")
     unknown = {one["name"]: one["why"] for one in made["moments"] if one["time"] is None}
     assert unknown == {
         "acknowledged": "nobody has taken it on, and nobody has decided",
@@ -153,12 +153,10 @@ async def test_what_is_not_known_is_said(house: School, room: IncidentRoom) -> N
     assert any("whether they were read" in line for line in made["missing"])
 
 
-async def test_an_incident_that_nobody_was_told_of_says_so(
-    house: School, room: IncidentRoom
-) -> None:
+async def test_an_incident_that_nobody_was_told_of_says_so(house: School, desk: Incidents) -> None:
     """Opened by hand: detected by whoever opened it, and nobody was to be told."""
-    case = await room.open("Fall in the gym", "medical", "high", "gym", "desk")
-    made = await room.report(case["id"], "desk")
+    case = await desk.open("Fall in the gym", "medical", "high", "gym", "desk")
+    made = await desk.report(case["id"], "desk")
     detected, notified = made["moments"][:2]
     assert (detected["by"], detected["time"]) == ("Front office", iso(EVENING))
     assert detected["why"] == "a person opened the incident; no alert led to it"
@@ -166,7 +164,7 @@ async def test_an_incident_that_nobody_was_told_of_says_so(
 
 
 async def test_a_clock_that_is_off_is_named_and_not_believed(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """A camera ten minutes ahead has not seen it after the hub had heard of it."""
     seen = house.seen()
@@ -174,13 +172,13 @@ async def test_a_clock_that_is_off_is_named_and_not_believed(
     await house.intake.accept(Event(seen.type, seen.source, ahead, seen.subject, seen.data))
     case = (await house.intake.incidents())[0]["id"]
     await house.settled()
-    made = await room.report(case, "head")
+    made = await desk.report(case, "head")
     assert made["moments"][0]["time"] == iso(EVENING)
     assert "Sources whose times may be wrong: camera/wing." in made["missing"]
 
 
 async def test_what_arrived_after_all_is_drawn_as_arrived(
-    house: School, room: IncidentRoom, tmp_path: Path
+    house: School, desk: Incidents, tmp_path: Path
 ) -> None:
     """A channel that had given up and hears later that a telephone has it: the PDF and the page of
     the alert say the same.
@@ -196,18 +194,18 @@ async def test_what_arrived_after_all_is_drawn_as_arrived(
     await house.settled()
     await Hearing(house.intake).take("post", Ack("delivered", key=post.sent[0].key))
     case = (await house.intake.incidents())[0]["id"]
-    made = await room.report(case, "head")
+    made = await desk.report(case, "head")
     (receipt,) = next(one["receipts"] for one in made["notices"] if one["key"] == post.sent[0].key)
     drawn = Report(dict(made), tmp_path)._receipt(receipt)
     assert drawn.startswith("School resource officer: delivered")
 
 
-async def test_a_report_that_is_taken_away_leaves_a_line(house: School, room: IncidentRoom) -> None:
+async def test_a_report_that_is_taken_away_leaves_a_line(house: School, desk: Incidents) -> None:
     """Who took exactly what is told in the story, and is in the journal."""
-    case = await room.open("Fall", "medical", "high", "gym", "desk")
-    await room.report(case["id"], "head")
+    case = await desk.open("Fall", "medical", "high", "gym", "desk")
+    await desk.report(case["id"], "head")
     assert await exports(house, case["id"]) == []
-    taken = await room.json(case["id"], "head"), await room.pdf(case["id"], "desk")
+    taken = await desk.json(case["id"], "head"), await desk.pdf(case["id"], "desk")
     facts = [(len(data), hashlib.sha256(data).hexdigest()) for data in taken]
     assert await exports(house, case["id"]) == [
         f"Principal took the report away as JSON ({facts[0][0]} bytes, SHA-256 {facts[0][1]})",
@@ -215,7 +213,7 @@ async def test_a_report_that_is_taken_away_leaves_a_line(house: School, room: In
     ]
     assert json.loads(taken[0])["incident"]["id"] == case["id"]
     with pytest.raises(KeyError):
-        await room.json("nowhere", "head")
+        await desk.json("nowhere", "head")
 
 
 async def exports(house: School, case: str) -> list[str]:
@@ -247,12 +245,12 @@ def structure(pdf: bytes) -> Counter[str]:
     return Counter(re.findall(r"/S /(\w+)", pdf.decode("latin-1")))
 
 
-async def test_the_pdf_says_what_is_what(house: School, room: IncidentRoom) -> None:
+async def test_the_pdf_says_what_is_what(house: School, desk: Incidents) -> None:
     """Whoever has it read to them hears headings, tables with their heads, and what pictures show;
     nothing that is drawn is outside of that, but for what decorates each page.
     """
-    case = await lived_through(house, room)
-    pdf = await room.pdf(case["id"], "head")
+    case = await lived_through(house, desk)
+    pdf = await desk.pdf(case["id"], "head")
     found = structure(pdf)
     assert (found["Document"], found["H1"], found["H2"]) == (1, 1, 10)
     assert (found["Table"], found["TH"]) == (7, 32)
@@ -308,11 +306,11 @@ def test_a_long_timeline_has_a_bookmark_for_each_hour(tmp_path: Path) -> None:
 
 
 async def test_the_pdf_has_pages_bookmarks_a_title_and_real_text(
-    house: School, room: IncidentRoom
+    house: School, desk: Incidents
 ) -> None:
     """It can be read aloud and searched; each page has its number and the school's name."""
-    case = await lived_through(house, room)
-    pdf = await room.pdf(case["id"], "head")
+    case = await lived_through(house, desk)
+    pdf = await desk.pdf(case["id"], "head")
     assert pages(pdf) >= 2
     assert b"/Lang (en-GB)" in pdf
     assert b"/Outlines" in pdf
@@ -326,74 +324,74 @@ async def test_the_pdf_has_pages_bookmarks_a_title_and_real_text(
     assert b"/Subtype /Image" in pdf
 
 
-async def test_a_drill_is_marked_on_every_page(house: School, room: IncidentRoom) -> None:
+async def test_a_drill_is_marked_on_every_page(house: School, desk: Incidents) -> None:
     """No page of a drill's report can be taken for real."""
-    case = await lived_through(house, room, drill=True)
+    case = await lived_through(house, desk, drill=True)
     for number in range(60):
-        await room.note(case["id"], f"Radio {number}: " + "all quiet " * 20, "desk")
-    pdf = await room.pdf(case["id"], "head")
+        await desk.note(case["id"], f"Radio {number}: " + "all quiet " * 20, "desk")
+    pdf = await desk.pdf(case["id"], "head")
     assert pages(pdf) >= 3
     assert streams(pdf).count("(DRILL  ") == pages(pdf)
     assert b"/Title (DRILL: After-action report" in pdf
 
 
-async def test_no_note_stops_the_pdf(house: School, room: IncidentRoom) -> None:
+async def test_no_note_stops_the_pdf(house: School, desk: Incidents) -> None:
     """Enormous words, hundreds of lines, what looks like markup, other scripts: all are drawn."""
-    case = await room.open("Fall", "medical", "high", "gym", "desk")
+    case = await desk.open("Fall", "medical", "high", "gym", "desk")
     for text in ("x" * 4000, "\n".join(["line"] * 799), "<para>&amp;</b>" * 200, "李" * 4000):
-        await room.note(case["id"], text, "desk")
-    pdf = await room.pdf(case["id"], "head")
+        await desk.note(case["id"], text, "desk")
+    pdf = await desk.pdf(case["id"], "head")
     assert pages(pdf) > 10
     assert "Some letters could not be drawn" in streams(pdf)
 
 
 async def test_a_picture_that_is_broken_is_left_out(
-    house: School, room: IncidentRoom, tmp_path: Path
+    house: School, desk: Incidents, tmp_path: Path
 ) -> None:
     """A file that is no picture costs the picture, not the report."""
-    case = await lived_through(house, room)
+    case = await lived_through(house, desk)
     (tmp_path / "media" / KEPT).write_bytes(b"not a picture")
-    pdf = await room.pdf(case["id"], "head")
+    pdf = await desk.pdf(case["id"], "head")
     assert b"/Subtype /Image" not in pdf
     assert "None of them" in streams(pdf)
 
 
 async def test_a_pdf_that_cannot_be_made_is_refused_in_words(
-    house: School, room: IncidentRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    house: School, desk: Incidents, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The process that makes it dies, or takes too long: the hub says so and points at the JSON."""
-    case = await room.open("Fall", "medical", "high", "gym", "desk")
+    case = await desk.open("Fall", "medical", "high", "gym", "desk")
     broken = tmp_path / "broken.sh"
     broken.write_text("#!/bin/sh\nexit 3\n")
     broken.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(broken))
     with pytest.raises(Refused, match="could not be made"):
-        await room.pdf(case["id"], "head")
+        await desk.pdf(case["id"], "head")
     broken.write_text("#!/bin/sh\nexec sleep 60\n")
-    monkeypatch.setattr("hub.incident_room.PDF_WITHIN_S", 0.2)
+    monkeypatch.setattr("hub.incidents.PDF_WITHIN_S", 0.2)
     with pytest.raises(Refused, match="not ready within"):
-        await room.pdf(case["id"], "head")
+        await desk.pdf(case["id"], "head")
     assert await exports(house, case["id"]) == [], "nothing was taken away"
 
 
 async def test_whoever_waits_for_other_reports_is_told_so(
-    house: School, room: IncidentRoom, monkeypatch: pytest.MonkeyPatch
+    house: School, desk: Incidents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """They are made one after the other, and nobody waits for ever for their turn."""
-    case = await room.open("Fall", "medical", "high", "gym", "desk")
-    monkeypatch.setattr("hub.incident_room.PDF_WITHIN_S", 0.05)
-    await room._one_pdf.acquire()
+    case = await desk.open("Fall", "medical", "high", "gym", "desk")
+    monkeypatch.setattr("hub.incidents.PDF_WITHIN_S", 0.05)
+    await desk._one_pdf.acquire()
     async with asyncio.timeout(20):
         with pytest.raises(Refused, match="other reports are being made"):
-            await room.pdf(case["id"], "head")
-    assert room._one_pdf.locked()
+            await desk.pdf(case["id"], "head")
+    assert desk._one_pdf.locked()
 
 
 async def test_the_hub_goes_on_while_a_pdf_is_made(
-    house: School, room: IncidentRoom, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    house: School, desk: Incidents, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The process is another one: a note is taken before the PDF is ready."""
-    case = await lived_through(house, room)
+    case = await lived_through(house, desk)
     held = tmp_path / "held.sh"
     held.write_text(
         f"#!/bin/sh\ntouch {tmp_path}/begun\n"
@@ -401,10 +399,10 @@ async def test_the_hub_goes_on_while_a_pdf_is_made(
     )
     held.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(held))
-    making = asyncio.create_task(room.pdf(case["id"], "head"))
+    making = asyncio.create_task(desk.pdf(case["id"], "head"))
 
     await until((tmp_path / "begun").exists)
-    await room.note(case["id"], "Meanwhile", "desk")
+    await desk.note(case["id"], "Meanwhile", "desk")
     assert not making.done()
     (tmp_path / "go").touch()
     assert (await making).startswith(b"%PDF")

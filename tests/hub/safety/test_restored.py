@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from hub.errors import Refused
 from hub.events import Event
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 from hub.safety.doors import intents
 from hub.safety.restored import settle_restored
 from hub.storage.backup import create
@@ -165,18 +165,18 @@ async def test_law_1_a_restored_journal_locks_nothing_before_a_person_rearms(
     state = await backed_up_while_things_wait(tmp_path, later)
     async with school(state.path) as house:
         await settle_restored(house.intake)
-        room = ProtocolRoom(house.intake, frozenset)
-        fire = await room.fire()
+        desk = Protocols(house.intake, frozenset)
+        fire = await desk.fire()
         assert (fire["state"], fire["source"], fire["decide_by"]) == ("restored", "", None)
         with pytest.raises(Refused, match="does not know of any fire alarm since"):
             await house.intake.command_door("store", "lock", "head", "")
         assert await house.intake.command_door("store", "unlock", "head", "")
         await house.intake.accept(fire_alarm(house))
-        assert (await room.fire())["place_words"] == "Gym"
+        assert (await desk.fire())["place_words"] == "Gym"
         assert await house.journal.read(intents.held) == []  # nobody keeps it open in a fire
     async with school(state.path) as house:  # over a restart it is known still
-        room = ProtocolRoom(house.intake, frozenset)
-        assert (await room.rearm("head"))["state"] == "clear"
+        desk = Protocols(house.intake, frozenset)
+        assert (await desk.rearm("head"))["state"] == "clear"
         assert await house.intake.command_door("store", "lock", "head", "")
 
 
@@ -201,8 +201,8 @@ async def test_law_1_another_restore_clears_no_doubt(
         restore(state, made.path, made.manifest, losses, "teacher on this machine", NOW)
     async with school(state.path) as house:
         await settle_restored(house.intake)
-        room = ProtocolRoom(house.intake, frozenset)
-        assert (await room.fire())["state"] == ("clear" if locks else "restored")
+        desk = Protocols(house.intake, frozenset)
+        assert (await desk.fire())["state"] == ("clear" if locks else "restored")
 
 
 @pytest.mark.parametrize("later", ["nothing", "a door"])

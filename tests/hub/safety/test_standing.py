@@ -14,15 +14,15 @@ from hub.safety.doors.past import MOST, door_past
 
 async def test_the_banner_knows_what_is_in_force_and_the_fire_alarm(tmp_path: Path) -> None:
     """Each run in one line, the newest first, one that lies beneath named so; and no door."""
-    async with protocol_school(tmp_path) as (house, room):
-        assert await room.standing() == {
+    async with protocol_school(tmp_path) as (house, desk):
+        assert await desk.standing() == {
             "in_force": [],
             "duress": [],
-            "fire": (await room.view())["fire"],
+            "fire": (await desk.view())["fire"],
         }
-        hold = await room.start("hold", "site", "head")
-        lockdown = await room.start("lockdown", "site", "head")
-        standing = await room.standing()
+        hold = await desk.start("hold", "site", "head")
+        lockdown = await desk.start("lockdown", "site", "head")
+        standing = await desk.standing()
         assert [(each["id"], each["state"]) for each in standing["in_force"]] == [
             (lockdown["id"], "in_force"),
             (hold["id"], "covered"),
@@ -32,43 +32,43 @@ async def test_the_banner_knows_what_is_in_force_and_the_fire_alarm(tmp_path: Pa
         assert first["area_words"] == lockdown["area_words"]
         assert not {"doors", "channels"} & set(first)
         await house.intake.accept(Event("fire.alarm", "input/panel", house.clock.now(), "wing"))
-        assert (await room.standing())["fire"]["state"] == "alarm"
+        assert (await desk.standing())["fire"]["state"] == "alarm"
 
 
 async def test_under_duress_the_banner_is_gone_for_that_session_alone(tmp_path: Path) -> None:
     """Whoever gave the PIN for duress sees no banner; everybody else does."""
-    async with protocol_school(tmp_path) as (house, room):
-        room._pad._threads.matches = plain  # type: ignore[method-assign]
+    async with protocol_school(tmp_path) as (house, desk):
+        desk._pad._threads.matches = plain  # type: ignore[method-assign]
         await account(house, "head")
-        run = await room.start("lockdown", "site", "head")
+        run = await desk.start("lockdown", "site", "head")
         await commander(house, run, "head")
-        await room.end_by_pin(run["id"], "head", DURESS, "their session")
-        assert (await room.standing("their session"))["in_force"] == []
-        assert len((await room.standing("another"))["in_force"]) == 1
-        assert len((await room.standing())["in_force"]) == 1
+        await desk.end_by_pin(run["id"], "head", DURESS, "their session")
+        assert (await desk.standing("their session"))["in_force"] == []
+        assert len((await desk.standing("another"))["in_force"]) == 1
+        assert len((await desk.standing())["in_force"]) == 1
 
 
 async def test_under_duress_nothing_else_tells_that_it_goes_on(tmp_path: Path) -> None:
     """A fire alarm asks that session for no decision in a lockdown that it sees ended, and what
     lies beneath it is in force again there, as after a true end.
     """
-    async with protocol_school(tmp_path) as (house, room):
-        room._pad._threads.matches = plain  # type: ignore[method-assign]
+    async with protocol_school(tmp_path) as (house, desk):
+        desk._pad._threads.matches = plain  # type: ignore[method-assign]
         await account(house, "head")
-        hold = await room.start("hold", "site", "head")
-        run = await room.start("lockdown", "site", "head")
+        hold = await desk.start("hold", "site", "head")
+        run = await desk.start("lockdown", "site", "head")
         await commander(house, run, "head")
-        await room.end_by_pin(run["id"], "head", DURESS, "their session")
+        await desk.end_by_pin(run["id"], "head", DURESS, "their session")
         await house.intake.accept(Event("fire.alarm", "input/panel", house.clock.now(), "wing"))
-        for shown in (await room.standing("their session"), await room.view("their session")):
+        for shown in (await desk.standing("their session"), await desk.view("their session")):
             assert shown["fire"]["state"] == "alarm"
             assert shown["fire"]["decide_by"] is None
             assert [(each["id"], each["state"]) for each in shown["in_force"]] == [
                 (hold["id"], "in_force")
             ]
-        assert (await room.run(hold["id"], "their session"))["state"] == "in_force"
-        assert (await room.run(hold["id"]))["state"] == "covered"
-        assert (await room.standing("another"))["fire"]["decide_by"] is not None
+        assert (await desk.run(hold["id"], "their session"))["state"] == "in_force"
+        assert (await desk.run(hold["id"]))["state"] == "covered"
+        assert (await desk.standing("another"))["fire"]["decide_by"] is not None
         await house.settled()
 
 

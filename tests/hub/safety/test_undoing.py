@@ -14,7 +14,7 @@ from test_hand_off import SETTINGS, Around
 from test_ladders import Climb, raised, settings
 
 from hub.errors import Refused
-from hub.incident_room import IncidentRoom
+from hub.incidents import Incidents
 from hub.safety.alerts.steps import of_alerts
 from hub.safety.alerts.undoing import UNDO_WITHIN
 from hub.safety.incidents.desk import CaseDesk
@@ -170,20 +170,20 @@ async def test_a_call_for_help_that_it_called_off_goes_out_after_all(tmp_path: P
     """Somebody handed the incident over; the false word that closed it must not have the last."""
     async with school(tmp_path, FakeClock(EVENING), **SETTINGS) as house:
         house.channels["station"] = ScriptedChannel()
-        room = IncidentRoom(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
+        desk = Incidents(house.intake, Around(house), tmp_path)  # type: ignore[arg-type]
         await house.intake.accept(house.seen())
         (alert,) = await house.intake.alerts()
-        await room.hand_over(alert["incident"], "desk", key="k")
+        await desk.hand_over(alert["incident"], "desk", key="k")
         for _ in range(2):
             await house.intake.verdict(alert["id"], "dismissed", "officer")
-            (handed,) = (await room.call_card(alert["incident"]))["hand_off"]
+            (handed,) = (await desk.call_card(alert["incident"]))["hand_off"]
             assert handed["state"] == "cancelled"
             await house.intake.undo(alert["id"], "officer")
         house.perform()
         await house.settled()
         (heard,) = house.channels["station"].sent
         assert (heard.about, heard.title) == ("hand_off", "Person in the closed science wing")
-        (handed,) = (await room.call_card(alert["incident"]))["hand_off"]
+        (handed,) = (await desk.call_card(alert["incident"]))["hand_off"]
         assert (handed["state"], handed["by"]) == ("confirmed", "Front office")
 
 

@@ -1,15 +1,15 @@
-"""The incident room of the scripted house: real acts over its journal, scripted surroundings."""
+"""Incidents of the scripted house: real acts over its journal, scripted surroundings."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from hub.bus import Bus
-from hub.incident_room import IncidentRoom
+from hub.incidents import Incidents
 from hub.safety.intake import Intake
 
 
-class ScriptedCases(IncidentRoom):
+class ScriptedCases(Incidents):
     """Acts are real and know only incidents of the journal."""
 
     def __init__(self, house: Any) -> None:

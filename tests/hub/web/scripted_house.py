@@ -19,7 +19,7 @@ from PIL import Image, ImageDraw
 from scripted_cases import ScriptedCases, bare_case
 from scripted_protocols import ScriptedProtocols
 
-from hub.audit_room import AuditRoom
+from hub.audit import Audit
 from hub.break_glass import BreakGlass
 from hub.campus import Campus
 from hub.clock import Clock, SystemClock, iso
@@ -153,7 +153,7 @@ class ScriptedHouse:
         self.configuration = ScriptedConfiguration(folder)
         self.campus = Campus(self.config.places)
         self.journal = Journal(folder / "journal.db")
-        self.audit = AuditRoom(self.journal, folder, self.clock)
+        self.audit = Audit(self.journal, folder, self.clock)
         self.cases = ScriptedCases(self)
         self.masks = DrawnMasks(self.configuration, self.journal, self.clock)
         self.glass = BreakGlass(self.cases.intake)

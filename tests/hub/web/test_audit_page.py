@@ -14,8 +14,8 @@ from scripted_house import ScriptedHouse
 from structlog.testing import capture_logs
 from test_pages import see, text_of
 
+from hub.audit import LONGEST_S, PAUSE_S, SIGN_S, SWEEP_S, Audit
 from hub.audit_port import Asked
-from hub.audit_room import LONGEST_S, PAUSE_S, SIGN_S, SWEEP_S, AuditRoom
 from hub.errors import StateError
 from hub.events import Event
 from hub.identity import accounts
@@ -205,140 +205,140 @@ async def test_programs_read_and_take_it_too(
 # ----------------------------------------------------------------------- looks over time
 
 
-class Room:
+class Trail:
     """An audit with a clock of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.clock = FakeClock(START)
         self.journal = Journal(folder / "journal.db")
-        self.audit = AuditRoom(self.journal, folder, self.clock)
+        self.audit = Audit(self.journal, folder, self.clock)
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[Room]:
+async def trail(tmp_path: Path) -> AsyncIterator[Trail]:
     """The audit of a hub that has started."""
-    made = Room(tmp_path)
+    made = Trail(tmp_path)
     await made.journal.open()
     await made.audit.begin()
     yield made
     await made.journal.close()
 
 
-async def test_a_look_ends_a_minute_after_the_last_picture(room: Room) -> None:
+async def test_a_look_ends_a_minute_after_the_last_picture(trail: Trail) -> None:
     """A pause of less is the same look; after it the next picture begins another."""
-    await room.audit.look("Ana", "10.0.0.7", "lobby")
+    await trail.audit.look("Ana", "10.0.0.7", "lobby")
     for _ in range(4):
-        await room.clock.advance(PAUSE_S - 1)
-        await room.audit.look("Ana", "10.0.0.7", "lobby")
-        await room.audit.sweep()
-    assert await lines(room, act="view.live") == []
-    await room.clock.advance(PAUSE_S + 1)
-    await room.audit.look("Ana", "10.0.0.7", "lobby")
-    await room.audit.sweep()
-    (line,) = await lines(room, act="view.live")
+        await trail.clock.advance(PAUSE_S - 1)
+        await trail.audit.look("Ana", "10.0.0.7", "lobby")
+        await trail.audit.sweep()
+    assert await lines(trail, act="view.live") == []
+    await trail.clock.advance(PAUSE_S + 1)
+    await trail.audit.look("Ana", "10.0.0.7", "lobby")
+    await trail.audit.sweep()
+    (line,) = await lines(trail, act="view.live")
     assert line["details"] == {
         "pictures": 5,
         "since": "2026-03-02T08:00:00.000Z",
         "until": "2026-03-02T08:03:56.000Z",
     }
     assert line["address"] == "10.0.0.7"
-    assert len((await room.audit.view(Asked()))["looking"]) == 1
+    assert len((await trail.audit.view(Asked()))["looking"]) == 1
 
 
-async def test_each_person_and_camera_is_a_look_of_its_own(room: Room) -> None:
+async def test_each_person_and_camera_is_a_look_of_its_own(trail: Trail) -> None:
     """Two people, or two cameras, are told apart; fifty at once begin together."""
     await asyncio.gather(
-        *(room.audit.look(f"P{i % 5}", "", f"c{i % 10}") for i in range(50)),
-        *(room.audit.look("P0", "", "c0") for _ in range(50)),
+        *(trail.audit.look(f"P{i % 5}", "", f"c{i % 10}") for i in range(50)),
+        *(trail.audit.look("P0", "", "c0") for _ in range(50)),
     )
-    assert len((await room.audit.view(Asked()))["looking"]) == 10
-    await room.clock.advance(PAUSE_S + 1)
-    await room.audit.sweep()
-    found = await lines(room, act="view.live")
+    assert len((await trail.audit.view(Asked()))["looking"]) == 10
+    await trail.clock.advance(PAUSE_S + 1)
+    await trail.audit.sweep()
+    found = await lines(trail, act="view.live")
     assert len(found) == 10
     assert sum(each["details"]["pictures"] for each in found) == 100
 
 
-async def test_a_screen_that_never_rests_is_told_twice_a_day(room: Room) -> None:
+async def test_a_screen_that_never_rests_is_told_twice_a_day(trail: Trail) -> None:
     """A look on a wall has a line before it ends."""
     for _ in range(3):
         for _ in range(int(LONGEST_S / 50 / 3) + 1):
-            await room.audit.look("Wall (token)", "", "lobby")
-            await room.clock.advance(50.0)
-    await room.audit.sweep()
-    assert len(await lines(room, act="view.live")) == 1
+            await trail.audit.look("Wall (token)", "", "lobby")
+            await trail.clock.advance(50.0)
+    await trail.audit.sweep()
+    assert len(await lines(trail, act="view.live")) == 1
 
 
-async def test_a_look_outlives_the_process(room: Room, tmp_path: Path) -> None:
+async def test_a_look_outlives_the_process(trail: Trail, tmp_path: Path) -> None:
     """Whoever looked when the hub was killed has a line at the next start."""
-    await room.audit.look("Ana", "", "lobby")
-    await room.clock.advance(20)
-    await room.audit.look("Ana", "", "lobby")
-    await room.audit.sweep()
-    after = AuditRoom(room.journal, tmp_path, room.clock)
+    await trail.audit.look("Ana", "", "lobby")
+    await trail.clock.advance(20)
+    await trail.audit.look("Ana", "", "lobby")
+    await trail.audit.sweep()
+    after = Audit(trail.journal, tmp_path, trail.clock)
     await after.look("Ben", "", "lobby")
     await after.begin()
-    (line,) = await lines(room, act="view.live")
+    (line,) = await lines(trail, act="view.live")
     assert (line["who"], line["outcome"]) == ("Ana", "cut off by a stop")
     assert line["details"]["pictures"] == 2
     assert [each["who"] for each in (await after.view(Asked()))["looking"]] == ["Ben"]
 
 
-async def test_a_failed_line_of_a_look_is_written_later(room: Room) -> None:
+async def test_a_failed_line_of_a_look_is_written_later(trail: Trail) -> None:
     """A look that has ended is not forgotten where the journal fails for a while."""
-    await room.audit.look("Ana", "", "lobby")
-    await room.clock.advance(PAUSE_S + 1)
+    await trail.audit.look("Ana", "", "lobby")
+    await trail.clock.advance(PAUSE_S + 1)
     away = "ALTER TABLE audit RENAME TO away"
-    await room.journal.write(lambda c: c.exec_driver_sql(away))
+    await trail.journal.write(lambda c: c.exec_driver_sql(away))
     with pytest.raises(Exception, match="no such table"):
-        await room.audit.sweep()
+        await trail.audit.sweep()
     back = "ALTER TABLE away RENAME TO audit"
-    await room.journal.write(lambda c: c.exec_driver_sql(back))
-    await room.audit.sweep()
-    assert len(await lines(room, act="view.live")) == 1
+    await trail.journal.write(lambda c: c.exec_driver_sql(back))
+    await trail.audit.sweep()
+    assert len(await lines(trail, act="view.live")) == 1
 
 
 async def test_a_stuck_journal_shows_no_picture_and_hangs_nobody(
-    room: Room, monkeypatch: pytest.MonkeyPatch
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever waits for a picture is told after a moment."""
-    monkeypatch.setattr("hub.audit_room.WITHIN_S", 0.01)
+    monkeypatch.setattr("hub.audit.WITHIN_S", 0.01)
 
     async def never(work: Any) -> Any:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(room.journal, "write", never)
+    monkeypatch.setattr(trail.journal, "write", never)
     with pytest.raises(StateError, match="does not answer"):
-        await room.audit.look("Ana", "", "lobby")
+        await trail.audit.look("Ana", "", "lobby")
     for task in asyncio.all_tasks():
         if task.get_name() == "audit-look":
             task.cancel()
 
 
-async def test_the_end_is_signed_while_the_chain_moves(room: Room) -> None:
+async def test_the_end_is_signed_while_the_chain_moves(trail: Trail) -> None:
     """Within a minute of a line, and not again where nothing was added."""
-    running = asyncio.create_task(room.audit.run())
-    view = await room.audit.view(Asked())
+    running = asyncio.create_task(trail.audit.run())
+    view = await trail.audit.view(Asked())
     assert view["signed"] == 1  # the line that names the key
-    await room.audit.refused("")
+    await trail.audit.refused("")
     for _ in range(int(SIGN_S / SWEEP_S) + 1):
-        await room.clock.advance(SWEEP_S)
+        await trail.clock.advance(SWEEP_S)
     async with asyncio.timeout(30):
-        while (view := await room.audit.view(Asked()))["signed"] != 2:
+        while (view := await trail.audit.view(Asked()))["signed"] != 2:
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
-    await room.audit.sign()
-    assert (await room.audit.view(Asked()))["signed_time"] == view["signed_time"]
+    await trail.audit.sign()
+    assert (await trail.audit.view(Asked()))["signed_time"] == view["signed_time"]
 
 
-async def test_nothing_is_called_late_that_was_not(room: Room) -> None:
+async def test_nothing_is_called_late_that_was_not(trail: Trail) -> None:
     """A notice that arrived is no act: its line is not missed."""
     event = Event("action.confirmed", "hub", START, "mail", {"kind": "notice"})
     data = eventlog.encode(event.data)
-    await room.journal.write(lambda c: eventlog.append(c, event, START, data))
+    await trail.journal.write(lambda c: eventlog.append(c, event, START, data))
     with capture_logs() as said:
-        await room.audit.sign()
+        await trail.audit.sign()
     assert said == []
 
 

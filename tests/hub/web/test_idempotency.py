@@ -19,7 +19,7 @@ from hub.bus import Bus
 from hub.campus import Campus
 from hub.config import Config
 from hub.errors import StateError
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 from hub.safety.intake import Intake
 from hub.storage import once
 from hub.storage.schema import actions
@@ -59,7 +59,7 @@ def _furnish(made: ScriptedHouse) -> None:
         made.config, made.campus, made.journal, Bus(), made.clock, public=lambda name: False
     )
     made.command_door = intake.command_door  # type: ignore[method-assign]
-    made.protocols = ProtocolRoom(intake, frozenset)  # type: ignore[assignment]
+    made.protocols = Protocols(intake, frozenset)  # type: ignore[assignment]
 
 
 @pytest.fixture

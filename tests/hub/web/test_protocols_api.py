@@ -1,4 +1,4 @@
-"""Protocols, fire and devices through the API, over the real protocol room."""
+"""Protocols, fire and devices through the API, over the real parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.bus import Bus
 from hub.campus import Campus
 from hub.config import Config
 from hub.identity.passwords import PasswordThreads
-from hub.protocol_room import ProtocolRoom
+from hub.protocols import Protocols
 from hub.safety.intake import Intake
 from hub.web.security import CSRF_HEADER
 
@@ -40,7 +40,7 @@ START = "/api/v1/protocols/lockdown/start"
 
 @pytest.fixture
 async def house(tmp_path: Path) -> AsyncIterator[ScriptedHouse]:
-    """A house whose protocol room is real."""
+    """A house whose protocols are real."""
     made = ScriptedHouse(tmp_path)
     await made.open()
     made.config = Config.model_validate(SCHOOL)
@@ -48,7 +48,7 @@ async def house(tmp_path: Path) -> AsyncIterator[ScriptedHouse]:
     intake = Intake(
         made.config, made.campus, made.journal, Bus(), made.clock, public=lambda name: False
     )
-    made.protocols = ProtocolRoom(intake, frozenset)  # type: ignore[assignment]
+    made.protocols = Protocols(intake, frozenset)  # type: ignore[assignment]
     yield made
     await made.close()
 

@@ -1,4 +1,4 @@
-"""The incident room: what people do in cases, what is near them, and the report of one."""
+"""Incidents while the hub runs: what people do in them, what is near them, and their reports."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 Allowed = Callable[[str], bool]
 
 
-class IncidentRoom(CaseDesk):
+class Incidents(CaseDesk):
     """Satisfies `hub.ports.CasesFacade`. `house` answers what cameras, doors and visitors there
     are; kept pictures are in the folder `media`.
     """

@@ -1,4 +1,4 @@
-"""The protocol room: protocols with PINs, enrolled devices, and whatever else is pressed."""
+"""Protocols while the hub runs: their PINs, enrolled devices, and whatever else is pressed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ TRUSTED = "end.protocols"
 AGAIN_AFTER_S = 2.0  # within so long a device's press is one press
 
 
-class ProtocolRoom(ProtocolDesk):
+class Protocols(ProtocolDesk):
     """Satisfies `hub.ports.ProtocolsFacade`."""
 
     def __init__(
@@ -312,13 +312,13 @@ def _of_device(kind: str, row: DeviceRow, by: str, now: datetime) -> Event:
     return Event(kind, f"person/{by}", now, row.id, data)
 
 
-def protocol_room(
+def protocols_of(
     intake: Intake,
     drivers: Drivers,
     config: Callable[[], Config],
     doors: Callable[[], Sequence[DoorView]],
-) -> ProtocolRoom:
-    """The room of a running hub: which doors sound, its drivers say."""
+) -> Protocols:
+    """The protocols of a running hub: which doors sound, its drivers say."""
 
     def sirens() -> frozenset[str]:
         loud = {
@@ -329,4 +329,4 @@ def protocol_room(
         }
         return frozenset(door for door, block in config().doors.items() if block.controller in loud)
 
-    return ProtocolRoom(intake, sirens, doors)
+    return Protocols(intake, sirens, doors)

@@ -35,7 +35,7 @@ Key = tuple[str, str, str, str, str]
 log = structlog.get_logger(__name__)
 
 
-class AuditRoom:
+class Audit:
     """Satisfies `hub.audit_port.AuditFacade`. `run` has to run while the hub does."""
 
     def __init__(self, journal: Journal, folder: Path, clock: Clock) -> None:
