@@ -8,7 +8,8 @@ import traceback
 
 from typer import exceptions
 
-from hub.cli import USAGE, app
+from hub.cli import app
+from hub.cli_exit import USAGE
 from hub.errors import BadConfig, VestibuleError
 
 FAULT = 70

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli_options import AsJson, State
+from hub.cli_exit import REFUSED, fail
+from hub.cli_options import AsJson, State, state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +29,6 @@ Name = Annotated[str, typer.Argument(help="What the person signs in with.")]
 
 def with_accounts(state: Path | None, work: Callable[[Connection], Any]) -> Any:
     """Run `work(connection)` on the journal's accounts, also while a hub runs."""
-    from hub.cli import state_folder
     from hub.origin import THIS_MACHINE, account_here, origin
     from hub.storage.folder import StateFolder
     from hub.storage.journal import open_engine
@@ -45,7 +45,6 @@ def with_accounts(state: Path | None, work: Callable[[Connection], Any]) -> Any:
 
 def known_roles(state: Path | None) -> Any:
     """The roles of the configuration that ran last in a state folder."""
-    from hub.cli import state_folder
     from hub.kept_roles import roles_that_ran
     from hub.storage.folder import StateFolder
 
@@ -65,8 +64,7 @@ def _somebody(state: Path | None, name: str, work: Callable[[Connection, str], A
         known = sorted(conn.execute(select(accounts.c.name)).scalars())
         if wanted not in known:
             there = ", ".join(known) or "none"
-            print(f"vestibule: there is no account {wanted}; there is {there}", file=sys.stderr)
-            raise typer.Exit(1)
+            raise fail(f"there is no account {wanted}; there is {there}", REFUSED)
         return work(conn, wanted)
 
     return with_accounts(state, look)
@@ -202,6 +200,5 @@ def token_revoke(
     from hub.identity.accounts import revoke_token
 
     if not with_accounts(state, lambda c: revoke_token(c, name)):
-        print(f"vestibule: there is no token {name}; see `vestibule token list`", file=sys.stderr)
-        raise typer.Exit(1)
+        raise fail(f"there is no token {name}; see `vestibule token list`", REFUSED)
     print(f"The token {name} works no more.")

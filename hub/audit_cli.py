@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli_options import AsJson, State
+from hub.cli_exit import UNREADABLE, fail
+from hub.cli_options import AsJson, State, state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,24 +45,19 @@ def export(
     try:
         since, until = whole_day(day) if day else ("", "")
     except ValueError:
-        raise _cannot(f"--day {day}: expected a day such as 2026-03-02") from None
+        raise fail(f"--day {day}: expected a day such as 2026-03-02", UNREADABLE) from None
     with _opened(file) as out:
         _write(_folder(state), Asked(who, act, since, until), out)
 
 
-def _cannot(message: str) -> typer.Exit:
-    from hub.cli import fail
-
-    return fail(message, 2)
-
-
 def _folder(state: Path | None) -> StateFolder:
-    from hub.cli import state_folder
     from hub.storage.folder import StateFolder
 
     folder = StateFolder(state_folder(state))
     if not folder.journal.is_file():
-        raise _cannot(f"there is no journal in {folder.path}; name the hub's folder: --state")
+        raise fail(
+            f"there is no journal in {folder.path}; name the hub's folder: --state", UNREADABLE
+        )
     return folder
 
 
@@ -74,16 +70,16 @@ def _opened(file: Path | None) -> Iterator[Any]:
     try:
         out = file.open("x", encoding="utf-8", newline="\n")
     except FileExistsError:
-        raise _cannot(f"{file} is there already; name another file") from None
+        raise fail(f"{file} is there already; name another file", UNREADABLE) from None
     except OSError as error:
-        raise _cannot(f"cannot write {file}: {error.strerror}") from error
+        raise fail(f"cannot write {file}: {error.strerror}", UNREADABLE) from error
     try:
         with out:
             yield out
     except BaseException as error:
         file.unlink(missing_ok=True)
         if isinstance(error, OSError):
-            raise _cannot(f"cannot write {file}: {error.strerror}") from error
+            raise fail(f"cannot write {file}: {error.strerror}", UNREADABLE) from error
         raise
 
 
@@ -134,7 +130,7 @@ def verify(
         found["file"] = str(file)
         sound = _verified(file, trusted, before)
     except OSError as error:
-        raise _cannot(f"cannot read {error.filename}: {error.strerror}") from error
+        raise fail(f"cannot read {error.filename}: {error.strerror}", UNREADABLE) from error
     except Broken as broken:
         found["problem"] = str(broken)
     else:
@@ -166,9 +162,10 @@ def _key(given: str) -> str:
             text = Path(given).read_text(encoding="utf-8", errors="replace")
     text = text.strip().lower()
     if len(text) != HEX_OF_A_KEY or not set(text) <= set("0123456789abcdef"):
-        raise _cannot(
+        raise fail(
             f"--key {given[:80]}: expected {HEX_OF_A_KEY} hexadecimal digits, as the page Audit "
-            "shows them, or a file that holds them"
+            "shows them, or a file that holds them",
+            UNREADABLE,
         )
     return text
 

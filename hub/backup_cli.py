@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hub.cli_options import AsJson, Beside, State
+from hub.cli_options import AsJson, Beside, State, state_folder
 
 if TYPE_CHECKING:
     from hub.storage.backup_copy import Told
@@ -179,7 +179,6 @@ def _places(
     state: Path | None, config: Path | None, folder: Path | None
 ) -> tuple[StateFolder, Shelf]:
     """The state folder, and the backups: in `folder`, else where the configuration says."""
-    from hub.cli import state_folder
     from hub.storage.backup_shelf import Shelf
     from hub.storage.folder import StateFolder
 

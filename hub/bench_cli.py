@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from hub.cli_exit import UNREADABLE, fail
 from hub.cli_options import AsJson
 
 bench = typer.Typer(
@@ -69,8 +70,7 @@ def prefilter(
         if recall:
             told["recall"] = _recall(places, under, json_)
     except (VestibuleError, OSError) as error:
-        sys.stderr.write(f"vestibule: {error}\n")
-        raise typer.Exit(2) from None
+        raise fail(str(error), UNREADABLE) from None
     if json_:
         sys.stdout.write(json.dumps(told) + "\n")
 
@@ -155,8 +155,7 @@ def capacity(
         if plot is not None:
             draw(found, plot)
     except (VestibuleError, OSError) as error:
-        sys.stderr.write(f"vestibule: {error}\n")
-        raise typer.Exit(2) from None
+        raise fail(str(error), UNREADABLE) from None
     table = {each.load: each.as_dict() for each in found}
     text = json.dumps(table) if json_ else "\n".join(measuring.lines(found))
     sys.stdout.write(text + "\n")
@@ -176,8 +175,7 @@ def decode(
     try:
         sizes = [checked(each) for each in size or SIZES]
     except VestibuleError as error:
-        sys.stderr.write(f"vestibule: {error}\n")
-        raise typer.Exit(2) from None
+        raise fail(str(error), UNREADABLE) from None
     found: dict[str, Any] = {}
     with progress("Decoding", len(sizes)) as step:
         for each in sizes:
@@ -218,8 +216,7 @@ def inference(
         if plot is not None:
             draw(found, plot)
     except (VestibuleError, OSError) as error:
-        sys.stderr.write(f"vestibule: {error}\n")
-        raise typer.Exit(2) from None
+        raise fail(str(error), UNREADABLE) from None
     if json_:
         sys.stdout.write(json.dumps(measured.as_json(found)) + "\n")
         return

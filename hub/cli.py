@@ -1,13 +1,7 @@
-"""The `vestibule` command: thin verbs over the rooms that do the work.
-
-Exit status: 0 done · 1 the answer is no (an invalid configuration, a refusal) · 2 it could not be
-looked at (a file is missing or unreadable) · 3 the hub could not start · 64 the command line itself
-is wrong · 70 a fault of Vestibule's own.
-"""
+"""The `vestibule` command: thin verbs over the rooms that do the work."""
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -19,7 +13,8 @@ from hub.accounts_cli import tokens, users
 from hub.audit_cli import audit
 from hub.backup_cli import backup
 from hub.bench_cli import bench
-from hub.cli_options import AsJson, Beside, Listen, Port, State
+from hub.cli_exit import UNREADABLE, USAGE, fail
+from hub.cli_options import AsJson, Beside, Listen, Port, State, state_folder
 from hub.inbound_cli import inbound
 from hub.plugins_cli import plugins, schema
 from hub.replay_cli import replay
@@ -29,8 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hub.storage.folder import StateFolder
-
-USAGE = 64
 
 app = typer.Typer(
     name="vestibule",
@@ -57,21 +50,6 @@ class Format(StrEnum):
 
     text = "text"
     json = "json"
-
-
-def state_folder(state: Path | None, beside: Path | None = None) -> Path:
-    """The folder named, else the service's own, else `.vestibule` beside the configuration."""
-    if state is not None:
-        return state
-    if service := os.environ.get("STATE_DIRECTORY"):
-        return Path(service.split(":")[0])
-    return (beside.parent if beside is not None else Path.cwd()) / ".vestibule"
-
-
-def fail(message: str, code: int) -> typer.Exit:
-    """Say what is wrong on stderr and end with this code."""
-    print(f"vestibule: {message}", file=sys.stderr)
-    return typer.Exit(code)
 
 
 @app.command()
@@ -122,7 +100,7 @@ def check(
         installed = state_folder(state, beside=config) / "models"
         examined = examine(str(config), secrets=secrets, models=installed)
     except CannotCheck as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), UNREADABLE) from None
     problems = examined.problems
     for note in examined.notes:
         print(f"note: {note}", file=sys.stderr)
@@ -151,7 +129,9 @@ def with_hub(work: Callable[[StateFolder], int], state: Path | None, beside: Pat
     try:
         return work(StateFolder(state_folder(state, beside=beside)))
     except NotReady as error:
-        raise fail(f"{error}; start one with `vestibule run`, or name its --state", 2) from None
+        raise fail(
+            f"{error}; start one with `vestibule run`, or name its --state", UNREADABLE
+        ) from None
 
 
 @app.command("reload")
@@ -241,7 +221,7 @@ def doctor(
     try:
         examine(Asked(config, folder, listen, port, limit, ntp, json_))
     except CannotCheck as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), UNREADABLE) from None
 
 
 @app.command()

@@ -1,7 +1,8 @@
-"""Options that several verbs of the command line have."""
+"""Options that several verbs of the command line have, and the state folder that they mean."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -25,3 +26,12 @@ Port = Annotated[
         help="Port of the pages; 0 picks one.", min=0, max=65535, show_default="hub.web.port"
     ),
 ]
+
+
+def state_folder(state: Path | None, beside: Path | None = None) -> Path:
+    """The folder named, else the service's own, else `.vestibule` beside the configuration."""
+    if state is not None:
+        return state
+    if service := os.environ.get("STATE_DIRECTORY"):
+        return Path(service.split(":")[0])
+    return (beside.parent if beside is not None else Path.cwd()) / ".vestibule"

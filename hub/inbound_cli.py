@@ -9,6 +9,8 @@ from typing import Annotated
 
 import typer
 
+from hub.cli_exit import REFUSED, UNREADABLE, USAGE, fail
+
 LONGEST = 64 * 1024
 
 
@@ -22,7 +24,6 @@ def inbound(
     from zoneinfo import ZoneInfo
 
     from hub.check import examine
-    from hub.cli import fail
     from hub.errors import CannotCheck
     from hub.inbound.answers import NoAnswer, NotReadable, read_answer
     from hub.inbound.mapping import Unreadable, read
@@ -31,7 +32,7 @@ def inbound(
         examined = examine(config, spare=True)
         body = sys.stdin.buffer.read() if str(message) == "-" else message.read_bytes()
     except (CannotCheck, OSError) as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), UNREADABLE) from None
     if examined.config is None:
         for problem in examined.problems:
             print(problem)
@@ -39,9 +40,11 @@ def inbound(
     blocks = examined.config.inbound
     if name not in blocks:
         known = ", ".join(blocks) or "there is none"
-        raise fail(f"no block {name!r} under `inbound:` of {config}; expected one of {known}", 64)
+        raise fail(
+            f"no block {name!r} under `inbound:` of {config}; expected one of {known}", USAGE
+        )
     if len(body) > LONGEST:
-        raise fail(f"{message} has {len(body)} bytes; the hub takes at most {LONGEST}", 1)
+        raise fail(f"{message} has {len(body)} bytes; the hub takes at most {LONGEST}", REFUSED)
     if blocks[name].answers is not None:
         try:
             answer = read_answer(blocks[name].format, body)
@@ -51,7 +54,7 @@ def inbound(
         except NoAnswer as other:
             print(f"Answered and forgotten: {other}.")
         except NotReadable as problem:
-            raise fail(f"{message}: {problem}", 1) from None
+            raise fail(f"{message}: {problem}", REFUSED) from None
         return
     if blocks[name].controller is not None:
         print(f"Handed to the driver of {blocks[name].controller}, which reads it itself.")
@@ -60,7 +63,7 @@ def inbound(
     try:
         reading = read(blocks[name], name, body, now)
     except Unreadable as problem:
-        raise fail(f"{message}: {problem}", 1) from None
+        raise fail(f"{message}: {problem}", REFUSED) from None
     if reading.event is None:
         print(f"Answered and forgotten: {reading.why}.")
         return

@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from hub.check import Examined, examine
+from hub.cli_exit import REFUSED, UNREADABLE
 from hub.clock import Clock, SystemClock
 from hub.errors import CannotCheck, Refused
 from hub.migrate import rewrites
@@ -14,9 +15,6 @@ from hub.output import guard_output
 from hub.rewriting import restore, write
 from hub.secrets import Secrets
 from hub.yamltags import beside
-
-REFUSED = 1
-UNREADABLE = 2
 
 
 def migrate(config: str, dry_run: bool, clock: Clock | None = None) -> int:

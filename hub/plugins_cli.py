@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli_exit import UNREADABLE, fail
 from hub.cli_options import AsJson
 from hub.errors import CannotCheck
 
@@ -38,7 +39,7 @@ def plugins(
     try:
         document = read_yaml(str(config)) if config is not None else None
     except CannotCheck as error:
-        raise _failed(str(error)) from None
+        raise fail(str(error), UNREADABLE) from None
     values = document.values if document is not None else None
     folder = plugins_dir or (_folder_in(config, values) if config is not None else None)
     registry = load_registry(folder)
@@ -124,7 +125,7 @@ def schema(
     try:
         folder = plugins_dir or (_plugins_of(config) if config is not None else None)
     except CannotCheck as error:
-        raise _failed(str(error)) from None
+        raise fail(str(error), UNREADABLE) from None
     registry = load_registry(folder)
     for provider in registry.providers:
         if provider.trouble:
@@ -136,7 +137,7 @@ def schema(
     try:
         output.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise _failed(f"cannot write {output}: {error.strerror}") from None
+        raise fail(f"cannot write {output}: {error.strerror}", UNREADABLE) from None
 
 
 def _plugins_of(config: Path) -> Path:
@@ -149,8 +150,3 @@ def _folder_in(config: Path, values: object) -> Path:
     from hub.check import plugins_folder
 
     return plugins_folder(config.parent, values)
-
-
-def _failed(message: str) -> typer.Exit:
-    print(f"vestibule: {message}", file=sys.stderr)
-    return typer.Exit(2)

@@ -12,7 +12,8 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from hub.cli_options import State
+from hub.cli_exit import UNREADABLE, USAGE, fail
+from hub.cli_options import State, state_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from hub.storage.folder import StateFolder
 
 SHOWN = 200
-USAGE = 64
 MOMENTS = "7d or 12h ago, a date such as 2026-03-02, or 2026-03-02T08:15"
 
 
@@ -42,7 +42,6 @@ def replay(
     """Run rules over the recorded journal: what would have fired, beside what did."""
     from time import perf_counter
 
-    from hub.cli import fail, state_folder
     from hub.errors import CannotCheck, StateError
     from hub.safety.rules.replay import as_json
     from hub.storage.folder import StateFolder
@@ -51,7 +50,7 @@ def replay(
     try:
         examined = _examined(config, rules, folder)
     except (CannotCheck, StateError) as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), UNREADABLE) from None
     if examined.config is None:
         _say(str(problem) for problem in examined.problems)
         raise typer.Exit(1)
@@ -68,7 +67,7 @@ def replay(
     try:
         found = _replayed(examined.config, folder.journal, begin, end)
     except StateError as error:
-        raise fail(str(error), 2) from None
+        raise fail(str(error), UNREADABLE) from None
     seconds = perf_counter() - began
     if json_:
         _say([as_json(found, examined.config.rules, seconds)])

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hub.cli_exit import REFUSED, UNREADABLE, USAGE, fail
 from hub.errors import CannotCheck
 
 if TYPE_CHECKING:
     from hub.kinds import Kind
 
-USAGE = 64
 FOLDER = "my_plugins"
 USED_BY = {
     "cameras": "and put a clip (*.mp4) into its folder, beside the configuration.",
@@ -63,9 +63,9 @@ def new_plugin(
     school = _school(config)
     folder = dir_ or (Path() if package else school.plugins)
     if reason := _unfit(name, package):
-        raise _failed(f"NAME: {reason}", USAGE)
+        raise fail(f"NAME: {reason}", USAGE)
     if reason := _taken(of, name, school.plugins if package else folder):
-        raise _failed(reason, 1)
+        raise fail(reason, REFUSED)
     if package:
         folder /= package_name(name)
         _write(folder, package_files(of, name))
@@ -86,7 +86,7 @@ def _kind(kind: str) -> Kind:
             return each
     close = get_close_matches(kind, KINDS, n=1)
     meant = f" (did you mean {close[0]}?)" if close else ""
-    raise _failed(f"KIND: expected one of {', '.join(KINDS)}; found {kind!r}{meant}", USAGE)
+    raise fail(f"KIND: expected one of {', '.join(KINDS)}; found {kind!r}{meant}", USAGE)
 
 
 def _unfit(name: str, package: bool) -> str:
@@ -128,7 +128,7 @@ def _school(config: Path | None) -> School:
         values = read_yaml(str(config)).values
         folder = plugins_folder(config.parent, values)
     except CannotCheck as error:
-        raise _failed(str(error), 2) from None
+        raise fail(str(error), UNREADABLE) from None
     sections = values if isinstance(values, dict) else {}
     places = _blocks(sections.get("places"))
     rooms = [key for key, each in places.items() if not each.get("private")]
@@ -148,7 +148,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
     there = [str(folder / path) for path in texts if (folder / path).exists()]
     if there:
         verb = "is" if len(there) == 1 else "are"
-        raise _failed(f"{' and '.join(there)} {verb} there already; nothing was written", 1)
+        raise fail(f"{' and '.join(there)} {verb} there already; nothing was written", REFUSED)
     for path, text in texts.items():
         file = folder / path
         try:
@@ -156,7 +156,7 @@ def _write(folder: Path, texts: Mapping[str, str]) -> None:
             with file.open("x", encoding="utf-8") as out:
                 out.write(text)
         except OSError as error:
-            raise _failed(f"cannot write {file}: {error.strerror}", 2) from None
+            raise fail(f"cannot write {file}: {error.strerror}", UNREADABLE) from None
         typer.echo(f"wrote {file}")
 
 
@@ -190,8 +190,3 @@ def _commands(folder: Path, package: bool, config: Path | None) -> Iterator[str]
         yield f"  pytest {folder}"
     if config is not None:
         yield f"  vestibule check {config}"
-
-
-def _failed(message: str, code: int) -> typer.Exit:
-    typer.echo(f"vestibule: {message}", err=True)
-    return typer.Exit(code)
