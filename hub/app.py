@@ -52,6 +52,7 @@ from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
 from hub.storage.keys import credential_key
 from hub.storage.media import needed_pictures
+from hub.storage.reserve import Reserve
 from hub.summary import Milestones, summarise
 from hub.supervisor import Supervisor
 from hub.views import AlertView
@@ -92,7 +93,7 @@ class Hub:
         self.bus = Bus()
         self.conduct = Conduct()
         self.milestones = Milestones(self.clock)
-        self.journal = Journal(folder.journal)
+        self.journal = Journal(folder.journal, reserve=Reserve(folder.journal))
         self.supervisor = Supervisor(
             self.clock, self.accept, cap=LONGEST_BLINDNESS_S, secrets=self.secrets
         )

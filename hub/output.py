@@ -32,13 +32,17 @@ class Guarded(io.TextIOBase):
         self._secrets = secrets
 
     def write(self, text: str, /) -> int:
-        """Write it cleaned; returns the length of what was given."""
-        self.stream.write(self._secrets.clean(text))
+        """Write it cleaned; returns the length of what was given. What cannot be written is lost:
+        whoever logs has more important things to do, and must not end because of a full disk.
+        """
+        with contextlib.suppress(OSError):
+            self.stream.write(self._secrets.clean(text))
         return len(text)
 
     def flush(self) -> None:
-        """Pass on what waits."""
-        self.stream.flush()
+        """Pass on what waits, as far as that can be."""
+        with contextlib.suppress(OSError):
+            self.stream.flush()
 
     def isatty(self) -> bool:
         """Whether somebody looks at it."""

@@ -84,6 +84,11 @@ def is_busy(error: DBAPIError) -> bool:
     return _code(error) in _BUSY
 
 
+def is_full(error: Exception) -> bool:
+    """Whether there was no room to write."""
+    return isinstance(error, DBAPIError) and _code(error) in _FULL
+
+
 def _damaged(path: Path, found: str) -> StateError:
     return StateError(
         f"the journal {path} is damaged ({found}). Stop Vestibule and go back to a backup with "

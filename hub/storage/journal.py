@@ -25,7 +25,8 @@ from sqlalchemy.exc import DBAPIError
 
 from hub.errors import StateError
 from hub.storage import once
-from hub.storage.database import is_busy, open_engine, open_readers, state_error
+from hub.storage.database import is_busy, is_full, open_engine, open_readers, state_error
+from hub.storage.reserve import Reserve
 
 __all__ = ["Journal", "JournalCounters", "open_engine"]
 
@@ -111,8 +112,16 @@ class JournalCounters:
 class Journal:
     """The hub's memory; what it writes and reads are functions of an SQLAlchemy connection."""
 
-    def __init__(self, path: Path, *, queue_size: int = 2048, readers: int = READERS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        queue_size: int = 2048,
+        readers: int = READERS,
+        reserve: Reserve | None = None,
+    ) -> None:
         self.path = path
+        self._reserve = reserve
         self.counters = JournalCounters()
         self._queue_size = queue_size
         self._readers = readers
@@ -130,7 +139,7 @@ class Journal:
         """Open the file, making it when new. Raises `StateError` (see `open_engine`)."""
         self._loop = asyncio.get_running_loop()
         self._works = _Queues()
-        self._write_engine = await asyncio.to_thread(open_engine, self.path, forward=True)
+        self._write_engine = await asyncio.to_thread(self._open)
         self._read_engine = open_readers(self.path, self._readers)
         self._read_threads = ThreadPoolExecutor(self._readers, "journal-read")
         self._writer = threading.Thread(
@@ -235,6 +244,8 @@ class Journal:
         group: list[_Work] = []
         item: _Work | None = first
         try:
+            if self._reserve is not None:
+                self._reserve.admit(urgent)
             self._begin(connection)
             while item is not None:
                 group.append(item)
@@ -243,13 +254,43 @@ class Journal:
                 item = self._works.another(urgent) if len(group) < most else None
             connection.commit()
         except Exception as error:
-            self._give_up(connection, group or [first], error)
+            group = group or [first]
+            if is_full(error) and self._reserve is not None and self._reserve.give_up():
+                self._once_more(connection, group)
+            else:
+                self._give_up(connection, group, error)
         self.counters.commits += 1
         self.counters.works += sum(item.ran for item in group)
         self.counters.urgent += len(group) if urgent else 0
         self.counters.failed += sum(1 for item in group if item.error is not None)
         self.counters.largest_group = max(self.counters.largest_group, len(group))
         return group or [first]
+
+    def _once_more(self, connection: Connection, group: list[_Work]) -> None:
+        """Commit these works again, now that there is room: nothing of them was written."""
+        try:
+            connection.rollback()
+            self._begin(connection)
+            for item in group:
+                item.error = None
+                if not item.done.cancelled():
+                    self._run(connection, item)
+            connection.commit()
+        except Exception as error:
+            self._give_up(connection, group, error)
+
+    def _open(self) -> Engine:
+        """Open the file for writing; a disk that is full gets the room that was kept for that."""
+        try:
+            engine = open_engine(self.path, forward=True)
+        except StateError as error:
+            full = isinstance(error.__cause__, DBAPIError) and is_full(error.__cause__)
+            if not full or self._reserve is None or not self._reserve.give_up():
+                raise
+            engine = open_engine(self.path, forward=True)
+        if self._reserve is not None:
+            self._reserve.keep()
+        return engine
 
     def _begin(self, connection: Connection) -> None:
         for attempt in range(BUSY_RETRIES):

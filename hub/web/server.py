@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
+from hub.errors import StateError
 from hub.origin import origin, present_origin
 from hub.phrases import phrase
 from hub.ports import HouseFacade
@@ -255,6 +256,17 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     except _UNREADABLE:
         error, hint = mark("The body cannot be read."), mark("Send it whole, as HTTP says.")
         return await _denied(request, 400, error, hint)
+    except StateError as error:
+        log.error("a request could not be journaled", path=request.path, error=str(error))
+        return await _denied(
+            request,
+            503,
+            mark("The hub cannot write this down, so it was not done."),
+            mark(
+                "Its disk is full or failing: tell whoever runs it. Where it is urgent, use the "
+                "telephone, the radio and keys."
+            ),
+        )
     except Exception:
         # Plain text on purpose: a traceback with local variables could show a password.
         log.error(

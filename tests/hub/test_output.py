@@ -1,6 +1,7 @@
 # ruff: noqa: T201
 
 import asyncio
+import contextlib
 import io
 import os
 import sys
@@ -133,3 +134,14 @@ async def test_a_stream_that_is_gone_stops_no_child(guard):
     err.close()
     with warnings.catch_warnings():
         assert await run("print('hunter2!')") == 0
+
+
+def test_a_line_that_cannot_be_written_ends_nobody(guard):
+    """A log on a full disk is lost; whoever logs goes on, the journal's writer above all."""
+    full = Path("/dev/full").open("w", buffering=1)  # refuses as a full disk does  # noqa: SIM115
+    stream = Guarded(full, Secrets())
+    assert stream.write("a line\n") == 7
+    stream.flush()
+    structlog.PrintLogger(stream).error("another")
+    with contextlib.suppress(OSError):
+        full.close()

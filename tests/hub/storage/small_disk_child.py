@@ -8,12 +8,17 @@ import json
 import os
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from safety_school import School, school, until
+from sqlalchemy import Connection, func, insert, select
 
 from hub.errors import StateError
+from hub.storage import reserve
+from hub.storage.journal import Journal
+from hub.storage.schema import meta
 
 FOLDER, MODE = Path(sys.argv[1]), sys.argv[2]
 FILLER = FOLDER / "filler"
@@ -85,4 +90,52 @@ async def started() -> dict[str, Any]:
         return {"words": str(error)}
 
 
-sys.stdout.write(json.dumps(asyncio.run(filled() if MODE == "filled" else started())) + "\n")
+async def reserved() -> dict[str, Any]:
+    """Filled beneath a journal that keeps room for that, ended without a close, started again."""
+    reserve.BYTES, reserve.FOR_URGENT, reserve.KEPT_FROM = 1 << 20, 1 << 19, 5 << 18
+    path = FOLDER / "journal.db"
+    journal = Journal(path, reserve=reserve.Reserve(path))
+    await journal.open()
+    kept = (FOLDER / reserve.NAME).stat().st_size
+    fill()
+    common, words = await written(journal, "common", urgent=False)
+    before = await count(journal)
+    urgent, _ = await written(journal, "urgent", urgent=True, most=20)
+    again = Journal(path, reserve=reserve.Reserve(path))
+    await again.open()
+    _, refused = await written(again, "refused", urgent=False, most=1)
+    more, _ = await written(again, "more", urgent=True, most=20)
+    FILLER.unlink()
+    later, _ = await written(again, "later", urgent=False, most=20)
+    return {
+        "kept": kept, "common": common, "before": before, "words": words, "refused": refused,
+        "urgent": urgent, "more": more, "later": later, "rows": await count(again),
+        "kept_again": (FOLDER / reserve.NAME).stat().st_size,
+    }  # fmt: skip
+
+
+async def written(
+    journal: Journal, name: str, *, urgent: bool, most: int = 2000
+) -> tuple[int, str]:
+    """How many rows could be written, and why no more."""
+    for n in range(most):
+        row = {"key": f"{name} {n}", "value": "x" * 2000}
+        try:
+            await journal.write(partial(put, row), urgent=urgent)
+        except StateError as error:
+            return n, str(error)
+    return most, ""
+
+
+def put(row: dict[str, str], connection: Connection) -> None:
+    """Write a row."""
+    connection.execute(insert(meta), row)
+
+
+async def count(journal: Journal) -> int:
+    """How many rows there are."""
+    return await journal.read(lambda c: int(c.scalar(select(func.count()).select_from(meta)) or 0))
+
+
+MODES = {"filled": filled, "reserved": reserved}
+sys.stdout.write(json.dumps(asyncio.run(MODES.get(MODE, started)())) + "\n")

@@ -64,6 +64,22 @@ def test_a_disk_that_fills_up_is_named_and_survived(tmp_path: Path) -> None:
     assert found["kept"] > 0
 
 
+def test_law_6_a_press_is_written_down_on_a_disk_that_somebody_else_has_filled(
+    tmp_path: Path,
+) -> None:
+    """Room is kept for that: half of it takes whatever comes, the rest what is urgent alone, over a
+    kill and a start too; nothing that was taken is lost, and with room again it is kept anew.
+    """
+    found = on_small_disk(tmp_path, "reserved")
+    assert found["kept"] == found["kept_again"] == 1 << 20
+    assert found["common"] > 20
+    assert found["common"] == found["before"]
+    assert "what is left is for what is urgent; make room" in found["words"]
+    assert found["refused"] == found["words"]
+    assert (found["urgent"], found["more"], found["later"]) == (20, 20, 20)
+    assert found["rows"] == found["common"] + 60
+
+
 def test_a_disk_without_room_is_named_at_the_start(tmp_path: Path) -> None:
     """A hub that finds no room does not start, and says that it is the room."""
     assert "is full" in on_small_disk(tmp_path, "full from the start")["words"]

@@ -7,6 +7,7 @@ from aiohttp.test_utils import TestClient
 from conformance import DIFFERS
 from scripted_house import ScriptedHouse
 
+from hub.errors import StateError
 from hub.testing import FakeClock
 from hub.web.recent import RecentVerdicts
 
@@ -321,6 +322,29 @@ async def test_a_failure_inside_is_an_honest_page(
     problem = await client.get("/api/v1/alerts")
     assert problem.status == 500
     assert set(await problem.json()) == {"type", "title", "status", "detail", "hint"}
+    client.app[DIFFERS].clear()  # type: ignore[index]  # no contract promises a failure
+
+
+async def test_what_cannot_be_written_down_says_that_it_was_not_done(
+    client: TestClient,
+    house: ScriptedHouse,
+    sign_in: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a full disk nobody is told that all works on; no path of the machine is shown."""
+
+    async def full(*_: object, **__: object) -> None:
+        raise StateError("the disk that holds /var/lib/hub is full")
+
+    await sign_in("admin")  # type: ignore[operator]
+    monkeypatch.setattr(house, "alerts", full)
+    page = await client.get("/")
+    problem = await client.get("/api/v1/alerts")
+    assert (page.status, problem.status) == (503, 503)
+    for said in (text_of(await page.text()), await problem.text()):
+        assert "The hub cannot write this down, so it was not done." in said
+        assert "use the telephone, the radio and keys" in said
+        assert "/var/lib" not in said
     client.app[DIFFERS].clear()  # type: ignore[index]  # no contract promises a failure
 
 
