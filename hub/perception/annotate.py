@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from hub.errors import VestibuleError
-
-if TYPE_CHECKING:
-    from hub.perception.perceive import Seen
+from hub.kinds.detectors import Detection
+from hub.perception.frames import Frame
+from hub.perception.pipeline import Look
+from hub.perception.tracking import TrackState
 
 _REGION = (120, 120, 120)
 _DETECTION = (250, 210, 60)
 _CROP = (90, 160, 255)
 _CONFIRMED = (60, 220, 110)
 _COASTING = (240, 140, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One analysed frame and what was made of it; `detections` is None without inference."""
+
+    frame: Frame
+    look: Look
+    detections: list[Detection] | None
+    tracks: list[TrackState]
 
 
 class Annotator:

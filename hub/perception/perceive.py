@@ -13,18 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from hub.errors import ModelError, VestibuleError
 from hub.kinds import Context
 from hub.kinds.detectors import Detection, Detector
+from hub.perception.annotate import Annotator, Seen
 from hub.perception.decode import Clip
 from hub.perception.frames import Frame
 from hub.perception.pipeline import CameraPipeline, Look
-from hub.perception.tracking import TrackState
-
-if TYPE_CHECKING:
-    from hub.perception.annotate import Annotator
 
 Progress = Callable[[str, int, int], None]
 
@@ -50,16 +47,6 @@ class Totals:
             f"{self.frames} frames{damaged}, {share:.1f} % triggered, "
             f"{self.inferences} inferences, {stages}"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One analysed frame and what was made of it; `detections` is None without inference."""
-
-    frame: Frame
-    look: Look
-    detections: list[Detection] | None
-    tracks: list[TrackState]
 
 
 def perceive(
@@ -236,8 +223,6 @@ def _annotator(
 ) -> Annotator | None:
     if path is None:
         return None
-    from hub.perception.annotate import Annotator
-
     with Clip(clips[0]) as first:
         return stack.enter_context(Annotator(path, first.size, first.fps))
 

@@ -36,7 +36,7 @@ class Attempts(Receiving, Walk):
         until that is there: a false alarm is not taken back before it was told.
         """
         row = outbox.row(self._connection, action)
-        if of_hand(row) and (before := behind(self._connection, row)):
+        if of_hand(row.lane) and (before := behind(self._connection, row)):
             due = max(from_iso(before), self._now + ITS_TURN)
             outbox.move(self._connection, action, due, from_iso(row.expires))
             return

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
@@ -25,9 +25,6 @@ from sqlalchemy import (
 )
 
 from hub.storage.schema import actions
-
-if TYPE_CHECKING:
-    from hub.safety.outbox import Intention
 
 SEVERE_LANE = "severe/"
 # Where a person hands incidents over, and what is said there later on. No channel is called so.
@@ -80,14 +77,14 @@ def handed_lane(channel: str) -> str:
     return f"{HANDED_LANE}{channel}"
 
 
-def of_hand(action: Row[Any] | Intention) -> bool:
-    """Whether it goes to emergency services, because a person has handed something over."""
-    return bool(action.lane.startswith(HANDED_LANE))
+def of_hand(lane: str) -> bool:
+    """Whether what is in it goes to emergency services, because a person has handed it over."""
+    return lane.startswith(HANDED_LANE)
 
 
 def hand_off(action: Row[Any]) -> bool:
     """Whether it is what hands an incident over, and not a later word."""
-    return of_hand(action) and json.loads(action.payload)["about"] == "hand_off"
+    return of_hand(action.lane) and json.loads(action.payload)["about"] == "hand_off"
 
 
 def behind(connection: Connection, action: Row[Any]) -> str | None:

@@ -305,7 +305,7 @@ def told(connection: Connection, alert: str, *, or_waiting: bool = False) -> lis
     """
     first: dict[str, ActionRow] = {}
     for notice in connection.execute(_TOLD_OR_WAITING if or_waiting else _TOLD, {"alert": alert}):
-        if not of_hand(notice):
+        if not of_hand(notice.lane):
             first.setdefault(notice.lane, notice)
     return list(first.values())
 

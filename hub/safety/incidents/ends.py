@@ -104,7 +104,7 @@ class Ends(HandingOver):
         if into:
             more["goes_on"] = into
         apart = "" if into else goes_on_apart(self._connection, row.id)
-        handed = [each for each in known if apart and of_hand(each)]
+        handed = [each for each in known if apart and of_hand(each.lane)]
         others = [each for each in known if each not in handed]
         for intention in closing_notices(self._charter, row, how, why, others, self._now):
             self._intend(replace(_with(intention, more), incident=into or row.id))

@@ -101,6 +101,6 @@ class HandingOver(CaseActs, Escalation):
         """Write an intention; what was never handed over ends at once."""
         key = super()._intend(intention)
         ways = self._charter.config.hub.emergency.hand_off
-        if intention.kind == "notice" and intention.target in ways and not of_hand(intention):
+        if intention.kind == "notice" and intention.target in ways and not of_hand(intention.lane):
             self.settle(outbox.by_key(self._connection, key).id, "cancelled", ONLY_BY_HAND)
         return key

@@ -124,7 +124,7 @@ def told_of_it(connection: Connection, charter: Charter, incident: str) -> list[
     for notice in rows:
         payload = json.loads(notice.payload)
         people = tuple(one["person"] for one in payload["to"])
-        if of_hand(notice):
+        if of_hand(notice.lane):
             continue
         if payload["about"] == "update" and not charter.public(notice.target):
             first.setdefault((notice.target, *people), notice)

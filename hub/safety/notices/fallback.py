@@ -175,7 +175,7 @@ def _intention(
             "data": {**payload["data"], "instead_of": tried},
             "stands_for": payload.get("stands_for", action.key),
         },
-        lane=handed_lane(channel) if of_hand(action) else lane,
+        lane=handed_lane(channel) if of_hand(action.lane) else lane,
         deadline_s=block.timeout,
         expires=EXPIRES,
         alert=action.alert,

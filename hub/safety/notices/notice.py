@@ -101,7 +101,7 @@ def again(config: Config, words: Words, message: Message, earlier: ActionRow) ->
     """A notice of a new message to exactly those whom an earlier notice went to."""
     to = [Recipient(**one) for one in json.loads(earlier.payload)["to"]]
     made = intention(config, words, message, earlier.target, to)
-    return replace(made, lane=earlier.lane) if of_hand(earlier) else made
+    return replace(made, lane=earlier.lane) if of_hand(earlier.lane) else made
 
 
 def notice(

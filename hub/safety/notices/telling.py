@@ -96,7 +96,7 @@ class Telling:
                 return Told("failed", "a public channel waits until a person has verified")
             ways = self._intake.config.hub.emergency.hand_off
             emergency = notifier.channel.emergency or action.target in ways
-            if emergency and not of_hand(action):
+            if emergency and not of_hand(action.lane):
                 return Told("failed", "emergency services wait until a person hands it over")
             notice = notices.notice(action, self.base_url, self._intake.words, earlier, said)
             if picture and self.base_url:
