@@ -10,21 +10,28 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
 
 from hub.campus import Campus
 from hub.changes import Instance, Steps, steps
-from hub.config import Config
-from hub.drivers import words
+from hub.clock import Clock
+from hub.config import Config, DriverBlock
+from hub.drivers import Drivers, words
 from hub.errors import PluginError, VestibuleError
+from hub.events import Event
+from hub.house import House
 from hub.isolated import Isolated
-from hub.kinds import KINDS, Kind
+from hub.kinds import KINDS, Context, Kind
+from hub.kinds.notifiers import Notifier
+from hub.kinds.visitors import VisitorSystem
+from hub.perception.workers import Perception
 from hub.plugins import Registry
-
-if TYPE_CHECKING:
-    from hub.app import Hub
+from hub.safety.doors.reconciler import Doors
+from hub.safety.intake import Intake
+from hub.secrets import Secrets
+from hub.supervisor import Supervisor
 
 log = structlog.get_logger("changeover")
 
@@ -34,11 +41,47 @@ ADJUST_WITHIN_S = 8.0
 LOOK_EVERY_S = 0.05
 
 
+class Running(Protocol):
+    """The parts of a running hub that take over another configuration; see `hub.app.Hub`."""
+
+    config: Config
+    campus: Campus
+    registry: Registry
+    clock: Clock
+    secrets: Secrets
+    supervisor: Supervisor
+    drivers: Drivers
+    notifiers: dict[str, Notifier]
+    desks: dict[str, VisitorSystem]
+    intake: Intake
+    doors: Doors
+    perception: Perception
+    house: House
+
+    def context(self, config: Config, kind: Kind, id_: str) -> Context:
+        """What a driver of this configuration is told when it is built."""
+        ...
+
+    def make(
+        self, registry: Registry, kind: Kind, id_: str, block: DriverBlock, context: Context
+    ) -> Any:
+        """An instance. Raises whatever its factory raises."""
+        ...
+
+    def begin(self, kind: Kind, id_: str) -> None:
+        """Start an installed driver and keep it running."""
+        ...
+
+    async def accept(self, *events: Event) -> None:
+        """Take events into the journal."""
+        ...
+
+
 class CannotChangeOver(VestibuleError):
     """The new configuration could not be started; the old one runs on. The text says why."""
 
 
-async def change_over(hub: Hub, config: Config, registry: Registry) -> Steps:
+async def change_over(hub: Running, config: Config, registry: Registry) -> Steps:
     """Run `config` from now on. Raises `CannotChangeOver`, and then what ran runs on."""
     before = hub.config, hub.registry
     todo = steps(hub.config, config, before[1], registry)
@@ -56,7 +99,9 @@ async def change_over(hub: Hub, config: Config, registry: Registry) -> Steps:
     raise CannotChangeOver(f"{failed}; what ran before runs on")
 
 
-async def _built(hub: Hub, config: Config, registry: Registry, todo: Steps) -> dict[Instance, Any]:
+async def _built(
+    hub: Running, config: Config, registry: Registry, todo: Steps
+) -> dict[Instance, Any]:
     """An instance for each block that starts or starts afresh, detectors excepted: workers have
     those.
     """
@@ -96,7 +141,7 @@ def _look_over(kind: Kind, instance: Any) -> None:
 
 
 async def _swap(
-    hub: Hub, config: Config, registry: Registry, todo: Steps, built: dict[Instance, Any]
+    hub: Running, config: Config, registry: Registry, todo: Steps, built: dict[Instance, Any]
 ) -> None:
     """Hand the configuration to every part at once, then stop what goes and start what is new.
 
@@ -131,7 +176,7 @@ async def _swap(
     hub.drivers.arrange((kind, id_) for kind in KINDS for id_ in config.drivers(kind))
 
 
-async def _adjust(hub: Hub, config: Config, controller: str) -> None:
+async def _adjust(hub: Running, config: Config, controller: str) -> None:
     """Other doors behind a controller that runs on."""
     instance = hub.drivers.get("access_control", controller).instance
     devices = {
@@ -142,7 +187,7 @@ async def _adjust(hub: Hub, config: Config, controller: str) -> None:
     hub.doors.attach(controller, instance)
 
 
-def _let_go(hub: Hub, gone: Sequence[Instance]) -> None:
+def _let_go(hub: Running, gone: Sequence[Instance]) -> None:
     for kind, id_ in gone:
         if kind == "access_control":
             hub.doors.detach(id_)
@@ -154,7 +199,7 @@ def _let_go(hub: Hub, gone: Sequence[Instance]) -> None:
             hub.desks.pop(id_, None)
 
 
-async def _show_switched_off(hub: Hub, config: Config) -> None:
+async def _show_switched_off(hub: Running, config: Config) -> None:
     """Blocks that are switched off are shown as such, those that are gone not at all."""
     for kind, id_ in hub.drivers.instances():
         if id_ not in config.drivers(kind):
@@ -165,7 +210,7 @@ async def _show_switched_off(hub: Hub, config: Config) -> None:
                 hub.drivers.install(kind, id_, block, None)
 
 
-async def settled(hub: Hub, instances: Sequence[Instance]) -> str:
+async def settled(hub: Running, instances: Sequence[Instance]) -> str:
     """Wait until each instance has started, waits for its device or has failed; says what failed.
     One that takes longer is left to take its time.
     """
@@ -182,6 +227,6 @@ async def settled(hub: Hub, instances: Sequence[Instance]) -> str:
         await hub.clock.sleep(LOOK_EVERY_S)
 
 
-async def _go_back(hub: Hub, config: Config, registry: Registry) -> None:
+async def _go_back(hub: Running, config: Config, registry: Registry) -> None:
     todo = steps(hub.config, config, hub.registry, registry)
     await _swap(hub, config, registry, todo, await _built(hub, config, registry, todo))

@@ -12,11 +12,11 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
-from hub.changeover import CannotChangeOver, change_over, settled
+from hub.changeover import CannotChangeOver, Running, change_over, settled
 from hub.changes import Change, Steps, changes, edited_plugins, steps
 from hub.check import Examined, examine
 from hub.clock import iso
@@ -29,9 +29,6 @@ from hub.kept import Kept, KeptConfigs, Standing, Texts, fingerprint, texts_of
 from hub.secrets import Secrets
 from hub.views import ConfigurationView, PlanView
 from hub.yamlfile import read_yaml
-
-if TYPE_CHECKING:
-    from hub.app import Hub
 
 log = structlog.get_logger("configuration")
 
@@ -156,7 +153,7 @@ def _count(problems: Sequence[Problem]) -> str:
 class Configuration:
     """One running hub's configuration. Satisfies `hub.ports.ConfigurationFacade`."""
 
-    def __init__(self, hub: Hub, file: Path, chosen: Chosen, kept: KeptConfigs) -> None:
+    def __init__(self, hub: Running, file: Path, chosen: Chosen, kept: KeptConfigs) -> None:
         self.file = file
         self.trouble = self._instead = chosen.trouble
         self._hub = hub
