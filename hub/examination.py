@@ -15,14 +15,16 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from hub.check_entry import entry_findings
+from hub.check_ladders import EVERY_NAME
+from hub.check_safety import safety_findings
+from hub.check_site import Site
+from hub.check_texts import text_findings
 from hub.config import Config, DoorBlock, DriverBlock, HubSettings
 from hub.contradictions import contradictions
 from hub.document import Document, KeyPath
 from hub.documented import CONFIG, SAFETY, documented
-from hub.entrycheck import entry_findings
-from hub.houserules import House, safety_findings
 from hub.kinds import KINDS, Block, Driver, Kind
-from hub.ladderrules import EVERY_NAME
 from hub.misplaced import belongs
 from hub.misspelt import UNKNOWN, as_meant, is_echo, misspelt, nearest_to
 from hub.plainwords import SLUG_WORDS, Finding, describe, findings, meant, slug_hint
@@ -36,7 +38,6 @@ from hub.references import (
     reference_findings,
 )
 from hub.renames import Renames, rename_note
-from hub.textcheck import text_findings
 from hub.typewords import keys_of, one_of
 
 SECTIONS: Mapping[str, Any] = {
@@ -120,7 +121,7 @@ class Examination:
         self._read_as_meant()
         for finding in reference_findings(self._surroundings(), EVERY_NAME):
             self._add(finding)
-        for finding in safety_findings(House.of(self.values, self.registry, self._complete)):
+        for finding in safety_findings(Site.of(self.values, self.registry, self._complete)):
             self.found.append((finding, SAFETY))
         for finding in self.renames.clashes:
             self._add(finding)

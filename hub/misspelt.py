@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
+from hub.check_safety import ACTING
 from hub.document import KeyPath
-from hub.houserules import ACTING
 from hub.plainwords import Finding
 
 UNKNOWN = "is not known here"

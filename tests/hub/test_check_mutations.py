@@ -22,11 +22,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from hub.check_ladders import EVERY_NAME
 from hub.cli import Format, check
 from hub.config import Config
 from hub.document import KeyPath
 from hub.kinds import KINDS
-from hub.ladderrules import EVERY_NAME
 from hub.plugins import load_registry
 from hub.references import matches
 from hub.typewords import model_at

@@ -1,14 +1,15 @@
 """What `check` asks of ladders and rotations, beside their models: names that lead somewhere, two
 paths for what is severe, nothing that everyone hears, and somebody who hears an answer.
 
-Everything here looks at plain values, as the rules of `hub.houserules` do, which run these too.
+Everything here looks at plain values; `hub.check_safety` runs these rules with its own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from hub.check_site import Site
 from hub.document import KeyPath
 from hub.escalation import MOST_STEPS
 from hub.plainwords import Finding
@@ -25,10 +26,6 @@ from hub.references import (
     matches,
     names_in,
 )
-
-if TYPE_CHECKING:
-    from hub.houserules import House
-
 
 LADDER = Target(
     "a ladder under `ladders:`", lambda values: names_in(values, "ladders"), ("ladders",)
@@ -53,30 +50,30 @@ EVERY_NAME: tuple[Reference, ...] = (
 )
 
 
-def rotations_are_called_like_nobody(house: House) -> Iterator[Finding]:
+def rotations_are_called_like_nobody(site: Site) -> Iterator[Finding]:
     """A rotation with the name of a person or a role would hide them."""
-    taken = set(TELLABLE.known(house.values))
-    for path, name in matches(house.values, "rotations.@"):
+    taken = set(TELLABLE.known(site.values))
+    for path, name in matches(site.values, "rotations.@"):
         if name in taken:
             words = f"{name} is a person or a role already; expected another name for the rotation"
             yield Finding(path, words, "key")
 
 
-def ladders_speak_to_reviewers_alone(house: House) -> Iterator[Finding]:
+def ladders_speak_to_reviewers_alone(site: Site) -> Iterator[Finding]:
     """What everyone hears waits until a person has verified, also in a ladder."""
-    for path, channel in matches(house.values, "ladders.*.steps.[].through.[]"):
-        known = house.channels.get(channel) if isinstance(channel, str) else None
+    for path, channel in matches(site.values, "ladders.*.steps.[].through.[]"):
+        known = site.channels.get(channel) if isinstance(channel, str) else None
         if known is not None and known.public:
             words = f"{channel} is heard by everyone and is never part of a ladder, which runs "
             words += "before a person has verified; expected it under `verified:` of a rule"
             yield Finding(path, words)
 
 
-def no_ladder_is_cut_short(house: House) -> Iterator[Finding]:
+def no_ladder_is_cut_short(site: Site) -> Iterator[Finding]:
     """A ladder that comes to more steps than are ever taken, with its repeats and what follows it,
     would end without a word.
     """
-    ladders = house.values.get("ladders")
+    ladders = site.values.get("ladders")
     blocks = ladders if isinstance(ladders, dict) else {}
     for name in blocks:
         count, done, following = 0, set[str](), name
@@ -92,21 +89,21 @@ def no_ladder_is_cut_short(house: House) -> Iterator[Finding]:
             yield Finding(("ladders", name), f"{words}{MOST_STEPS} are ever taken", "key")
 
 
-def severe_ladders_take_two_paths(house: House) -> Iterator[Finding]:
+def severe_ladders_take_two_paths(site: Site) -> Iterator[Finding]:
     """One broken cable must not silence a step of a ladder for severe alerts."""
-    notifiers = house.values.get("notifiers")
+    notifiers = site.values.get("notifiers")
     blocks = notifiers if isinstance(notifiers, dict) else {}
-    severe = _for_severe(house.values)
-    for path, step in matches(house.values, "ladders.*.steps.[]"):
+    severe = _for_severe(site.values)
+    for path, step in matches(site.values, "ladders.*.steps.[]"):
         if path[1] not in severe:
             continue
         named = step.get("through") if isinstance(step, dict) else None
         if not isinstance(named, list) or not all(
-            isinstance(each, str) and each in house.channels for each in named
+            isinstance(each, str) and each in site.channels for each in named
         ):
             continue  # each is told of elsewhere
         on = [each for each in named if not is_off(blocks.get(each))]
-        paths = {house.channels[each].path for each in on}
+        paths = {site.channels[each].path for each in on}
         if len(paths) < 2:
             wrong = "every channel of this step is switched off"
             if paths:
@@ -116,19 +113,19 @@ def severe_ladders_take_two_paths(house: House) -> Iterator[Finding]:
             yield Finding((*path, "through"), f"{words}the internet", "key")
 
 
-def severe_alerts_reach_somebody(house: House) -> Iterator[Finding]:
+def severe_alerts_reach_somebody(site: Site) -> Iterator[Finding]:
     """A channel that needs an address is no second path where nobody who is told has one."""
-    notifiers = house.values.get("notifiers")
+    notifiers = site.values.get("notifiers")
     blocks = notifiers if isinstance(notifiers, dict) else {}
-    if not (house.known("people") and house.known("notifiers")):
+    if not (site.known("people") and site.known("notifiers")):
         return
-    for path, telling in _severe(house.values):
+    for path, telling in _severe(site.values):
         through = telling.get("through")
         for index, name in enumerate(through if isinstance(through, list) else ()):
-            channel = house.channels.get(name) if isinstance(name, str) else None
+            channel = site.channels.get(name) if isinstance(name, str) else None
             if channel is None or not channel.otherwise or is_off(blocks.get(name)):
                 continue
-            people = _told(house.values, telling.get("tell"))
+            people = _told(site.values, telling.get("tell"))
             if blocks[name].get(channel.otherwise) or any(
                 isinstance(each.get("contact"), dict) and each["contact"].get(name)
                 for each in people
@@ -140,16 +137,16 @@ def severe_alerts_reach_somebody(house: House) -> Iterator[Finding]:
             yield Finding((*path, "through", index), words)
 
 
-def buttons_are_heard(house: House) -> Iterator[Finding]:
+def buttons_are_heard(site: Site) -> Iterator[Finding]:
     """Whoever presses *Take it on* would believe that they have, while others are called on."""
-    if not house.known("inbound"):
+    if not site.known("inbound"):
         return
     heard = [
-        (house.values["inbound"][path[1]].get("format"), name)
-        for path, name in matches(house.values, "inbound.*.answers")
+        (site.values["inbound"][path[1]].get("format"), name)
+        for path, name in matches(site.values, "inbound.*.answers")
     ]
-    for path, button in matches(house.values, "notifiers.*.button"):
-        block = house.values["notifiers"][path[1]]
+    for path, button in matches(site.values, "notifiers.*.button"):
+        block = site.values["notifiers"][path[1]]
         driver, on = block.get("driver"), str(button).lower() in ("true", "yes", "on", "1")
         if driver in WITH_BUTTONS and on and (driver, path[1]) not in heard and not is_off(block):
             words = "nothing hears its button, so that whoever takes an alert on there does not"
@@ -202,7 +199,7 @@ def _told(values: Mapping[str, Any], tell: object) -> list[Mapping[str, Any]]:
 
 
 WITH_BUTTONS = ("slack",)  # drivers whose `button` comes back as a message of their format
-LADDER_RULES: tuple[Callable[[House], Iterator[Finding]], ...] = (
+LADDER_RULES: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     ladders_speak_to_reviewers_alone,
     no_ladder_is_cut_short,
     severe_ladders_take_two_paths,

@@ -1,15 +1,14 @@
 """Safety rules about what may start a protocol: a person's hand, never a detector.
 
-They look at the file's plain values, as the rules of `hub.houserules` do, to which they belong.
+They belong to the rules of `hub.check_safety`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator
 
-from hub.kinds.notifiers import Channel
-from hub.ladderrules import EVERY_NAME
+from hub.check_ladders import EVERY_NAME
+from hub.check_site import Site
 from hub.plainwords import Finding
 from hub.protocol_settings import DOES, PROTOCOL_NAMES
 from hub.references import CHANNEL, event_types, is_off, matches
@@ -19,19 +18,9 @@ HAND_OFF = "hub.emergency.hand_off.[]"
 SEES = ("score", "camera", "label")
 
 
-class Looked(Protocol):
-    """What the rules look at; see `hub.houserules.House`."""
-
-    @property
-    def values(self) -> Mapping[str, Any]: ...
-
-    @property
-    def channels(self) -> Mapping[str, Channel]: ...
-
-
-def no_detector_starts_a_protocol(house: Looked) -> Iterator[Finding]:
+def no_detector_starts_a_protocol(site: Site) -> Iterator[Finding]:
     """A message that says how sure it is, or what a camera saw, was not sent by a hand."""
-    for path, block in matches(house.values, "inbound.*"):
+    for path, block in matches(site.values, "inbound.*"):
         if not isinstance(block, dict) or str(block.get("does")) not in DOES:
             continue
         form, fields = block.get("format", "json"), block.get("fields")
@@ -51,9 +40,9 @@ def no_detector_starts_a_protocol(house: Looked) -> Iterator[Finding]:
                 yield Finding((*path, "fields", name), words, "key")
 
 
-def presses_are_signed(house: Looked) -> Iterator[Finding]:
+def presses_are_signed(site: Site) -> Iterator[Finding]:
     """Nobody starts anything by sending again what they have overheard."""
-    for path, block in matches(house.values, "inbound.*"):
+    for path, block in matches(site.values, "inbound.*"):
         if not isinstance(block, dict) or str(block.get("does")) not in DOES:
             continue
         signature, fields = block.get("signature"), block.get("fields")
@@ -70,20 +59,20 @@ def presses_are_signed(house: Looked) -> Iterator[Finding]:
             yield Finding((*path, "does"), words, "key")
 
 
-def presses_start_what_is_there(house: Looked) -> Iterator[Finding]:
+def presses_start_what_is_there(site: Site) -> Iterator[Finding]:
     """A button whose protocol the school has not described would start nothing."""
-    described = house.values.get("protocols")
+    described = site.values.get("protocols")
     known = described if isinstance(described, dict) else {}
     for pattern in ("inputs.*.does", "inbound.*.does"):
-        for path, does in matches(house.values, pattern):
+        for path, does in matches(site.values, pattern):
             if does in PROTOCOL_NAMES and does not in known:
                 words = f"there is no `{does}` under `protocols:`, so a press would start nothing"
                 yield Finding(path, f"{words}; expected one that is described there")
 
 
-def duress_is_told_to_no_rule(house: Looked) -> Iterator[Finding]:
+def duress_is_told_to_no_rule(site: Site) -> Iterator[Finding]:
     """What a page shows, whoever forces somebody may read over their shoulder."""
-    for path, kind in event_types(house.values):
+    for path, kind in event_types(site.values):
         if kind == DURESS:
             words = (
                 f"{DURESS} is shown to no rule, for its alert would stand on every page; expected "
@@ -92,12 +81,12 @@ def duress_is_told_to_no_rule(house: Looked) -> Iterator[Finding]:
             yield Finding(path, words)
 
 
-def emergency_services_wait_for_a_hand(house: Looked) -> Iterator[Finding]:
+def emergency_services_wait_for_a_hand(site: Site) -> Iterator[Finding]:
     """What reaches emergency services is named where a person hands over, and nowhere else."""
-    kept = {name for _, name in matches(house.values, HAND_OFF) if isinstance(name, str)}
-    kept |= {name for name, channel in house.channels.items() if channel.emergency}
+    kept = {name for _, name in matches(site.values, HAND_OFF) if isinstance(name, str)}
+    kept |= {name for name, channel in site.channels.items() if channel.emergency}
     for pattern in (each.pattern for each in EVERY_NAME if each.target is CHANNEL):
-        for path, name in matches(house.values, pattern):
+        for path, name in matches(site.values, pattern):
             if not isinstance(name, str) or name not in kept or pattern == HAND_OFF:
                 continue
             words = (
@@ -106,18 +95,18 @@ def emergency_services_wait_for_a_hand(house: Looked) -> Iterator[Finding]:
                 "`hub.emergency.hand_off` alone"
             )
             yield Finding(path, words, "key" if pattern.endswith("@") else "value")
-    for path, name in matches(house.values, HAND_OFF):
-        channel = house.channels.get(name) if isinstance(name, str) else None
+    for path, name in matches(site.values, HAND_OFF):
+        channel = site.channels.get(name) if isinstance(name, str) else None
         if channel is not None and channel.public:
             words = f"everyone hears {name}, so nothing is handed over there; expected a notifier "
             yield Finding(path, f"{words}that reaches a monitoring station or dispatch alone")
 
 
-def a_hand_off_arrives_somewhere(house: Looked) -> Iterator[Finding]:
+def a_hand_off_arrives_somewhere(site: Site) -> Iterator[Finding]:
     """The moment of the press is no time to learn that there is nobody at the other end."""
-    blocks = house.values.get("notifiers")
-    for path, name in matches(house.values, HAND_OFF):
-        channel = house.channels.get(name) if isinstance(name, str) else None
+    blocks = site.values.get("notifiers")
+    for path, name in matches(site.values, HAND_OFF):
+        channel = site.channels.get(name) if isinstance(name, str) else None
         block = blocks.get(name) if isinstance(blocks, dict) else None
         if channel is None or not isinstance(block, dict):
             continue  # each is told of elsewhere

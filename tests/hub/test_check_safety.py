@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from hub.check import check
+from hub.check_safety import ACTING, SAFETY_RULES
 from hub.errors import Problem
-from hub.houserules import ACTING, HOUSE_RULES
 from hub.plugins import load_registry
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -187,7 +187,7 @@ def test_every_rule_is_in_the_table_of_the_page() -> None:
     """docs/reference/check.md explains as many rules as there are."""
     page = (ROOT / "docs/reference/check.md").read_text(encoding="utf-8")
     table = page.partition("## Safety")[2].partition("\n## ")[0]
-    assert table.count("\n|") - 2 == len(HOUSE_RULES)
+    assert table.count("\n|") - 2 == len(SAFETY_RULES)
 
 
 GUARD = "{name: Guard, role: sro, contact: {siren: x}, prefer: [siren]}"

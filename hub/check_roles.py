@@ -1,36 +1,22 @@
 """Rules about roles: what is narrowed, what may be taken in an emergency, what is asked for.
 
-They look at the file's plain values, as the rules of `hub.houserules` do, to which they belong.
+They belong to the rules of `hub.check_safety`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from hub.campus import Campus
+from hub.check_site import Site
 from hub.identity.permissions import BREAKABLE, NEVER_ASKED_WHY, PERMISSIONS, WHOLE_HOUSE
-from hub.kinds.notifiers import Channel
 from hub.plainwords import Finding
 from hub.references import matches
 
 
-class Looked(Protocol):
-    """What the rules look at; see `hub.houserules.House`."""
-
-    @property
-    def values(self) -> Mapping[str, Any]: ...
-
-    @property
-    def campus(self) -> Campus: ...
-
-    @property
-    def channels(self) -> Mapping[str, Channel]: ...
-
-
-def a_narrowed_role_holds_nothing_of_the_whole_house(house: Looked) -> Iterator[Finding]:
+def a_narrowed_role_holds_nothing_of_the_whole_house(site: Site) -> Iterator[Finding]:
     """Who sees a part does not read the audit of all, nor change what holds for all."""
-    for path, block in matches(house.values, "roles.*"):
+    for path, block in matches(site.values, "roles.*"):
         if not isinstance(block, dict) or not (block.get("places") or block.get("cameras")):
             continue
         listed = block.get("may")
@@ -43,9 +29,9 @@ def a_narrowed_role_holds_nothing_of_the_whole_house(house: Looked) -> Iterator[
                 yield Finding((*path, "may", index), words)
 
 
-def who_manages_sees_everything(house: Looked) -> Iterator[Finding]:
+def who_manages_sees_everything(site: Site) -> Iterator[Finding]:
     """Administrators that are narrowed would manage nothing: nobody could let anybody in."""
-    block = _block(house.values, ("roles", "admin"))
+    block = _block(site.values, ("roles", "admin"))
     for key in ("places", "cameras", "hours"):
         if block.get(key):
             words = (
@@ -55,16 +41,16 @@ def who_manages_sees_everything(house: Looked) -> Iterator[Finding]:
             yield Finding(("roles", "admin", key), words, "key")
 
 
-def cameras_of_a_role_hang_in_its_places(house: Looked) -> Iterator[Finding]:
+def cameras_of_a_role_hang_in_its_places(site: Site) -> Iterator[Finding]:
     """A camera beyond the places would never be seen."""
-    cameras = house.values.get("cameras")
-    for path, camera in matches(house.values, "roles.*.cameras.[]"):
-        places = _block(house.values, path[:2]).get("places")
+    cameras = site.values.get("cameras")
+    for path, camera in matches(site.values, "roles.*.cameras.[]"):
+        places = _block(site.values, path[:2]).get("places")
         block = cameras.get(camera) if isinstance(cameras, dict) else None
         place = block.get("place") if isinstance(block, dict) else None
         if not isinstance(places, list) or not places or not isinstance(place, str):
             continue
-        if not any(isinstance(e, str) and house.campus.within(place, e) for e in places):
+        if not any(isinstance(e, str) and site.campus.within(place, e) for e in places):
             words = (
                 f"{camera} hangs in {place}, which is none of the role's `places`, so nobody of "
                 "the role would see it; expected a camera within them"
@@ -72,9 +58,9 @@ def cameras_of_a_role_hang_in_its_places(house: Looked) -> Iterator[Finding]:
             yield Finding(path, words)
 
 
-def breaking_the_glass_gives_no_more_than_it_may(house: Looked) -> Iterator[Finding]:
+def breaking_the_glass_gives_no_more_than_it_may(site: Site) -> Iterator[Finding]:
     """Nobody ends a protocol, hands over to emergency services or manages the hub that way."""
-    for path, permission in matches(house.values, "roles.*.break_glass.[]"):
+    for path, permission in matches(site.values, "roles.*.break_glass.[]"):
         if isinstance(permission, str) and permission in PERMISSIONS.keys() - BREAKABLE:
             words = (
                 f"`{permission}` cannot be taken by breaking the glass; expected it under `may`, "
@@ -83,9 +69,9 @@ def breaking_the_glass_gives_no_more_than_it_may(house: Looked) -> Iterator[Find
             yield Finding(path, words)
 
 
-def no_reason_stands_before_help(house: Looked) -> Iterator[Finding]:
+def no_reason_stands_before_help(site: Site) -> Iterator[Finding]:
     """Starting a protocol, passing a locked door and calling for help wait for no words."""
-    for path, permission in matches(house.values, "hub.reason_for.[]"):
+    for path, permission in matches(site.values, "hub.reason_for.[]"):
         if isinstance(permission, str) and permission in NEVER_ASKED_WHY:
             words = (
                 f"`{permission}` must not wait until somebody has written a reason; expected "
@@ -94,11 +80,11 @@ def no_reason_stands_before_help(house: Looked) -> Iterator[Finding]:
             yield Finding(path, words)
 
 
-def who_hears_of_broken_glass_is_told_alone(house: Looked) -> Iterator[Finding]:
+def who_hears_of_broken_glass_is_told_alone(site: Site) -> Iterator[Finding]:
     """That somebody broke the glass is for those concerned, not for a loudspeaker."""
-    for path, channel in matches(house.values, "hub.break_glass.through.[]"):
-        known = house.channels.get(channel) if isinstance(channel, str) else None
-        outside = isinstance(channel, str) and _block(house.values, ("notifiers", channel))
+    for path, channel in matches(site.values, "hub.break_glass.through.[]"):
+        known = site.channels.get(channel) if isinstance(channel, str) else None
+        outside = isinstance(channel, str) and _block(site.values, ("notifiers", channel))
         if known is not None and known.public:
             heard = f"{channel} is heard by everyone"
         elif outside and outside.get("outside") is True:
