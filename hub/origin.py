@@ -55,6 +55,12 @@ def account(uid: int) -> str:
         return f"user {uid} on {THIS_MACHINE}"
 
 
+def account_named(who: str) -> str:
+    """The account of this machine that a record names, by itself; empty where it is somebody else."""
+    name, here, rest = who.rpartition(f" on {THIS_MACHINE}")
+    return name if here and not rest else ""
+
+
 def account_here() -> str:
     """Who runs this process, as records name them."""
     return account(os.getuid())

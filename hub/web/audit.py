@@ -17,7 +17,7 @@ from hub.web.language import known, mark, ngettext
 from hub.web.problems import denial
 from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, is_api, who_is
-from hub.web.words import ACTION_TAGS, VERB_WORDS, listed, span
+from hub.web.words import ACTION_TAGS, VERB_WORDS, doer, listed, span
 
 _LONGEST = 200
 _Word = Annotated[str, StringConstraints(max_length=_LONGEST), AfterValidator(str.strip)]
@@ -38,7 +38,6 @@ _ICONS = {
     "fire": "flame", "alert": "bell", "incident": "clipboard-list", "audit": "download",
     "journal": "history", "clock": "clock", "hub": "house",
 }  # fmt: skip
-_NAMES = {"hub": mark("The hub"), "nobody signed in": mark("Nobody signed in")}
 _SAID_OTHERWISE = ("verb", "reason", "hash", "glass")
 _OF_A_LOOK = ("pictures", "since", "until")
 
@@ -145,7 +144,7 @@ def _row(request: web.Request, line: AuditLineView, acts: Mapping[str, str]) -> 
     about, link = _about(request, line)
     return {
         "icon": _ICONS.get(line["act"].split(".")[0], "info"),
-        "who": _(_NAMES[line["who"]]) if line["who"] in _NAMES else line["who"],
+        "who": doer(line["who"]),
         "words": str(known(acts.get(line["act"], line["act"]))).split(";")[0].rstrip("."),
         "about": "" if about in (line["who"], "hub", "configuration") else about,
         "link": link,

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from hub.clock import from_iso
 from hub.events import EVENT_TYPES
 from hub.kinds.access_control import LOCK_VERBS
+from hub.origin import THIS_MACHINE, account_named
 from hub.views import AlertView, DoorView
 from hub.web.language import gettext as _
 from hub.web.language import known, language, mark, spoken
@@ -28,6 +29,11 @@ _LABEL = re.compile(r"label (\S.*?)(?: [01]\.\d\d)?")
 # Lines of a story that are a person's own words, and those that may end in some.
 _WRITTEN = ("incident.note", "incident.update")
 _WITH_A_NOTE = tuple(f"alert.{said}" for said in ("verified", "dismissed", "unsure", "resolved"))
+_DOERS = {
+    "hub": mark("The hub"),
+    "nobody signed in": mark("Nobody signed in"),
+    THIS_MACHINE: mark("this machine"),
+}
 SEVERITY_WORDS = {
     "severe": mark("Severe"),
     "high": mark("High"),
@@ -247,6 +253,14 @@ def told(entry: Mapping[str, Any]) -> str:
     return f"{known(line)}{colon}{note}"
 
 
+def doer(who: str) -> str:
+    """Who did something, or from where, as a record says it: people by name, others in words."""
+    if who in _DOERS:
+        return _(_DOERS[who])
+    account = account_named(who)
+    return _("%(account)s on this machine", account=account) if account else who
+
+
 def queue_words(queue: Mapping[str, int]) -> str:
     """A queue's counters in words: `2 of 10000 waiting, 0 dropped`."""
     waiting, limit = queue.get("waiting", 0), queue.get("limit", 0)
@@ -300,6 +314,7 @@ def install(environment: Environment, words: Words, static_version: str) -> None
         "door_tag": door_tag,
         "door_row": door_row,
         "told": told,
+        "doer": doer,
     }
     environment.tests["needs_a_look"] = needs_a_look
     environment.filters.update(filters)

@@ -10,6 +10,7 @@ from test_sign_in_ways import PASSWORD, add, first_step, second_step, with_app
 from hub.audit_port import Asked
 from hub.identity import accounts, factors, sign_in_changes
 from hub.identity.people import id_of
+from hub.origin import THIS_MACHINE, origin
 from hub.storage.audit_tables import OF_SIGNING_IN
 from hub.web.security import SESSION_COOKIE
 
@@ -153,3 +154,26 @@ async def test_they_are_found_without_reading_the_whole_audit(house: ScriptedHou
     await house.journal_write(lambda c: factors.forget_factors(c, "desk", now))
     found = await house.journal_read(lambda c: sign_in_changes.changes_of(c, "desk"))
     assert found[0].details == {"kind": "all"}
+
+
+async def test_what_the_command_line_changed_is_told_in_the_words_of_the_reader(
+    client: TestClient, house: ScriptedHouse, sign_in: Any
+) -> None:
+    """The account of the machine is a name, and where it is said in the reader's language: to the
+    owner, and in the audit, whose filter still asks for whom the record names.
+    """
+    await add(house)
+    now, root = house.clock.now(), "root on this machine"
+    with origin(root, THIS_MACHINE):
+        await house.journal_write(lambda c: factors.forget_factors(c, "desk", now))
+    spanish = {"Accept-Language": "es"}
+    await came_in(client, house)
+    page = await shown(client, "/me", **spanish)
+    assert "Por root en esta máquina," in page
+    client.session.cookie_jar.clear()
+    await sign_in("admin")
+    page = await shown(client, "/audit", **spanish)
+    assert "<b>root en esta máquina</b>" in page
+    assert "desde esta máquina." in page
+    assert f'<option value="{root}">root en esta máquina</option>' in page
+    assert f"<b>{root}</b>" in await shown(client, "/audit")
