@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.plugins.access_control import zwave_network
-from tests.run_order import rank
+from tests.run_order import rank, turned
 
 # A run starts some thousand processes. Where the environment forbids to keep compiled modules each
 # of them compiles the hub again, which takes as much of the processors as the tests themselves.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
+TESTS = Path(__file__).resolve().parent
 RTSP_PACKAGES = (
     "apt-get install gstreamer1.0-plugins-base gstreamer1.0-plugins-good"
     " gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gir1.2-gst-rtsp-server-1.0 python3-gi"
@@ -59,8 +60,14 @@ def missing(part: str) -> str:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Processes that share a run take the files in our order, not by their number of tests."""
+    """Processes that share a run take the files in our order, not by their number of tests, and
+    each begins to read them at another place."""
     config.option.loadscopereorder = False
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "").removeprefix("gw")
+    if worker and [Path(each).resolve() for each in config.args] == [TESTS]:
+        files = sorted(str(path) for path in TESTS.rglob("test_*.py"))
+        workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+        config.args = turned(files, int(worker), workers)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -70,7 +77,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     none is still busy with one when the others have ended.
     """
     if os.environ.get("PYTEST_XDIST_WORKER"):
-        items.sort(key=lambda item: rank(item.path.name))
+        items.sort(key=lambda item: (rank(item.path.name), item.path))
     for item in items:
         for part in (
             "browser",
@@ -85,11 +92,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
                 item.add_marker(pytest.mark.skip(reason=f"needs {part}: {cure}"))
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():  # type: ignore[no-untyped-def]
     """Leave what the modules hold to itself: else each collection walks through all of it, which
     takes long, and stops a loop for longer than the contracts allow a driver."""
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

@@ -4,6 +4,8 @@ So none is still busy with a long one when the others have ended. A new file tha
 some ten seconds belongs here.
 """
 
+from collections.abc import Sequence
+
 LONGEST_FIRST = (
     "test_reload.py", "test_notifier_contract.py", "test_controller_contract.py",
     "test_configuration.py", "test_example_school.py", "test_killed.py",
@@ -27,3 +29,13 @@ LONGEST_FIRST = (
 def rank(file: str) -> int:
     """The place of a test file in the order of the run."""
     return LONGEST_FIRST.index(file) if file in LONGEST_FIRST else len(LONGEST_FIRST)
+
+
+def turned(files: Sequence[str], process: int, processes: int) -> list[str]:
+    """The files as one of the processes reads them: each begins at another place.
+
+    What one has compiled, with its assertions rewritten, the others find. Else each of them
+    compiles every file of a fresh clone.
+    """
+    first = len(files) * process // processes
+    return [*files[first:], *files[:first]]

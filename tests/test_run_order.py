@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from tests.run_order import LONGEST_FIRST, rank
+from tests.run_order import LONGEST_FIRST, rank, turned
 
 
 def test_each_file_that_comes_first_is_there_once() -> None:
@@ -18,3 +18,12 @@ def test_the_others_come_after_them() -> None:
     """In the order in which they were found."""
     names = ["test_bus.py", LONGEST_FIRST[1], "test_api.py", LONGEST_FIRST[0]]
     assert sorted(names, key=rank) == [*LONGEST_FIRST[:2], "test_bus.py", "test_api.py"]
+
+
+def test_each_process_reads_all_files_and_begins_elsewhere() -> None:
+    """As far as there are files enough."""
+    files = [f"test_{number}.py" for number in range(11)]
+    readings = [turned(files, process, 4) for process in range(4)]
+    assert [sorted(reading) for reading in readings] == [sorted(files)] * 4
+    assert [files.index(reading[0]) for reading in readings] == [0, 2, 5, 8]
+    assert turned(files, 0, 1) == files

@@ -26,6 +26,8 @@ NAMES: dict[Kind, str] = {
     "notifiers": "hall_board",
     "visitors": "day_list",
 }
+# What a vendor has: pytest, and of plugins for it the one that comes with the hub.
+PYTEST = ("pytest", "-q", "-p", "no:cacheprovider", "--disable-plugin-autoload", "-p", "vestibule")
 
 
 def python(
@@ -95,7 +97,7 @@ def test_a_new_plugin_is_listed_valid_and_passes_its_tests(school: Path, kind: K
     file.write_text(pasted(file.read_text(encoding="utf-8"), text), encoding="utf-8")
     checked = python(school, "hub", "check", "school.yaml")
     assert checked.returncode == 0, checked.stdout
-    tested = python(school, "pytest", "my_plugins", "-q", "-p", "no:cacheprovider")
+    tested = python(school, *PYTEST, "my_plugins")
     assert tested.returncode == 0, tested.stdout
     assert " passed" in tested.stdout
 
@@ -149,7 +151,7 @@ def test_a_package_passes_its_tests_in_place(tmp_path: Path, kind: Kind) -> None
     name = NAMES[kind]
     made(tmp_path, kind, name, "--package")
     folder = tmp_path / f"vestibule-{name.replace('_', '-')}"
-    tested = python(folder, "pytest", "-q", "-p", "no:cacheprovider")
+    tested = python(folder, *PYTEST)
     assert tested.returncode == 0, tested.stdout
     assert "sample" not in "".join(
         f"{path.relative_to(folder)}{path.read_text(encoding='utf-8')}"
@@ -261,6 +263,6 @@ def test_its_tests_notice_a_driver_that_does_not_do_its_work(tmp_path: Path) -> 
     made(tmp_path, "notifiers", "hall_board")
     file = tmp_path / "my_plugins" / "hall_board.py"
     file.write_text(file.read_text().replace("out.write(line)", "pass"))
-    tested = python(tmp_path, "pytest", "my_plugins", "-q", "-p", "no:cacheprovider")
+    tested = python(tmp_path, *PYTEST, "my_plugins")
     assert tested.returncode == 1
     assert "test_a_notice_is_one_line" in tested.stdout

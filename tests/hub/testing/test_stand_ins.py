@@ -123,7 +123,7 @@ def test_all_that_is_promised_is_there() -> None:
 def _run(folder: Path, *arguments: str) -> str:
     done = subprocess.run(
         [
-            sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:vestibule",
+            sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--disable-plugin-autoload",
             "-p", "hub.testing.pytest_plugin", "-c", "/dev/null", "--rootdir", str(folder),
             str(folder), *arguments,
         ],

@@ -6,6 +6,7 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from conformance import watch
 from scripted_house import ScriptedHouse
+from signing_in import SignIn
 
 from hub.identity import accounts
 from hub.identity.accounts import OpenedSession
@@ -34,9 +35,6 @@ async def client(house: ScriptedHouse) -> AsyncIterator[TestClient]:
         yield browser
         await asyncio.sleep(0)
     assert differs == []
-
-
-SignIn = Callable[[str], Awaitable[OpenedSession]]
 
 
 @pytest.fixture

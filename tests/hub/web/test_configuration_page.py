@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
-from conftest import SignIn
 from scripted_house import ScriptedHouse, change
+from signing_in import SignIn
 
 GRAVE = change("doors.main.held_after", "30s", "10s", grave=True)
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
-from conftest import SignIn
 from ruled_house import NOW, RULES, RuledHouse
+from signing_in import SignIn
 from sqlalchemy import Connection, func, select
 
 from hub.clock import iso
