@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from hub.kinds.access_control import Verb
+from hub.phrases import mark
 from hub.safety.doors import doubt, intents
 from hub.safety.doors.intents import IntentRow, Wanted
 from hub.safety.doors.wanting import Wanting
 
-NOT_CONFIGURED = "the door is no longer configured"
+NOT_CONFIGURED = mark("the door is no longer configured")
 NO_SCHEDULE = "the door has another schedule, or none"
-DOUBTED = "the machine's clock is not believed, so no timetable opens a door"
+DOUBTED = mark("the machine's clock is not believed, so no timetable opens a door")
 
 
 class Hours(Wanting):

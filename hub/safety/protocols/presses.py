@@ -21,7 +21,7 @@ from hub.rulebook import AlertSpec, Rule
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.protocols import plan
-from hub.safety.protocols.fires import Fires
+from hub.safety.protocols.configured import Configured
 from hub.safety.protocols.starts import RECORDED
 from hub.safety.rules.about import HELP_RULE, about_event
 from hub.safety.rules.book import Match
@@ -32,7 +32,7 @@ HELP = "help.pressed"
 CORRECT_WITHIN = timedelta(seconds=10)
 
 
-class ProtocolActs(Fires):
+class ProtocolActs(Configured):
     """All that people may do with protocols, inside one transaction."""
 
     @abstractmethod
