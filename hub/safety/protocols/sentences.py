@@ -78,6 +78,12 @@ def _ending(data: Mapping[str, Any], person: Called, place: Called) -> Line:
         return phrase(
             "%(who)s no longer asks for the end of %(name)s: it goes on", who=who, name=data["name"]
         ), "check"
+    if data["ending"] == "pressed":
+        return phrase(
+            "%(who)s has started %(name)s again: its end has to be asked for anew",
+            who=who,
+            name=data["name"],
+        ), "check"
     return phrase(
         "%(who)s asks for the end of %(name)s; a second person has to confirm",
         who=who,

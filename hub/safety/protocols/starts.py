@@ -101,6 +101,10 @@ class Starts(Progress):
         """Open an incident; returns its id."""
 
     @abstractmethod
+    def _ending_event(self, run: RunRow, by: str, what: str) -> None:
+        """Tell what becomes of a run's end."""
+
+    @abstractmethod
     def _end_run(self, run: RunRow, people: list[str], why: str, *, tell: bool = True) -> None:
         """End a run."""
 
@@ -339,8 +343,13 @@ class Starts(Progress):
             self._tell(incident, self._derived("incident.task", "hub/protocols", incident, facts))
 
     def _press_again(self, run: RunRow, start: Start) -> None:
-        """Somebody starts what is in force: the story tells who and where, nothing else happens."""
+        """Somebody starts what is in force: the story tells who and where. An end that waits for
+        its second person is withdrawn: whoever asked for it did not know of this.
+        """
         self._pressed(run, start, joined=True)
+        if run.asked_by:
+            rows.change(self._connection, run.id, asked_by="", asked="")
+            self._ending_event(run, start.who, "pressed")
         rows.show_again(self._connection, run.id, start.viewer, self._now)
         self.decision.key = str(run.id)
 

@@ -49,3 +49,28 @@ async def test_law_7_no_drill_is_announced_where_something_real_is_told(
         assert (siren["state"], siren["detail"]) == (
             "fenced", "a drill: this channel tells of a protocol that is real",
         )  # fmt: skip
+
+
+@pytest.mark.parametrize("how", ["page", "device"])
+async def test_law_3_a_press_withdraws_an_end_that_waits_for_a_second_person(
+    tmp_path: Path, how: str
+) -> None:
+    """Whoever asked for the end did not know that somebody still presses: no all-clear goes out
+    over them, and the end can be asked for anew.
+    """
+    async with protocol_school(tmp_path) as (house, room):
+        run = await room.start("lockdown", "site", "head")
+        await room.ask_end(run["id"], "head")
+        if how == "page":
+            await room.start("lockdown", "site", "desk")
+        else:
+            await room.press("lockdown", "gym", "Button", source="device/gym")
+        with pytest.raises(Refused, match="nobody has asked for its end"):
+            await room.end(run["id"], "officer")
+        assert (await room.run(run["id"]))["state"] == "in_force"
+        await room.ask_end(run["id"], "head")
+        assert (await room.end(run["id"], "officer"))["state"] == "ended"
+        await house.settled()
+        who = "Front office" if how == "page" else "Button"
+        line = f"{who} has started Lockdown again: its end has to be asked for anew"
+        assert line in await house.story()
