@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import stat
-import tempfile
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import cache, lru_cache
@@ -22,16 +19,14 @@ from typing import Any
 import yaml
 
 from hub.errors import ModelError
-from hub.kinds.detectors import Detector, DetectorInfo
-from hub.model_download import CHUNK, Progress, alone, download
+from hub.kinds.detectors import DetectorInfo
+from hub.model_download import CHUNK
 from hub.modelcards import card_text, described
 
 CATALOGUE = Path(__file__).with_name("models_catalogue.yaml")
 SHIPPED = Path(__file__).resolve().parent.parent / "plugins" / "detectors" / "models"
 BUILT_IN = "people"
 ANEW = "install Vestibule anew"
-MAX_BYTES = 512 << 20
-BESIDE = (".labels.txt", ".labels.json", ".md")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +122,7 @@ class ModelStore:
     def verify(self, model: InstalledModel) -> str:
         """What is wrong with the file of an installed model; empty where nothing is."""
         try:
-            digest, _ = _digest(model.path)
+            digest, _ = sha256_of(model.path)
         except OSError as error:
             return f"{model.path} cannot be read: {error.strerror}"
         entry = next((each for each in _catalogue() if each.name == model.name), None)
@@ -137,7 +132,7 @@ class ModelStore:
 
     def entry(self, name: str) -> CatalogueEntry:
         """A model of the catalogue, written with `-` or `_`. Raises `ModelError`."""
-        wanted = _plain(name)
+        wanted = plain_name(name)
         for entry in _catalogue():
             if entry.name == wanted:
                 return entry
@@ -150,7 +145,7 @@ class ModelStore:
 
     def find(self, name: str) -> InstalledModel | None:
         """The model of this name that can be used, written with `-` or `_`."""
-        wanted = _plain(name)
+        wanted = plain_name(name)
         return next((model for model in self.available() if model.name == wanted), None)
 
     def resolve(self, name_or_path: str | Path) -> Path:
@@ -164,100 +159,13 @@ class ModelStore:
             return path
         if "/" in name or name.endswith(".onnx"):
             raise ModelError(f"there is no model file {name}")
-        if _plain(name) in self.shipped_names():
-            raise ModelError(f"{self.fault(_plain(name))}; {ANEW}")
+        if plain_name(name) in self.shipped_names():
+            raise ModelError(f"{self.fault(plain_name(name))}; {ANEW}")
         names = ", ".join(model.name for model in self.installed()) or "none"
-        if any(entry.name == _plain(name) for entry in _catalogue()):
-            cure = f"`vestibule models fetch {_plain(name)}` or `vestibule models add FILE`"
+        if any(entry.name == plain_name(name) for entry in _catalogue()):
+            cure = f"`vestibule models fetch {plain_name(name)}` or `vestibule models add FILE`"
             raise ModelError(f"the model {name} is not installed (installed: {names}); use {cure}")
         raise ModelError(f"no model is called {name!r} (installed: {names})")
-
-    def add(self, file: Path) -> InstalledModel:
-        """Copy a file in, whole or not at all, after a look at what it is.
-
-        A list of class names or a card beside it (see `BESIDE`) comes along. What came with the hub
-        already is not copied. Raises `ModelError` when it cannot be read, is of no family that the
-        driver `onnx` reads, or when another model already has its name.
-        """
-        try:
-            about = file.stat()
-            if not stat.S_ISREG(about.st_mode):
-                raise ModelError(f"{file}: is not a file; expected an ONNX model")
-            if about.st_size > MAX_BYTES:
-                raise ModelError(f"{file}: larger than any model ({about.st_size} bytes)")
-            digest, size = _digest(file)
-        except OSError as error:
-            raise ModelError(f"{file}: cannot be read: {error.strerror or error}") from None
-        for ours in self.shipped():
-            if ours.sha256 == digest:
-                return ours
-        entry = _known(digest)
-        examined = _examined(file)
-        name = entry.name if entry else _plain(file.stem)
-        present = self.find(name)
-        if present is not None:
-            if present.sha256 == digest:
-                return present
-            raise ModelError(f"another model is called {name}; give {file.name} another name")
-        model = _describe(self.folder / f"{name}.onnx", digest, size, entry, examined)
-        self._keep(file, model)
-        return model
-
-    def fetch(
-        self, name: str, progress: Progress | None = None, url: str | None = None
-    ) -> InstalledModel:
-        """Download a model of the catalogue, going on where an earlier try stopped.
-
-        `progress(done, total)` counts bytes. What arrives is used only when its SHA-256 is the
-        catalogue's; anything else is removed. Raises `ModelError`.
-        """
-        present = self.find(name)
-        if present is not None and present.shipped:
-            return present
-        entry = self.entry(name)
-        if present is not None and present.sha256 == entry.sha256:
-            return present
-        source = url or entry.url
-        if not source:
-            raise ModelError(
-                f"{entry.name} has no address; get it from {entry.source}, then add it"
-            )
-        part = self.folder / f"{entry.name}.part"
-        with alone(part) as file:
-            download(source, file, entry.bytes, progress or _silent)
-            file.flush()
-            digest, _ = _digest(part)
-            if digest != entry.sha256:
-                part.unlink()
-                raise ModelError(
-                    f"{source} is not {entry.name}: its SHA-256 is {digest}, expected "
-                    f"{entry.sha256}; what was fetched has been removed"
-                )
-            model = self.add(part)
-            part.unlink()
-        return model
-
-    def _keep(self, file: Path, model: InstalledModel) -> None:
-        new = model.path.with_suffix(".new")
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with file.open("rb") as source, new.open("wb") as target:
-                while chunk := source.read(CHUNK):
-                    target.write(chunk)
-                target.flush()
-                os.fsync(target.fileno())
-            if _digest(new)[0] != model.sha256:
-                raise ModelError(f"{file}: changed while it was copied; try again")
-            for ending in BESIDE:
-                if (names := file.with_suffix(ending)).is_file():
-                    model.path.with_suffix(ending).write_bytes(names.read_bytes())
-            new.replace(model.path)
-            about = asdict(model) | {"path": model.path.name}
-            model.path.with_suffix(".json").write_text(json.dumps(about, indent=1), "utf-8")
-        except OSError as error:
-            raise ModelError(f"cannot install into {self.folder}: {error.strerror}") from None
-        finally:
-            new.unlink(missing_ok=True)
 
     def _read(self, path: Path) -> InstalledModel:
         """What stands beside a model; where that is missing or wrong, what its file says."""
@@ -270,8 +178,8 @@ class ModelStore:
                 return model
         except (OSError, ValueError, TypeError, KeyError):
             pass
-        digest, size = _digest(path)
-        found = _describe(path, digest, size, _known(digest), None)
+        digest, size = sha256_of(path)
+        found = describe(path, digest, size, known(digest), None)
         return replace(found, name=path.stem)
 
 
@@ -303,7 +211,7 @@ def _shipped(name: str) -> InstalledModel:
 @lru_cache(maxsize=16)
 def _digest_of(path: Path, changed: int, size: int) -> str:
     """The SHA-256 of a file, read once for each time that it changed."""
-    return _digest(path)[0]
+    return sha256_of(path)[0]
 
 
 @cache
@@ -317,13 +225,15 @@ def _catalogue() -> tuple[CatalogueEntry, ...]:
     return tuple(sorted(entries, key=lambda entry: -entry.rank))
 
 
-def _known(digest: str) -> CatalogueEntry | None:
+def known(digest: str) -> CatalogueEntry | None:
+    """The model of the catalogue whose file has this SHA-256."""
     return next((entry for entry in _catalogue() if entry.sha256 == digest), None)
 
 
-def _describe(
+def describe(
     path: Path, digest: str, size: int, entry: CatalogueEntry | None, examined: DetectorInfo | None
 ) -> InstalledModel:
+    """A model of the catalogue, or one of your own as far as its driver could tell."""
     if entry is None:
         title, licence, source, rank = "A model of your own", "unknown", "local", 0
         shape: str = examined.input if examined is not None else "unknown"
@@ -337,34 +247,16 @@ def _describe(
     )
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A name as models are called: lower-case, with dashes."""
     return re.sub(r"[^a-z0-9.]+", "-", name.lower()).strip("-.") or "model"
 
 
-def _digest(path: Path) -> tuple[str, int]:
+def sha256_of(path: Path) -> tuple[str, int]:
+    """What a file holds and how long it is. Raises `OSError`."""
     sha, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
             sha.update(chunk)
             size += len(chunk)
     return sha.hexdigest(), size
-
-
-def _examined(file: Path) -> DetectorInfo:
-    """What the driver `onnx` makes of a model; raises `ModelError` where it cannot use it."""
-    from hub.kinds import Context
-    from hub.plugins import load_registry
-
-    driver = load_registry().driver("detectors", "onnx")
-    settings = {"model": str(file.absolute()), "labels": ["all"]}
-    with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        context = Context(name="model", state=place, cache=place, config_folder=place)
-        detector: Detector = driver.factory(driver.config.model_validate(settings), context)
-        info = detector.info
-        detector.close()
-    return info
-
-
-def _silent(done: int, total: int) -> None:
-    """Progress that nobody watches."""

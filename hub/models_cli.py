@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hub.errors import ModelError
+from hub.model_install import add, fetch
 from hub.models import ANEW, CatalogueEntry, InstalledModel, ModelStore, card
 
 
@@ -108,7 +109,7 @@ def _tell_speed(model: InstalledModel, folder: Path) -> None:
 
 def add_model(folder: Path, file: Path) -> None:
     """Install a file and say what it turned out to be. Raises `ModelError`."""
-    _tell(ModelStore(folder).add(file))
+    _tell(add(ModelStore(folder), file))
 
 
 def fetch_model(folder: Path, name: str, url: str | None = None) -> None:
@@ -125,7 +126,7 @@ def fetch_model(folder: Path, name: str, url: str | None = None) -> None:
     columns = TextColumn(entry.name), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(entry.name, total=entry.bytes)
-        model = store.fetch(name, lambda done, total: bar.update(task, completed=done), url)
+        model = fetch(store, name, lambda done, total: bar.update(task, completed=done), url)
     _tell(model)
 
 

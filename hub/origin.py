@@ -56,7 +56,7 @@ def account(uid: int) -> str:
 
 
 def account_named(who: str) -> str:
-    """The account of this machine that a record names, by itself; empty where it is somebody else."""
+    """The account of this machine that a record names; empty where it is somebody else."""
     name, here, rest = who.rpartition(f" on {THIS_MACHINE}")
     return name if here and not rest else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,7 @@ MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION
     | {"perception", "plugins", "models"}
-    | {"backoff", "contained", "supervisor", "link", "plain", "procfs"},
+    | {"backoff", "child_process", "contained", "supervisor", "link", "plain", "procfs"},
     "safety": DESCRIPTION | {"safety", "storage", "bus"},
     "storage": DESCRIPTION | {"storage"},
     "inbound": DESCRIPTION | {"inbound"},
@@ -80,6 +81,22 @@ def test_the_kernel_never_imports_plugins() -> None:
     for file in sources("hub"):
         for name in modules_imported(file):
             assert name.split(".")[0] != "plugins", f"{file.relative_to(ROOT)} imports {name}"
+
+
+def test_no_import_leads_back_to_where_it_began() -> None:
+    """Modules need each other in one direction, also within a function or for a type alone."""
+    files = {_name(file): file for file in [*sources("hub"), *sources("plugins")]}
+    needs = {name: modules_imported(file) & files.keys() - {name} for name, file in files.items()}
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        pytest.fail(" is needed by ".join(error.args[1]))
+
+
+def _name(file: Path) -> str:
+    """The name that a module is imported by."""
+    parts = file.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def test_importing_hub_stays_light() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from hub import ModelError, models, models_cli
 from hub.model_download import alone
+from hub.model_install import add, fetch
 from hub.models import CatalogueEntry, ModelStore
 
 
@@ -170,7 +171,7 @@ def test_a_known_file_is_recognised_whatever_it_is_called(
     """Adding from a stick finds name, licence and labels by the SHA-256."""
     stick = tmp_path / "download (1).onnx"
     stick.write_bytes(CONTENT)
-    model = store.add(stick)
+    model = add(store, stick)
     assert (model.name, model.licence, model.labels) == ("test-model", "Apache-2.0", known.labels)
     assert model.path == store.folder / "test-model.onnx"
     assert model.path.read_bytes() == CONTENT
@@ -179,7 +180,7 @@ def test_a_known_file_is_recognised_whatever_it_is_called(
     assert about["source"] == known.source
     assert store.best() == model
     assert store.resolve("test_model") == store.resolve("test-model") == model.path
-    assert store.add(stick) == model
+    assert add(store, stick) == model
 
 
 def test_an_unknown_file_is_local_with_an_unknown_licence(
@@ -188,12 +189,12 @@ def test_an_unknown_file_is_local_with_an_unknown_licence(
     """A model of one's own works, ranks below every known one, and promises nothing."""
     own = tmp_path / "Our Model.onnx"
     own.write_bytes(onnx_model(columns=6))
-    model = store.add(own)
+    model = add(store, own)
     assert (model.name, model.licence, model.source) == ("our-model", "unknown", "local")
     assert model.labels == ("person",)
     assert store.best() == model
     (tmp_path / "known.onnx").write_bytes(CONTENT)
-    store.add(tmp_path / "known.onnx")
+    add(store, tmp_path / "known.onnx")
     best = store.best()
     assert best is not None
     assert best.name == "test-model"
@@ -204,9 +205,9 @@ def test_two_models_cannot_share_a_name(store: ModelStore, tmp_path: Path) -> No
     first, second = tmp_path / "one.onnx", tmp_path / "ONE.onnx"
     first.write_bytes(onnx_model())
     second.write_bytes(onnx_model(note="other"))
-    kept = store.add(first)
+    kept = add(store, first)
     with pytest.raises(ModelError, match="another model is called one"):
-        store.add(second)
+        add(store, second)
     assert store.installed() == [kept]
 
 
@@ -228,7 +229,7 @@ def test_what_is_no_model_is_refused(
     file = tmp_path / "file.onnx"
     file.write_bytes(content)
     with pytest.raises(ModelError, match=says):
-        store.add(file)
+        add(store, file)
     assert store.installed() == []
 
 
@@ -237,7 +238,7 @@ def test_names_beside_a_file_come_along(store: ModelStore, tmp_path: Path) -> No
     own = tmp_path / "own.onnx"
     own.write_bytes(onnx_model(columns=7))
     own.with_suffix(".labels.txt").write_text("helmet\nvest\n")
-    model = store.add(own)
+    model = add(store, own)
     assert model.labels == ("helmet", "vest")
     assert model.title == "A model of your own (YOLOX)"
     assert model.input == "float32 1x3x32x32, BGR, 0 to 255"
@@ -248,7 +249,7 @@ def test_what_is_no_file_is_neither_added_nor_listed(store: ModelStore, tmp_path
     """A named pipe blocks nobody: it is refused, and passed over where it lies among models."""
     os.mkfifo(tmp_path / "pipe.onnx")
     with pytest.raises(ModelError, match="is not a file"):
-        store.add(tmp_path / "pipe.onnx")
+        add(store, tmp_path / "pipe.onnx")
     store.folder.mkdir(parents=True)
     os.mkfifo(store.folder / "pipe.onnx")
     (store.folder / "folder.onnx").mkdir()
@@ -260,13 +261,13 @@ def test_a_file_larger_than_any_model_is_not_read(store: ModelStore, tmp_path: P
     with (tmp_path / "sparse.onnx").open("wb") as file:
         file.truncate(2 << 30)
     with pytest.raises(ModelError, match="larger than any model"):
-        store.add(tmp_path / "sparse.onnx")
+        add(store, tmp_path / "sparse.onnx")
 
 
 def test_a_file_that_is_not_there_is_refused(store: ModelStore, tmp_path: Path) -> None:
     """A missing file is one clear line."""
     with pytest.raises(ModelError, match="cannot be read"):
-        store.add(tmp_path / "nowhere.onnx")
+        add(store, tmp_path / "nowhere.onnx")
 
 
 def test_a_lost_or_torn_sidecar_is_made_up_for(
@@ -274,7 +275,7 @@ def test_a_lost_or_torn_sidecar_is_made_up_for(
 ) -> None:
     """A model whose JSON is gone or broken is recognised by its hash; a changed one is not."""
     (tmp_path / "a.onnx").write_bytes(CONTENT)
-    model = store.add(tmp_path / "a.onnx")
+    model = add(store, tmp_path / "a.onnx")
     model.path.with_suffix(".json").write_text("{")
     assert store.installed() == [model]
     model.path.with_suffix(".json").unlink()
@@ -288,8 +289,8 @@ def test_a_fetch_installs_what_it_verified(store: ModelStore, known: CatalogueEn
     """The whole file arrives, progress ends at its size, a second fetch asks for nothing."""
     seen: list[tuple[int, int]] = []
     with serving(Source(CONTENT)) as source:
-        model = store.fetch("test_model", lambda *at: seen.append(at), url=source.address)
-        assert store.fetch("test-model", url=source.address) == model
+        model = fetch(store, "test_model", lambda *at: seen.append(at), url=source.address)
+        assert fetch(store, "test-model", url=source.address) == model
     assert source.asked == [""]
     assert seen[-1] == (len(CONTENT), len(CONTENT))
     assert seen == sorted(seen)
@@ -303,10 +304,10 @@ def test_an_interrupted_fetch_goes_on_where_it_stopped(
     """What arrived is kept, and only the rest is asked for."""
     with serving(Source(CONTENT, cut_after=100_000)) as source:
         with pytest.raises(ModelError, match=r"100000 of \d+ bytes are kept; the same command"):
-            store.fetch("test-model", url=source.address)
+            fetch(store, "test-model", url=source.address)
         assert store.installed() == []
         source.cut_after = None
-        store.fetch("test-model", url=source.address)
+        fetch(store, "test-model", url=source.address)
     assert source.asked == ["", "bytes=100000-"]
     assert store.resolve("test-model").read_bytes() == CONTENT
 
@@ -316,7 +317,7 @@ def test_a_server_without_ranges_starts_over(store: ModelStore, known: Catalogue
     store.folder.mkdir(parents=True)
     (store.folder / "test-model.part").write_bytes(CONTENT[:5000])
     with serving(Source(CONTENT, ignores_ranges=True)) as source:
-        store.fetch("test-model", url=source.address)
+        fetch(store, "test-model", url=source.address)
     assert source.asked == ["bytes=5000-"]
     assert store.resolve("test-model").read_bytes() == CONTENT
 
@@ -326,10 +327,10 @@ def test_a_wrong_hash_is_refused_and_removed(store: ModelStore, known: Catalogue
     wrong = CONTENT[:-1] + bytes([CONTENT[-1] ^ 1])
     with serving(Source(wrong)) as source:
         with pytest.raises(ModelError, match=r"is not test-model: its SHA-256 is .* removed"):
-            store.fetch("test-model", url=source.address)
+            fetch(store, "test-model", url=source.address)
         assert list(store.folder.iterdir()) == []
         source.content = CONTENT
-        store.fetch("test-model", url=source.address)
+        fetch(store, "test-model", url=source.address)
 
 
 def test_a_spoiled_beginning_heals_at_the_next_try(
@@ -340,8 +341,8 @@ def test_a_spoiled_beginning_heals_at_the_next_try(
     (store.folder / "test-model.part").write_bytes(b"x" * 5000)
     with serving(Source(CONTENT)) as source:
         with pytest.raises(ModelError, match="has been removed"):
-            store.fetch("test-model", url=source.address)
-        store.fetch("test-model", url=source.address)
+            fetch(store, "test-model", url=source.address)
+        fetch(store, "test-model", url=source.address)
 
 
 def test_more_bytes_than_known_are_not_read(store: ModelStore, known: CatalogueEntry) -> None:
@@ -350,7 +351,7 @@ def test_more_bytes_than_known_are_not_read(store: ModelStore, known: CatalogueE
         serving(Source(b"x" * (len(CONTENT) * 3))) as source,
         pytest.raises(ModelError, match="is not test-model"),
     ):
-        store.fetch("test-model", url=source.address)
+        fetch(store, "test-model", url=source.address)
     assert list(store.folder.iterdir()) == []
 
 
@@ -359,7 +360,7 @@ def test_being_offline_is_explained(store: ModelStore, known: CatalogueEntry) ->
     with serving(Source(CONTENT)) as source:
         address = source.address
     with pytest.raises(ModelError, match=r"cannot be reached .* `vestibule models add FILE`"):
-        store.fetch("test-model", url=address)
+        fetch(store, "test-model", url=address)
 
 
 def test_an_answer_that_is_no_file_is_told(store: ModelStore, known: CatalogueEntry) -> None:
@@ -368,14 +369,14 @@ def test_an_answer_that_is_no_file_is_told(store: ModelStore, known: CatalogueEn
         serving(Source(CONTENT, status=404)) as source,
         pytest.raises(ModelError, match="answered 404"),
     ):
-        store.fetch("test-model", url=source.address)
+        fetch(store, "test-model", url=source.address)
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "nonsense", "http://"])
 def test_only_web_addresses_are_fetched(store: ModelStore, known: CatalogueEntry, url: str) -> None:
     """No other kind of address is opened."""
     with pytest.raises(ModelError, match="expected an address that starts with https://"):
-        store.fetch("test-model", url=url)
+        fetch(store, "test-model", url=url)
 
 
 def test_a_model_without_an_address_says_where_it_comes_from(
@@ -383,7 +384,7 @@ def test_a_model_without_an_address_says_where_it_comes_from(
 ) -> None:
     """No address in the catalogue and none given: the source is named."""
     with pytest.raises(ModelError, match="has no address; get it from"):
-        store.fetch("test-model")
+        fetch(store, "test-model")
 
 
 def test_two_fetches_at_once_do_not_mix(store: ModelStore, known: CatalogueEntry) -> None:
@@ -393,7 +394,7 @@ def test_two_fetches_at_once_do_not_mix(store: ModelStore, known: CatalogueEntry
         alone(store.folder / "test-model.part"),
         pytest.raises(ModelError, match="already being fetched"),
     ):
-        store.fetch("test-model", url="http://127.0.0.1:9/x")
+        fetch(store, "test-model", url="http://127.0.0.1:9/x")
 
 
 def test_the_command_shows_what_there_is(
@@ -426,10 +427,10 @@ def test_the_command_shows_what_there_is(
 @pytest.mark.material
 def test_the_real_models_are_recognised(store: ModelStore, material: Path) -> None:
     """The real files of the catalogue have the hashes it says."""
-    assert store.add(material / "models" / "light_person_192.onnx").name == "light-person"
-    assert store.add(material / "models" / "yolox_nano_416.onnx").name == "yolox-nano"
+    assert add(store, material / "models" / "light_person_192.onnx").name == "light-person"
+    assert add(store, material / "models" / "yolox_nano_416.onnx").name == "yolox-nano"
     best = store.best()
     assert best is not None
     assert best.name == "yolox-nano"
     with pytest.raises(ModelError, match="of no family that is known"):
-        store.add(material / "models" / "movenet_singlepose_lightning_192.onnx")
+        add(store, material / "models" / "movenet_singlepose_lightning_192.onnx")

@@ -229,9 +229,11 @@ async def test_what_comes_with_the_hub_is_looked_at(
 @pytest.mark.material
 async def test_an_installed_model_is_hashed_and_timed(school: School, material: Path) -> None:
     """Its SHA-256 is the catalogue's, and one look takes a measured number of milliseconds."""
+    from hub.model_install import add
     from hub.models import ModelStore
 
-    model = ModelStore(school.state / "models").add(material / "models" / "yolox_nano_416.onnx")
+    store = ModelStore(school.state / "models")
+    model = add(store, material / "models" / "yolox_nano_416.onnx")
     school.write(detectors={"people": {"driver": "onnx"}})
     findings = by_subject(await school.look(perception.probes))
     assert findings["people"].state == "ok"
