@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
-from typing import TypedDict
 
 import structlog
 from sqlalchemy import Connection
@@ -23,22 +22,15 @@ from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.safety import outbox
-from hub.safety.alerts import rows as alerts
-from hub.safety.alerts import steps
-from hub.safety.alerts.budget import demoted
-from hub.safety.alerts.rows import AlertRow
+from hub.safety.answers import Answers
 from hub.safety.decide import Charter, Decider, Decision
 from hub.safety.follow import Follower
-from hub.safety.incidents import cases
-from hub.safety.incidents import rows as incidents
-from hub.safety.incidents.rows import IncidentRow
 from hub.safety.notices import receipts
 from hub.safety.outbox import ActionRow
-from hub.safety.words import Words
 from hub.secrets import Secrets
 from hub.storage import eventlog, once
 from hub.storage.journal import Journal
-from hub.views import AlertView, IncidentView, Requested, Verdict
+from hub.views import AlertView, Requested, Verdict
 
 TO_THE_WIRE = 24  # turns of the loop that a command takes from its task to a socket
 PICTURES_WITHIN = timedelta(minutes=5)
@@ -46,14 +38,6 @@ MOTION = "zone."
 ALWAYS_URGENT = ("fire.alarm", "fire.clear", "access.duress")
 
 log = structlog.get_logger(__name__)
-
-
-class Counts(TypedDict):
-    """For health: events journaled, alerts open, actions by state."""
-
-    events: int
-    alerts_open: int
-    actions: dict[str, int]
 
 
 async def _no_wish(alert: AlertView) -> None:
@@ -72,8 +56,8 @@ async def let_go_first() -> None:
         await asyncio.sleep(0)
 
 
-class Intake:
-    """Accepts events and people's decisions; answers what alerts and incidents there are.
+class Intake(Answers):
+    """Accepts events and people's decisions, and answers what has become of them.
 
     `public` says whether a notifier is heard by everyone. `on_incident` is awaited for each
     alert that opened or joined an incident, so that pictures can be kept: while `follow` runs, and
@@ -97,17 +81,15 @@ class Intake:
         on_request: Callable[[str, Requested], None] = _no_request,
         secrets: Secrets | None = None,
     ) -> None:
+        super().__init__(journal, clock, Charter.of(config, campus, public))
         self.secrets = secrets or Secrets()
         self.config = config
-        self.clock = clock
-        self.journal = journal
         self.accepted = 0
         self.repeated = 0
         self.on_intentions: Callable[[], None] = _nothing
         self.on_doors: Callable[[Decision], None] = _no_doors
         self.on_begun: Callable[[Sequence[ActionRow]], None] | None = None
         self.public = public
-        self._charter = Charter.of(config, campus, public)
         self._urgent = urgent_types(config)
         self._bus = bus
         self._on_incident = on_incident
@@ -115,11 +97,6 @@ class Intake:
         self._pictures = Follower(
             "pictures", journal, clock, ("alert.raised", "alert.verified"), self._want_pictures
         )
-
-    @property
-    def words(self) -> Words:
-        """What people call things in the configuration that runs."""
-        return self._charter.words
 
     def private(self, notifier: str) -> bool:
         """Whether a notifier reaches people of the school alone."""
@@ -239,76 +216,10 @@ class Intake:
             await let_go_first()
         return decision
 
-    # ---------------------------------------------------------------- questions
-
-    async def alerts(self, open_only: bool = False) -> list[AlertView]:
-        """Open alerts, most severe and then oldest first; after them the latest decided ones."""
-
-        def work(connection: Connection) -> list[AlertView]:
-            return self._views(connection, alerts.shown(connection, open_only=open_only))
-
-        return await self.journal.read(work)
-
-    async def alert(self, alert: str) -> AlertView:
-        """One alert. Raises `KeyError`."""
-
-        def work(connection: Connection) -> AlertView:
-            (view,) = self._views(connection, [alerts.get(connection, alert)])
-            view["told"] = receipts.views(connection, [alert], self.words)[alert]
-            of_it = ((row.rule, row.camera) for row in demoted(connection))
-            view["reviewed"] = (
-                view["severity"] != "severe" and (view["rule"], view["camera"]) in of_it
-            )
-            return view
-
-        return await self.journal.read(work)
-
     async def opened(self, alert: str, person: str) -> None:
         """A person looks at an alert: what they were sent about it is seen."""
         if await self.journal.read(lambda c: bool(receipts.unseen(c, alert, person))):
             await self.decide(lambda decider: decider.opened(alert, person))
-
-    async def incidents(self) -> list[IncidentView]:
-        """The latest incidents, newest first, with alerts and actions but without their story."""
-
-        def work(connection: Connection) -> list[IncidentView]:
-            return self._incidents(connection, incidents.newest(connection))
-
-        return await self.journal.read(work)
-
-    async def incident(self, incident: str) -> IncidentView:
-        """One incident with its story. Raises `KeyError`."""
-
-        def work(connection: Connection) -> IncidentView:
-            (view,) = self._incidents(connection, [incidents.get(connection, incident)])
-            ids = [each["id"] for each in view["alerts"]]
-            told = receipts.views(connection, ids, self.words)
-            for each in view["alerts"]:
-                each["told"] = told[each["id"]]
-            return cases.complete(connection, self._charter.words, view)
-
-        return await self.journal.read(work)
-
-    async def requests(self) -> dict[str, Requested]:
-        """What was last asked of each door and how that went; to be shown after a restart."""
-        rows = await self.journal.read(outbox.newest_commands)
-        return {row.target: outbox.requested(row) for row in rows}
-
-    async def past_events(self, after: int, limit: int = 500) -> Sequence[tuple[int, Event]]:
-        """Committed events with a sequence number above `after`, oldest first."""
-        return await self.journal.read(lambda c: eventlog.after(c, after, limit))
-
-    async def counts(self) -> Counts:
-        """How much there is, for health."""
-
-        def work(connection: Connection) -> Counts:
-            return Counts(
-                events=eventlog.last_seq(connection),
-                alerts_open=alerts.count_open(connection),
-                actions=outbox.states(connection),
-            )
-
-        return await self.journal.read(work)
 
     def queue(self) -> dict[str, int]:
         """Counters for health and metrics, since the start."""
@@ -350,28 +261,6 @@ class Intake:
         age = self.clock.now() - from_iso(alert["updated"])
         if alert["incident"] and age < PICTURES_WITHIN:
             await self._on_incident(alert)
-
-    def _views(self, connection: Connection, rows: Sequence[AlertRow]) -> list[AlertView]:
-        ladders = steps.of_alerts(connection, [row.id for row in rows if row.ladder])
-        charter, now = self._charter, self.clock.now()
-        return [
-            alerts.view(row, ladders.get(row.id, ()), charter.words, charter.public, now)
-            for row in rows
-        ]
-
-    def _incidents(self, connection: Connection, rows: Sequence[IncidentRow]) -> list[IncidentView]:
-        ids = [row.id for row in rows]
-        of_alerts = self._views(connection, alerts.of_incidents(connection, ids))
-        of_actions = outbox.of_incidents(connection, ids)
-        return [
-            incidents.view(
-                row,
-                self._charter.campus,
-                [one for one in of_alerts if one["incident"] == row.id],
-                [outbox.view(one) for one in of_actions if one.incident == row.id],
-            )
-            for row in rows
-        ]
 
 
 def _encoded(event: Event) -> str:
