@@ -27,7 +27,7 @@ from hub.control import Control
 from hub.drivers import Drivers
 from hub.errors import NotReady, StateError
 from hub.events import Event
-from hub.house import House, Parts
+from hub.house import House
 from hub.identity.setup_links import first_setup_link
 from hub.isolated import Hosts, Isolated, isolated
 from hub.kept import KeptConfigs
@@ -35,6 +35,7 @@ from hub.kernel_clock import clock_is_kept
 from hub.kinds import BrokerAddress, Context, Kind
 from hub.kinds.notifiers import Notifier
 from hub.kinds.visitors import VisitorSystem
+from hub.parts import Parts
 from hub.perception.pictures import tidy
 from hub.perception.workers import Perception
 from hub.plugins import Registry

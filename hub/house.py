@@ -4,45 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection
 
-import hub
 from hub.audit import Audit
-from hub.backups import Backups
 from hub.break_glass import BreakGlass
 from hub.break_glass_views import GlassFacade
 from hub.browsers import push_keys
-from hub.bus import Bus, Subscription
+from hub.bus import Subscription
 from hub.camera_status import CameraStatus
 from hub.campus import Campus
-from hub.clock import Clock, iso
-from hub.conduct import Conduct
+from hub.clock import iso
 from hub.config import Config
 from hub.drawn_masks import DrawnMasks
-from hub.drivers import Drivers
 from hub.errors import NotReady
 from hub.events import Event
 from hub.handing_on import handing_on
+from hub.health import Health
 from hub.heartbeat import Heartbeat
 from hub.home_assistant import HomeAssistantStatus
 from hub.inbound.desk import InboundDesk
 from hub.incidents import Incidents
 from hub.input_listener import InputListener
-from hub.isolated import Hosts
-from hub.kinds import BrokerAddress
 from hub.kinds.visitors import Visit, VisitorSystem
-from hub.models_view import detecting, models_in_use
-from hub.perception.inference import overload
-from hub.perception.workers import Perception
-from hub.phrases import phrase
-from hub.plugins import Registry
+from hub.models_view import models_in_use
+from hub.parts import Parts
 from hub.ports import (
     CasesFacade,
     ConfigurationFacade,
@@ -54,61 +45,22 @@ from hub.protocol_port import ProtocolsFacade
 from hub.protocols import protocols_of
 from hub.rule_answers import RuleAnswers
 from hub.rulebook import person_of
-from hub.safety.actions import Performer
-from hub.safety.alerts.escalator import Escalator
 from hub.safety.doors.past import door_past
-from hub.safety.doors.reconciler import Doors
-from hub.safety.intake import Intake
-from hub.safety.notices.hearing import Hearing
 from hub.safety.rules.schedule import timetables
 from hub.safety.words import Words
 from hub.sampling import Sampling
-from hub.served import Served
-from hub.storage.folder import StateFolder
 from hub.storage.inputs import ClosedInputs
-from hub.storage.journal import Journal
 from hub.storage.taken import taken_by
-from hub.supervisor import Supervisor
 from hub.views import (
     AlertView,
     DoorView,
-    HealthView,
     IncidentView,
     ModelView,
-    PluginView,
-    ProcessView,
     Verdict,
     VisitView,
 )
 
 MEDIA_NAME = re.compile(r"[0-9a-f]{32}\.jpg\Z")
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the hub is made of, once it stands."""
-
-    config: Config
-    campus: Campus
-    clock: Clock
-    state: StateFolder
-    journal: Journal
-    bus: Bus
-    supervisor: Supervisor
-    drivers: Drivers
-    intake: Intake
-    performer: Performer
-    escalator: Escalator
-    hearing: Hearing
-    doors: Doors
-    perception: Perception
-    hosts: Hosts
-    broker: Callable[[], Awaitable[BrokerAddress]]
-    conduct: Conduct
-    backups: Backups
-    served: Served
-    registry: Callable[[], Registry]
-    configuration: ConfigurationFacade
 
 
 class House:
@@ -153,7 +105,11 @@ class House:
         )  # fmt: skip
         self.past = self._sampling.past
         self._desks = desks
-        self._started, self._started_monotonic = parts.clock.now(), parts.clock.monotonic()
+        self._health = Health(
+            parts, lambda: self.config, self.cameras, self._queues, self._heartbeat, self.audit,
+            self._sampling,
+        )  # fmt: skip
+        self.health, self.plugins = self._health.view, self._health.plugins
         take, hear, hand = self._protocols.take, parts.hearing.answered, handing_on(parts.drivers)
         self._inbound = InboundDesk(lambda: self.config, take, parts.clock, hear, hand)
 
@@ -267,94 +223,6 @@ class House:
         )
 
     # ----------------------------------------------------------------- health
-
-    def plugins(self) -> list[PluginView]:
-        """Plugins from outside, and built-in ones that misbehaved."""
-        quarantined = dict(self._parts.hosts.quarantined())
-        for report in self._parts.perception.detectors().values():
-            if report.get("quarantine"):
-                quarantined[str(report["plugin"])] = str(report["quarantine"])
-        return self._parts.conduct.views(self._parts.registry(), self.config, quarantined)
-
-    async def health(self) -> HealthView:
-        """How the house is."""
-        counts = await self._parts.intake.counts()
-        detectors = self._parts.perception.detectors()
-        plugins = self.plugins()
-        processes = self._parts.supervisor.views()
-        problems = [*await self._parts.escalator.unheard(), *self._problems(detectors, processes)]
-        problems += self._heartbeat.problems() + self.audit.problems() + self._sampling.problems()
-        problems += [
-            f"plugin {plugin['name']} is {plugin['state']}: {plugin['reason']}"
-            for plugin in plugins
-            if plugin["state"] == "quarantined"
-        ]
-        return HealthView(
-            state="degraded" if problems else "ok",
-            problems=problems,
-            notes=await self._parts.escalator.notes(),
-            configuration=self.configuration.trouble or self.configuration.waiting,
-            version=hub.__version__,
-            started=iso(self._started),
-            uptime_s=round(self.clock.monotonic() - self._started_monotonic, 1),
-            detecting=detecting(detectors),
-            guessing=any(bool(report.get("guessing")) for report in detectors.values()),
-            processes=processes,
-            drivers=self._parts.drivers.views(),
-            plugins=plugins,
-            queues=self._queues(),
-            work=self._parts.perception.work(),
-            backup=self._parts.backups.view(),
-            pages=self._parts.served.view(),
-            heartbeat=self._heartbeat.view(),
-            machine=await self._sampling.machine(),
-            events=counts["events"],
-            alerts_open=counts["alerts_open"],
-            actions=counts["actions"],
-        )
-
-    def _problems(
-        self, detectors: dict[str, dict[str, Any]], processes: list[ProcessView]
-    ) -> list[str]:
-        configuration, cameras = self.configuration, self.cameras()
-        backup = self._parts.backups.view()["trouble"]
-        problems = [said for said in (configuration.trouble, configuration.waiting, backup) if said]
-        problems += [
-            f"{view['kind']} {view['id']}: {view['reason'] or view['state']}"
-            for view in self._parts.drivers.views()
-            if view["state"] in ("retrying", "failed")
-        ]
-        problems += [
-            phrase("camera %(id)s is offline: %(reason)s", id=camera["id"], reason=camera["reason"])
-            for camera in cameras
-            if camera["state"] == "offline"
-        ]
-        problems += [
-            f"camera {camera['id']}: {camera['reason']}"
-            for camera in cameras
-            if camera["state"] == "online" and camera["reason"]
-        ]
-        problems += self._parts.performer.speaking.troubles.values()
-        problems += self._parts.doors.troubles() + self._parts.served.problems()
-        problems += [
-            f"{task.name}: {task.reason}"
-            for task in self._parts.supervisor.tasks()
-            if task.state in ("retrying", "failed")
-        ]
-        problems += [
-            words for name, report in detectors.items() if (words := overload(name, report))
-        ]
-        problems += [
-            phrase("process %(name)s is being started again", name=process["name"])
-            for process in processes
-            if process["state"] == "restarting" and process["restarts"]
-        ]
-        problems += [
-            f"detector {name}: {report['reason']}"
-            for name, report in detectors.items()
-            if report.get("reason") and not report.get("guessing")
-        ]
-        return problems
 
     def _queues(self) -> dict[str, dict[str, int]]:
         return {
