@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hub.calls import CALLS, MAY_PUBLISH, Call, DriverFault, Raised, granted
+from hub.child_process import Exit, Launch
 from hub.clock import Clock
 from hub.contained import (
     EVENTS_A_SECOND,
@@ -32,7 +33,7 @@ from hub.events import Event
 from hub.kinds import Context, Kind
 from hub.link import BadFrame, Link, Message
 from hub.plugins import Provider
-from hub.supervisor import Exit, Launch, Supervisor
+from hub.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 

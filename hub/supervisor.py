@@ -7,16 +7,16 @@ forgiven. Child processes likewise. Nothing here knows what the work is.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from hub.backoff import Backoff
+from hub.child_process import Child, Exit, Launch
 from hub.clock import Clock
 from hub.errors import BadConfig, VestibuleError
 from hub.events import Event
@@ -43,82 +43,6 @@ class TaskState:
     restarts: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
-    """How to start a child: `begun(pid)` is called once it has its copies of `pass_fds`."""
-
-    argv: Sequence[str]
-    pass_fds: tuple[int, ...] = ()
-    env: Mapping[str, str] | None = None
-    begun: Callable[[int], None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Exit:
-    """How a child ended. `code` is negative for a signal; `asked` when the hub told it to end."""
-
-    name: str
-    pid: int
-    code: int
-    ran_s: float
-    asked: bool
-
-    @property
-    def words(self) -> str:
-        """The ending in words."""
-        if self.code >= 0:
-            return f"exit status {self.code}"
-        with contextlib.suppress(ValueError):
-            return f"killed by {signal.Signals(-self.code).name}"
-        return f"killed by signal {-self.code}"
-
-
-@dataclass(slots=True)
-class _Child:
-    name: str
-    state: Literal["running", "restarting", "stopped"] = "restarting"
-    restarts: int = 0
-    process: asyncio.subprocess.Process | None = None
-    asked: asyncio.Event = field(default_factory=asyncio.Event)
-    current: Usage = field(default_factory=Usage)
-    ended_cpu_s: float = 0.0
-    peak_mb: float = 0.0
-    keeper: asyncio.Task[None] | None = None
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid if self.process is not None else 0
-
-    def sample(self) -> None:
-        if self.process is None or self.process.returncode is not None:
-            return
-        seen = usage(self.process.pid)
-        if seen is not None:
-            self.current = seen
-            self.peak_mb = max(self.peak_mb, seen.rss_peak_mb)
-
-    def settle_usage(self) -> None:
-        """The process is gone: its last sample joins the total of those before it."""
-        self.ended_cpu_s += self.current.cpu_s
-        self.current = Usage()
-
-    def signal(self, number: signal.Signals) -> None:
-        """To the whole session of the child, which it leads."""
-        if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self.process.pid, number)
-
-    def view(self) -> ProcessView:
-        return {
-            "name": self.name,
-            "pid": self.pid,
-            "state": self.state,
-            "restarts": self.restarts,
-            "cpu_s": round(self.ended_cpu_s + self.current.cpu_s, 3),
-            "rss_peak_mb": round(self.peak_mb, 1),
-        }
-
-
 class Supervisor:
     """Owns the hub's long-lived tasks and child processes.
 
@@ -143,7 +67,7 @@ class Supervisor:
         self._delays = (first_delay, cap)
         self._healthy_after = healthy_after
         self._tasks: dict[str, tuple[TaskState, asyncio.Task[None]]] = {}
-        self._children: dict[str, _Child] = {}
+        self._children: dict[str, Child] = {}
         self._sampler: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -245,7 +169,7 @@ class Supervisor:
         """
         if name in self._children:
             raise ValueError(f"a process named {name!r} is running already")
-        child = _Child(name)
+        child = Child(name)
         self._children[name] = child
         child.keeper = asyncio.create_task(
             self._keep_process(child, prepare, ended), name=f"process {name}"
@@ -287,7 +211,7 @@ class Supervisor:
 
     async def _keep_process(
         self,
-        child: _Child,
+        child: Child,
         prepare: Callable[[], Launch],
         ended: Callable[[Exit], Awaitable[None]] | None,
     ) -> None:
@@ -314,7 +238,7 @@ class Supervisor:
             await self._pause(child, delay)
         child.state = "stopped"
 
-    async def _one_life(self, child: _Child, prepare: Callable[[], Launch]) -> Exit:
+    async def _one_life(self, child: Child, prepare: Callable[[], Launch]) -> Exit:
         started = self._clock.monotonic()
         try:
             launch = prepare()
@@ -336,7 +260,7 @@ class Supervisor:
         child.settle_usage()
         return Exit(child.name, pid, code, self._clock.monotonic() - started, child.asked.is_set())
 
-    async def _pause(self, child: _Child, delay: float) -> None:
+    async def _pause(self, child: Child, delay: float) -> None:
         """Wait, unless the hub asks the child to end."""
         sleep = asyncio.ensure_future(self._clock.sleep(delay))
         asked = asyncio.create_task(child.asked.wait(), name=f"{child.name} is asked to end")
@@ -345,7 +269,7 @@ class Supervisor:
             task.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)
 
-    async def _end_children(self, children: Sequence[_Child], within_s: float) -> None:
+    async def _end_children(self, children: Sequence[Child], within_s: float) -> None:
         for child in children:
             child.sample()
             child.asked.set()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from hub.backoff import Backoff
+from hub.child_process import Launch
 from hub.clock import Clock
 from hub.contained import environment
 from hub.events import Event
@@ -18,7 +19,6 @@ from hub.link import BadFrame, Link, Message
 from hub.perception.link import MAX_IN_FLIGHT
 from hub.perception.spec import WorkerSpec
 from hub.ports import Accept
-from hub.supervisor import Launch
 
 log = logging.getLogger(__name__)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from hub.campus import Campus
+from hub.child_process import Exit
 from hub.clock import Clock, iso
 from hub.config import Config
 from hub.events import Event
@@ -27,7 +28,7 @@ from hub.perception.spec import WorkerSpec, camera_spec, detector_specs
 from hub.perception.watched import COUNTED, CameraCounters, State, Watched
 from hub.plugins import looked_at
 from hub.ports import Accept
-from hub.supervisor import Exit, Supervisor
+from hub.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
 

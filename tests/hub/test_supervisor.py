@@ -14,11 +14,12 @@ from pathlib import Path
 import pytest
 
 from hub.backoff import Backoff
+from hub.child_process import Exit, Launch
 from hub.clock import SystemClock
 from hub.errors import BadConfig, NotReady, Problem
 from hub.events import Event
 from hub.procfs import usage
-from hub.supervisor import Exit, Launch, Supervisor
+from hub.supervisor import Supervisor
 from hub.testing import FakeClock
 
 SLEEPER = (sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)")
