@@ -1,20 +1,18 @@
 """Passkeys at the web, where what comes is made up: a refusal each time, never a fault."""
 
 import json
-import re
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
+from signing_in import PASSWORD, add, csrf_of
 from sqlalchemy import insert
 
-from hub.identity import accounts
 from hub.identity.passkeys import Passkey, Site, challenge_in, made_here, signed_by
 from hub.storage.identity_tables import passkeys
 from hub.web.security import SESSION_COOKIE
 
-PASSWORD = "four quiet words here"
 DEEP = "[" * 5000 + "]" * 5000
 
 
@@ -28,10 +26,7 @@ def client_data(challenge: str, **more: str) -> str:
 
 async def secret_of(client: TestClient, path: str) -> dict[str, str]:
     """The header with the secret of a page's form."""
-    page = await (await client.get(path)).text()
-    found = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert found, page
-    return {"X-CSRF-Token": found[1], "Content-Type": "application/json"}
+    return {"X-CSRF-Token": await csrf_of(client, path), "Content-Type": "application/json"}
 
 
 def answers(challenge: str) -> list[Any]:
@@ -77,7 +72,7 @@ async def test_what_is_no_object_is_refused(client: TestClient, body: str) -> No
 
 async def test_made_up_passkeys_are_not_kept(client: TestClient, house: ScriptedHouse) -> None:
     """The same for making one, on one's own page, with the password given."""
-    await house.journal_write(lambda c: accounts.add_user(c, "desk", "sro", PASSWORD))
+    await add(house)
     headers = await secret_of(client, "/signin")
     fields = {"name": "desk", "password": PASSWORD, "csrf": headers["X-CSRF-Token"]}
     await client.post("/signin", data=fields)
@@ -113,7 +108,7 @@ async def test_who_has_only_a_passkey_is_asked_for_it_after_the_password(
     client: TestClient, house: ScriptedHouse
 ) -> None:
     """A password that was stolen opens nothing there either."""
-    await house.journal_write(lambda c: accounts.add_user(c, "desk", "sro", PASSWORD))
+    await add(house)
     row = {
         "id": "AAAA", "user": "desk", "name": "phone", "host": "localhost", "public_key": b"key",
         "sign_count": 0, "created": house.ago(60),

@@ -5,22 +5,13 @@ import re
 import pytest
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
+from signing_in import PASSWORD, csrf_of
 
 from hub.audit_port import Asked
 from hub.identity import accounts
 from hub.identity.people import id_of
 from hub.web.people import LINES
 from hub.web.security import SESSION_COOKIE
-
-PASSWORD = "four quiet words here"
-
-
-async def csrf_of(client: TestClient, path: str) -> str:
-    """The secret in the form of a page."""
-    page = await (await client.get(path)).text()
-    found = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert found, page
-    return found[1]
 
 
 async def add(house: ScriptedHouse, name: str, role: str) -> str:

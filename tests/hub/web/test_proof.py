@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
-from test_sign_in_ways import PASSWORD, add, with_app
+from signing_in import PASSWORD, add
+from test_sign_in_ways import with_app
 
 from hub.identity import accounts
 from hub.identity.people import id_of

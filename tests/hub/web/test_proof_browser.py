@@ -10,9 +10,8 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, expect
 from scripted_house import ScriptedHouse
+from signing_in import PASSWORD, add
 from test_sign_in_browser import (
-    PASSWORD,
-    add,
     authenticator,
     base,  # noqa: F401  # a fixture
     browser,  # noqa: F401  # a fixture

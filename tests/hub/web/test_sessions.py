@@ -14,6 +14,7 @@ import pytest
 from aiohttp import ClientSession, CookieJar, web
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
+from signing_in import PASSWORD, add, csrf_of
 
 from hub import certificate
 from hub.config import Config
@@ -22,7 +23,6 @@ from hub.web.routes import ROUTES
 from hub.web.security import FORM_COOKIE, GUEST, PUBLIC, SESSION_COOKIE
 from hub.web.server import create_app
 
-PASSWORD = "four quiet words here"
 HOST_COOKIE = f"__Host-{SESSION_COOKIE}"
 SignIn = Callable[[str], Awaitable[Any]]
 
@@ -32,19 +32,6 @@ def with_web(house: ScriptedHouse, **said: Any) -> None:
     plain = house.config.model_dump(exclude={"hub"}, exclude_unset=True, by_alias=True)
     hub = {"name": house.config.hub.name, "web": said}
     house.config = Config.model_validate({**plain, "hub": hub})
-
-
-async def add(house: ScriptedHouse, name: str = "desk") -> None:
-    """An account with a real password."""
-    await house.journal_write(lambda c: accounts.add_user(c, name, "sro", PASSWORD))
-
-
-async def csrf_of(client: Any, path: str) -> str:
-    """The secret in the form of a page."""
-    page = await (await client.get(path)).text()
-    found = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert found, page
-    return found[1]
 
 
 async def test_signing_in_never_goes_on_with_a_session_that_was_there(

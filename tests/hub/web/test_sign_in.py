@@ -6,26 +6,12 @@ from datetime import timedelta
 
 from aiohttp.test_utils import TestClient, TestServer
 from scripted_house import ScriptedHouse
+from signing_in import PASSWORD, add, csrf_of
 
 from hub.identity import accounts, setup_links
 from hub.testing import FakeClock
 from hub.web.security import DOORKEEPER, SESSION_COOKIE
 from hub.web.server import create_app
-
-PASSWORD = "four quiet words here"
-
-
-async def csrf_of(client: TestClient, path: str) -> str:
-    """The secret in the form of a page."""
-    page = await (await client.get(path)).text()
-    found = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert found, page
-    return found[1]
-
-
-async def add(house: ScriptedHouse, name: str = "desk", role: str = "sro") -> None:
-    """An account with a real password."""
-    await house.journal_write(lambda c: accounts.add_user(c, name, role, PASSWORD))
 
 
 async def enter(client: TestClient, password: str, name: str = "desk", **more: str) -> object:

@@ -20,6 +20,7 @@ from aiohttp import web
 from identity_provider import a_provider
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 from scripted_house import ScriptedHouse
+from signing_in import PASSWORD, add
 
 from hub.config import Config
 from hub.identity import accounts, setup_links
@@ -30,7 +31,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
-PASSWORD = "four quiet words here"
 WITHIN_S = 120.0
 AUTHENTICATOR = {
     "protocol": "ctap2",
@@ -100,11 +100,6 @@ async def shoot(tab: Page, name: str) -> None:
     """Keep what the page looks like, when a folder is named."""
     if folder := os.environ.get("VESTIBULE_SCREENSHOTS"):
         await tab.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
-
-
-async def add(house: ScriptedHouse, name: str, role: str) -> None:
-    """An account that has the password."""
-    await house.journal_write(lambda c: accounts.add_user(c, name, role, PASSWORD))
 
 
 async def enter(tab: Page, base: str, name: str, onward: str = "/") -> None:

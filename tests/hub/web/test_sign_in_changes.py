@@ -5,7 +5,8 @@ from typing import Any
 
 from aiohttp.test_utils import TestClient
 from scripted_house import ScriptedHouse
-from test_sign_in_ways import PASSWORD, add, first_step, second_step, with_app
+from signing_in import PASSWORD, add
+from test_sign_in_ways import first_step, second_step, with_app
 
 from hub.audit_port import Asked
 from hub.identity import accounts, factors, sign_in_changes

@@ -9,6 +9,7 @@ import pyotp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from scripted_house import ScriptedHouse
+from signing_in import PASSWORD, add, csrf_of
 
 from hub.config import Config
 from hub.identity import accounts
@@ -20,21 +21,7 @@ from hub.web.server import create_app
 from hub.web.sign_in_steps import SIGN_IN_STEPS
 from hub.web.sign_in_ways import LINES
 
-PASSWORD = "four quiet words here"
 HALF_A_MINUTE = timedelta(seconds=30)
-
-
-async def csrf_of(client: TestClient, path: str) -> str:
-    """The secret in the form of a page."""
-    page = await (await client.get(path)).text()
-    found = re.search(r'name="csrf" value="([^"]+)"', page)
-    assert found, page
-    return found[1]
-
-
-async def add(house: ScriptedHouse, name: str = "desk", role: str = "sro") -> None:
-    """An account with a real password."""
-    await house.journal_write(lambda c: accounts.add_user(c, name, role, PASSWORD))
 
 
 async def with_app(house: ScriptedHouse, name: str = "desk") -> tuple[pyotp.TOTP, list[str]]:
