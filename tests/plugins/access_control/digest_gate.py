@@ -85,12 +85,7 @@ class HttpSimulator:
     async def stop(self):
         """Go away; whoever waits is dropped."""
         self.forget()
-        if self._runner is not None:
-            for site in tuple(self._runner.sites):
-                await site.stop()
-            for _ in range(4):  # who was just let in is in before all are sent away
-                await asyncio.sleep(0)
-            await self._runner.cleanup()
+        await close_all(self._runner)
 
     async def reboot(self):
         """Drop everybody, and remember nothing."""
@@ -112,6 +107,16 @@ class HttpSimulator:
         if self.faults.oversized:
             return await without_end(request)
         return await self.answer(request)
+
+
+async def close_all(runner):
+    """Listen no more, and send everybody away."""
+    if runner is not None:
+        for site in tuple(runner.sites):
+            await site.stop()
+        for _ in range(4):  # who was just let in is in before all are sent away
+            await asyncio.sleep(0)
+        await runner.cleanup()
 
 
 def drop_all(runner):

@@ -15,7 +15,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from aiohttp import web
 
-from tests.plugins.access_control.digest_gate import drop_all
+from tests.plugins.access_control.digest_gate import close_all, drop_all
 from tests.plugins.access_control.door_machines import NEEDS, Door, Doors
 
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
@@ -71,12 +71,7 @@ class OnvifController:
         """Go away; whoever waits is dropped."""
         self.doors.stop()
         self._queues.clear()
-        if self._runner is not None:
-            for site in tuple(self._runner.sites):
-                await site.stop()
-            for _ in range(4):  # who was just let in is in before all are sent away
-                await asyncio.sleep(0)
-            await self._runner.cleanup()
+        await close_all(self._runner)
 
     async def reboot(self):
         """Drop everybody, and remember no subscription."""

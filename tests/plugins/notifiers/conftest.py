@@ -6,9 +6,11 @@ from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
+from aiosmtpd.smtp import SMTP
 
 from hub import Context, Notice, Recipient
 from hub.testing import FakeClock
+from tests.plugins.notifiers.mail_server import Sink
 from tests.plugins.notifiers.provider_servers import AnyServer
 
 ALERT = Notice(
@@ -122,3 +124,28 @@ async def silent():
     await made.start()
     yield made
     await made.stop()
+
+
+@pytest.fixture
+def sink():
+    """What the server is handed."""
+    return Sink()
+
+
+@pytest.fixture
+async def smtp(sink):
+    """Starts servers with the given SMTP options and returns the port; stops them at the end."""
+    running = []
+
+    async def start(encrypted=None, at="127.0.0.1", **options):
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(
+            lambda: SMTP(sink, hostname="sink", loop=loop, **options), at, 0, ssl=encrypted
+        )
+        running.append(server)
+        return server.sockets[0].getsockname()[1]
+
+    yield start
+    for server in running:
+        server.close()
+        await server.wait_closed()

@@ -1,75 +1,9 @@
-import asyncio
-import ssl
-from email import message_from_bytes, policy
-from pathlib import Path
-
 import pytest
-from aiosmtpd.smtp import SMTP, AuthResult
 from pydantic import ValidationError
 
 from hub import Notifier, NotReady, Recipient
 from plugins.notifiers.email import Email, EmailConfig, vestibule_notifiers
-
-CERTIFICATE = Path(__file__).with_name("localhost.pem")
-
-
-class Sink:
-    """Keeps the mail it is handed; refuses the addresses and messages it is told to."""
-
-    def __init__(self):
-        self.mails = []
-        self.recipients = []
-        self.refuse = {}
-        self.data_answer = "250 kept as 42"
-
-    async def handle_RCPT(self, server, session, envelope, address, options):
-        if address in self.refuse:
-            return self.refuse[address]
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, server, session, envelope):
-        self.mails.append(message_from_bytes(envelope.content, policy=policy.default))
-        self.recipients.append(list(envelope.rcpt_tos))
-        return self.data_answer
-
-
-def let_in(server, session, envelope, mechanism, auth_data):
-    """Only one name and password are known."""
-    known = (auth_data.login, auth_data.password) == (b"vestibule", b"open sesame")
-    return AuthResult(success=known, handled=False)
-
-
-@pytest.fixture
-def sink():
-    """What the server is handed."""
-    return Sink()
-
-
-@pytest.fixture
-async def smtp(sink):
-    """Starts servers with the given SMTP options and returns the port; stops them at the end."""
-    running = []
-
-    async def start(**options):
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: SMTP(sink, hostname="sink", loop=loop, **options), "127.0.0.1", 0
-        )
-        running.append(server)
-        return server.sockets[0].getsockname()[1]
-
-    yield start
-    for server in running:
-        server.close()
-        await server.wait_closed()
-
-
-def tls():
-    """The server's side of TLS, for the name localhost."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(CERTIFICATE)
-    return made
+from tests.plugins.notifiers.mail_server import SOUND, let_in, tls
 
 
 @pytest.fixture
@@ -114,18 +48,18 @@ async def test_law_6_the_message_id_comes_from_the_key(mailer, smtp, sink, notic
 async def test_starttls_signs_in_and_encrypts(mailer, smtp, sink, notice):
     """The password goes over TLS only, checked against the trusted certificate."""
     port = await smtp(
-        tls_context=tls(), require_starttls=True, auth_required=True, authenticator=let_in
+        tls_context=tls(SOUND), require_starttls=True, auth_required=True, authenticator=let_in
     )
     email = await mailer(
         port,
         security="starttls",
-        ca_file=str(CERTIFICATE),
+        ca_file=str(SOUND),
         username="vestibule",
         password="open sesame",
     )
     assert (await email.send(notice())).state == "accepted"
     wrong = await mailer(
-        port, security="starttls", ca_file=str(CERTIFICATE), username="vestibule", password="guess"
+        port, security="starttls", ca_file=str(SOUND), username="vestibule", password="guess"
     )
     assert (await wrong.send(notice())).state == "failed"
     assert len(sink.mails) == 1
@@ -142,7 +76,7 @@ async def test_no_mail_goes_in_the_clear_when_tls_was_asked_for(mailer, smtp, si
     plain = await mailer(await smtp(), security="starttls")
     with pytest.raises(NotReady, match="STARTTLS"):
         await plain.send(notice())
-    untrusted = await mailer(await smtp(tls_context=tls()), security="starttls")
+    untrusted = await mailer(await smtp(tls_context=tls(SOUND)), security="starttls")
     with pytest.raises(NotReady):
         await untrusted.send(notice())
     assert sink.mails == []

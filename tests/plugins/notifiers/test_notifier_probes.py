@@ -1,14 +1,12 @@
 """Probes of the notifiers, against real servers: what is reached is said, and nothing is sent."""
 
 import asyncio
-import ssl
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiosmtpd.smtp import SMTP, AuthResult
 
 from hub import NotReady, Probed
 from hub.testing import FakeClock
@@ -19,58 +17,10 @@ from plugins.notifiers.logbook import Logbook, LogbookConfig
 from plugins.notifiers.ntfy import Ntfy, NtfyConfig
 from plugins.notifiers.simulated_siren import SimulatedSiren, SirenConfig
 from plugins.notifiers.webhook import Webhook, WebhookConfig
+from tests.plugins.notifiers.mail_server import SOUND, let_in, tls
 
 HERE = Path(__file__).parent
-SOUND, EXPIRED = HERE / "localhost.pem", HERE / "expired.pem"
-
-
-def tls(certificate):
-    """The server's side of TLS, for the name localhost."""
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(certificate)
-    return made
-
-
-class Sink:
-    """Counts mails; a probe must leave it at none."""
-
-    def __init__(self):
-        self.mails = 0
-
-    async def handle_DATA(self, server, session, envelope):
-        self.mails += 1
-        return "250 OK"
-
-
-def let_in(server, session, envelope, mechanism, auth_data):
-    """Only one name and password are known."""
-    known = (auth_data.login, auth_data.password) == (b"vestibule", b"open sesame")
-    return AuthResult(success=known, handled=False)
-
-
-@pytest.fixture
-def sink():
-    """What the mail server is handed."""
-    return Sink()
-
-
-@pytest.fixture
-async def smtp(sink):
-    """Starts mail servers and returns the port."""
-    running = []
-
-    async def start(encrypted=None, at="127.0.0.1", **options):
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: SMTP(sink, hostname="sink", loop=loop, **options), at, 0, ssl=encrypted
-        )
-        running.append(server)
-        return server.sockets[0].getsockname()[1]
-
-    yield start
-    for server in running:
-        server.close()
-        await server.wait_closed()
+EXPIRED = HERE / "expired.pem"
 
 
 def mailer(context, port, **block):
@@ -93,14 +43,14 @@ async def test_email_signs_in_over_tls_and_sends_nothing(context, smtp, sink):
     assert not wrong.works
     assert "refused the user name or password (535)" in wrong.found
     assert "password" in wrong.remedy
-    assert sink.mails == 0
+    assert sink.mails == []
 
 
 async def test_email_without_tls_or_password_is_reached(context, smtp, sink):
     """A plain server on this machine needs neither."""
     port = await smtp()
     assert (await mailer(context, port).probe()).found == f"localhost:{port} reached"
-    assert sink.mails == 0
+    assert sink.mails == []
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
