@@ -20,6 +20,7 @@ from sqlalchemy import Connection, delete, func, insert, or_, select, update
 from hub.clock import SystemClock, iso
 from hub.errors import Refused
 from hub.events import new_id
+from hub.identity.lifetimes import good_ones
 from hub.identity.passwords import hash_password
 from hub.identity.permissions import PERMISSIONS, ROLES, RoleSettings, known_role
 from hub.phrases import phrase
@@ -264,7 +265,7 @@ def identify_token(conn: Connection, token: str, now: datetime | None = None) ->
         select(tokens).where(
             tokens.c.digest == wanted,
             tokens.c.revoked.is_(None),
-            or_(tokens.c.expires == "", tokens.c.expires > iso(_now(now))),
+            or_(tokens.c.expires == "", good_ones(tokens, _now(now))),
         )
     ).first()
     if row is None or not hmac.compare_digest(str(row.digest), wanted):

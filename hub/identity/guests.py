@@ -18,6 +18,7 @@ from hub.clock import iso
 from hub.errors import Refused
 from hub.events import new_id
 from hub.identity.accounts import clean_name, digest
+from hub.identity.lifetimes import good
 from hub.phrases import phrase
 from hub.storage import audit
 from hub.storage.access_tables import guest_devices, guests
@@ -52,7 +53,7 @@ class Guest:
 
     def open(self, now: datetime) -> bool:
         """Whether it still shows anything."""
-        return not self.revoked and iso(now) < self.expires
+        return not self.revoked and good(self.created, self.expires, now)
 
 
 @dataclass(frozen=True, slots=True)

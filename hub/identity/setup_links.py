@@ -22,6 +22,7 @@ from hub.identity.accounts import (
     set_password,
 )
 from hub.identity.factors import has_factor
+from hub.identity.lifetimes import good_ones
 from hub.phrases import phrase
 from hub.storage import audit
 from hub.storage.identity_tables import setup_links, users
@@ -74,7 +75,7 @@ def whose_setup_link(conn: Connection, secret: str, now: datetime) -> str | None
         select(setup_links.c.user).where(
             setup_links.c.digest == digest(secret),
             setup_links.c.used.is_(None),
-            setup_links.c.expires > iso(now),
+            good_ones(setup_links, now),
         )
     ).first()
     if row is None:
