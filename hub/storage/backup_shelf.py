@@ -154,7 +154,8 @@ class Shelf:
         """Let go of old ones; returns their names.
 
         The newest 24 always stay, whatever the clock says. Of older ones the newest of each day
-        stays until it is older than `keep`. What cannot be read is left alone. Raises `StateError`.
+        stays until it is older than `keep` and there are as many days that are newer. What cannot
+        be read is left alone. Raises `StateError`.
         """
         usable = [each for each in self.every() if each.manifest is not None]
         days: set[object] = set()
@@ -162,7 +163,8 @@ class Shelf:
         for each in usable[ALWAYS_KEPT:]:
             assert each.manifest is not None
             time = each.manifest.time
-            if now - time <= keep and time.date() not in days:
+            young = now - time <= keep or len(days) < keep // timedelta(days=1)
+            if young and time.date() not in days:
                 days.add(time.date())
                 continue
             _let_go(each)

@@ -517,10 +517,14 @@ def test_old_backups_are_thinned_to_one_a_day(state: StateFolder, shelf: Shelf) 
 
 
 def test_a_clock_that_jumps_takes_no_more_than_it_may(state: StateFolder, shelf: Shelf) -> None:
-    """A clock that is years ahead for a moment leaves the newest 24."""
-    many(state, shelf, hours=40)
-    shelf.thin(BEGAN + timedelta(days=4000), timedelta(days=1))
-    assert len(shelf.every()) == ALWAYS_KEPT
+    """A clock that is years ahead for a moment leaves what it would leave without: the newest 24,
+    and the last of as many days as are kept.
+    """
+    many(state, shelf, hours=24 * 5)
+    shelf.thin(BEGAN + timedelta(days=4000), timedelta(days=3))
+    older = [each.manifest.time for each in shelf.every() if each.manifest][ALWAYS_KEPT:]
+    assert [(BEGAN + timedelta(days=5) - time).days for time in older] == [1, 1, 2]
+    assert len({time.date() for time in older}) == 3
 
 
 def test_what_cannot_be_read_is_not_thinned(state: StateFolder, shelf: Shelf) -> None:
