@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hub.config import Config, HubSettings
-from hub.document import Document, KeyPath, Marks
+from hub.document import Document, KeyPath, Marks, value_at
 from hub.documented import SAFETY
 from hub.draft import stand_in, stand_in_rule
 from hub.errors import BadConfig, CannotCheck, Problem
@@ -203,13 +202,3 @@ class _Placed:
         return sorted(
             once.values(), key=lambda each: (each.file != first, each.file, each.line, each.column)
         )
-
-
-def value_at(values: Any, path: KeyPath) -> Any:
-    """What stands at a path; None where there is nothing."""
-    for part in path:
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return values

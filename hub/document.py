@@ -56,3 +56,13 @@ class Document:
     def whole(self, path: KeyPath) -> bool:
         """Whether every key of the mapping at `path` is known: what it lacks is really missing."""
         return path not in self.partial and not self.unknown(path)
+
+
+def value_at(values: Any, path: KeyPath) -> Any:
+    """What stands at a path; None where there is nothing."""
+    for part in path:
+        try:
+            values = values[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return values

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from hub.check_safety import ACTING
-from hub.document import KeyPath
+from hub.document import KeyPath, value_at
 from hub.plainwords import Finding
 
 UNKNOWN = "is not known here"
@@ -29,7 +29,7 @@ def misspelt(found: Iterable[Finding], values: Any) -> dict[KeyPath, str]:
         if not finding.message.startswith(UNKNOWN) or not finding.hint.startswith(HINT):
             continue
         key = finding.hint.removeprefix(HINT).rstrip("?")
-        block = _at(values, finding.path[:-1])
+        block = value_at(values, finding.path[:-1])
         target = (*finding.path[:-1], key)
         if not isinstance(block, dict) or key in block or target in taken:
             continue
@@ -72,12 +72,3 @@ def _renamed(value: Any, slips: Mapping[KeyPath, str], path: KeyPath) -> Any:
         slips.get((*path, key), key): _renamed(item, slips, (*path, key))
         for key, item in value.items()
     }
-
-
-def _at(values: Any, path: KeyPath) -> Any:
-    for part in path:
-        try:
-            values = values[part]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return values

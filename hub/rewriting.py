@@ -18,8 +18,8 @@ from typing import Any
 
 import yaml
 
-from hub.check import Examined, value_at
-from hub.document import Document, KeyPath
+from hub.check import Examined
+from hub.document import Document, KeyPath, value_at
 from hub.errors import Refused
 from hub.secrets import HIDDEN
 from hub.typewords import PRIVATE

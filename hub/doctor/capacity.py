@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from hub.check import plugins_folder
-from hub.doctor.apart import in_process
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
 
@@ -63,7 +60,7 @@ async def _look(given: Given) -> AsyncIterator[Finding]:
     ]
     costs: dict[str, Cost] = {}
     for key in dict.fromkeys(detector for _, detector in cameras):
-        said = await _tried(given, key)
+        said = await given.tried(TRIAL, given.detector(key))
         if "error" in said:
             yield warn(
                 f"what a camera costs here could not be measured: {said['error']}",
@@ -72,28 +69,6 @@ async def _look(given: Given) -> AsyncIterator[Finding]:
             return
         costs[key] = Cost(said["decode"], said["look"], said["inference"])
     yield finding([(fps, costs[key]) for fps, key in cameras], _machine())
-
-
-async def _tried(given: Given, key: str) -> Mapping[str, Any]:
-    assert given.config is not None
-    block = given.config.detectors.get(key)
-    settings = block.settings if block is not None else None
-    folder = plugins_folder(given.config_folder, given.document.values)
-    question = {
-        "id": key,
-        "driver": block.driver if block is not None else "motion",
-        "settings": settings.model_dump(mode="json", by_alias=True) if settings else {},
-        "state": str(given.folder.path.absolute()),
-        "config_folder": str(given.config_folder),
-        "plugins_dir": str(folder) if folder.is_dir() else "",
-    }
-    try:
-        said: Mapping[str, Any] = await in_process(
-            TRIAL, question, given.secrets.environment(os.environ)
-        )
-    except RuntimeError as error:
-        return {"error": str(error)}
-    return said
 
 
 def _machine() -> Machine:

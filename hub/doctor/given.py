@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hub.check import examine
+from hub.check import examine, plugins_folder
 from hub.clock import Clock
 from hub.config import Config
+from hub.doctor.apart import in_process
 from hub.document import Document
 from hub.errors import PluginError, Problem
 from hub.hidden import secret_values
@@ -57,6 +61,30 @@ class Given:
     def config_folder(self) -> Path:
         """Where the file lies, for relative paths."""
         return self.asked.config.resolve().parent
+
+    def detector(self, key: str) -> dict[str, str | dict[str, Any]]:
+        """A detector of the configuration as a trial builds it; `motion` where it names none."""
+        block = self.config.detectors.get(key) if self.config is not None else None
+        settings = block.settings if block is not None else None
+        folder = plugins_folder(self.config_folder, self.document.values)
+        return {
+            "id": key,
+            "driver": block.driver if block is not None else "motion",
+            "settings": settings.model_dump(mode="json", by_alias=True) if settings else {},
+            "state": str(self.folder.path.absolute()),
+            "config_folder": str(self.config_folder),
+            "plugins_dir": str(folder) if folder.is_dir() else "",
+        }
+
+    async def tried(self, trial: str, question: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What a trial answers in a process of its own; what ends that is an error like any."""
+        try:
+            said: Mapping[str, Any] = await in_process(
+                trial, question, self.secrets.environment(os.environ)
+            )
+        except RuntimeError as error:
+            return {"error": str(error)}
+        return said
 
 
 def read(asked: Asked, clock: Clock) -> Given:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import AsyncIterator, Mapping
 from functools import partial
 from typing import Any
 
-from hub.check import plugins_folder
 from hub.config import DriverBlock
-from hub.doctor.apart import in_process, in_thread
+from hub.doctor.apart import in_thread
 from hub.doctor.drivers import REMEDIES
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
@@ -41,7 +39,7 @@ def probes(given: Given) -> list[Probe]:
 
 
 async def _kernels(given: Given) -> AsyncIterator[Finding]:
-    said = await _tried(given, {"try": "kernels"})
+    said = await given.tried(TRIAL, {"try": "kernels"})
     yield kernels_finding(said)
 
 
@@ -59,17 +57,6 @@ def kernels_finding(said: Mapping[str, Any]) -> Finding:
     if said["kept"]:
         return ok(f"loaded in {said['seconds']:.1f} s from {said['folder']}")
     return ok(f"compiled in {said['seconds']:.1f} s, kept in {said['folder']} from now on")
-
-
-async def _tried(given: Given, question: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The trial's answer; what ends its process is an error like any other."""
-    try:
-        said: Mapping[str, Any] = await in_process(
-            TRIAL, question, given.secrets.environment(os.environ)
-        )
-    except RuntimeError as error:
-        return {"error": str(error)}
-    return said
 
 
 async def _runtime() -> AsyncIterator[Finding]:
@@ -106,20 +93,7 @@ async def _nobody(given: Given) -> AsyncIterator[Finding]:
 
 
 async def _detector(given: Given, key: str, block: DriverBlock) -> AsyncIterator[Finding]:
-    settings = block.settings
-    folder = plugins_folder(given.config_folder, given.document.values)
-    said = await _tried(
-        given,
-        {
-            "try": "detector",
-            "id": key,
-            "driver": block.driver,
-            "settings": settings.model_dump(mode="json", by_alias=True) if settings else {},
-            "state": str(given.folder.path.absolute()),
-            "config_folder": str(given.config_folder),
-            "plugins_dir": str(folder) if folder.is_dir() else "",
-        },
-    )
+    said = await given.tried(TRIAL, {"try": "detector", **given.detector(key)})
     yield detector_finding(block.driver, said, _fetch(given))
 
 

@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from pathlib import Path
 
-from hub.check import value_at
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
-from hub.document import KeyPath
+from hub.document import KeyPath, value_at
 from hub.typewords import PRIVATE
 from hub.yamlsyntax import path_text
 
