@@ -21,7 +21,7 @@ from hub.events import Event
 from hub.identity import break_glass
 from hub.identity.permissions import BREAKABLE, PERMISSIONS, may
 from hub.phrases import phrase
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.safety.decide import Decider
 from hub.safety.intake import Intake
 from hub.safety.notices.notice import Message

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from hub.alert_settings import MOST_STEPS
 from hub.check_site import Site
 from hub.document import KeyPath
-from hub.escalation import MOST_STEPS
 from hub.plainwords import Finding
 from hub.references import (
     CHANNEL,

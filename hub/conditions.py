@@ -1,6 +1,6 @@
 """What an event must match for a rule: one event, so many of them, or one after the other.
 
-Nothing here reads a file or knows a driver; `hub.rulebook` makes rules of it.
+Nothing here reads a file or knows a driver; `hub.rule_settings` makes rules of it.
 """
 
 from __future__ import annotations

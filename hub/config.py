@@ -13,16 +13,16 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, SkipValidation, ValidationInfo, field_validator
 
-from hub.casework import IncidentBlock, IncidentKind
+from hub.alert_settings import FalseAlarms, Ladder, LadderStep, Override, Rotation, TellAgain
 from hub.conditions import Condition, Count, Fraction, ProtocolName, Same, Slug, Step, Unless
 from hub.door_settings import DoorBlock, DoorsKeep
-from hub.escalation import FalseAlarms, Ladder, LadderStep, Override, Rotation, TellAgain
 from hub.inbound.blocks import InboundBlock
+from hub.incident_settings import IncidentBlock, IncidentKind
 from hub.kinds import Block, Kind
 from hub.liveness import HeartbeatSettings
 from hub.protocol_settings import DrillSettings, DuressSettings, FireSettings, InputBlock
 from hub.role_settings import BreakGlassSettings, RoleBlock
-from hub.rulebook import (
+from hub.rule_settings import (
     DAYS,
     Action,
     AlertSpec,

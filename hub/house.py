@@ -44,7 +44,7 @@ from hub.ports import (
 from hub.protocol_port import ProtocolsFacade
 from hub.protocols import protocols_of
 from hub.rule_answers import RuleAnswers
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.safety.doors.past import door_past
 from hub.safety.rules.schedule import timetables
 from hub.safety.words import Words

@@ -12,8 +12,8 @@ from pathlib import Path
 import structlog
 from sqlalchemy import Connection
 
-from hub.case_views import CallCardView, HandOffView, NearView, ReportView
 from hub.errors import Refused
+from hub.incident_views import CallCardView, HandOffView, NearView, ReportView
 from hub.ports import HouseFacade
 from hub.safety.incidents import cases
 from hub.safety.incidents.call_card import call_card

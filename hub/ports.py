@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from hub.audit_port import AuditFacade
 from hub.break_glass_views import GlassFacade
 from hub.camera_views import CameraView, MasksView
-from hub.case_views import CallCardView, NearView
-from hub.casework import IncidentKind
 from hub.config_text_views import FileTextView
 from hub.door_views import DoorPastView
 from hub.events import Event
+from hub.incident_settings import IncidentKind
+from hub.incident_views import CallCardView, NearView
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Severity
 from hub.past_views import PastView

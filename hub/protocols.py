@@ -20,7 +20,7 @@ from hub.identity.permissions import may
 from hub.phrases import mark, phrase
 from hub.protocol_settings import PROTOCOL_NAMES, Does
 from hub.protocol_views import DeviceView, PressView, ProtocolRunView
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.safety.decide import Decider
 from hub.safety.intake import Intake
 from hub.safety.protocols import plan, rows

@@ -10,10 +10,10 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from hub.case_views import ActionState as ActionState
-from hub.case_views import CaseLinkView, CasePersonView, TaskView
-from hub.casework import IncidentKind
 from hub.door_views import DoorIntentView
+from hub.incident_settings import IncidentKind
+from hub.incident_views import ActionState as ActionState
+from hub.incident_views import CaseLinkView, CasePersonView, TaskView
 from hub.kinds.access_control import Lock, Position, Verb
 from hub.kinds.notifiers import Severity
 from hub.liveness import HeartbeatView

@@ -20,9 +20,9 @@ from babel.messages.catalog import Catalog, Message  # noqa: E402
 from babel.messages.extract import extract_from_dir  # noqa: E402
 from babel.messages.pofile import read_po, write_po  # noqa: E402
 
-from hub.casework import CASE_ROLES, KIND_NAMES  # noqa: E402
 from hub.events import EVENT_TYPES  # noqa: E402
 from hub.identity.permissions import PERMISSIONS, ROLE_NAMES  # noqa: E402
+from hub.incident_settings import CASE_ROLES, KIND_NAMES  # noqa: E402
 from hub.safety.protocols.wording import attribution, wordings  # noqa: E402
 from hub.storage.audit_acts import ACTS  # noqa: E402
 from hub.web.language import LOCALE, po_file  # noqa: E402
@@ -95,8 +95,8 @@ def extracted() -> Catalog:
 def tables() -> Iterator[tuple[str, str]]:
     """The words of tables that pages show, each with its file."""
     for file, table in (
-        ("hub/casework.py", KIND_NAMES),
-        ("hub/casework.py", CASE_ROLES),
+        ("hub/incident_settings.py", KIND_NAMES),
+        ("hub/incident_settings.py", CASE_ROLES),
         ("hub/identity/permissions.py", PERMISSIONS),
         ("hub/identity/permissions.py", ROLE_NAMES),
         ("hub/storage/audit_acts.py", ACTS),

@@ -13,9 +13,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "units"}
 FOUNDATION |= {"origin", "phrases"}
-DESCRIPTION = FOUNDATION | {"config", "rulebook", "role_settings", "conditions", "expression"}
+DESCRIPTION = FOUNDATION | {"config", "rule_settings", "role_settings", "conditions", "expression"}
 DESCRIPTION |= {"campus", "views", "ports"}
-DESCRIPTION |= {"case_views", "casework", "escalation", "liveness"}
+DESCRIPTION |= {"incident_views", "incident_settings", "alert_settings", "liveness"}
 DESCRIPTION |= {"door_views", "protocol_views", "protocol_settings", "protocol_port"}
 DESCRIPTION |= {"rules_port", "config_text_views"}
 DESCRIPTION |= {"audit_port", "camera_views", "past_views", "sign_in_settings", "web_settings"}

@@ -42,7 +42,7 @@ class Notice:
     notifiers that did not take it before this one; `digest`, how many notices a digest stands for,
     which has no `alert`; `protocol`, `run` and `phase` (`start`, `clear`, `fire`) of a notice about
     a protocol that is in force; `kind`, `by` and `call` of a hand-off: what the incident is about,
-    who hands it over, and what a dispatcher asks (see `hub.case_views.CallFacts`).
+    who hands it over, and what a dispatcher asks (see `hub.incident_views.CallFacts`).
     """
 
     key: str

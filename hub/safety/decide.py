@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from hub.casework import IncidentKind
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event
+from hub.incident_settings import IncidentKind
 from hub.safety import outbox
 from hub.safety.alerts import plan
 from hub.safety.alerts import rows as alerts

@@ -11,9 +11,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from hub.case_views import NOT_TAKEN, CallCardView
 from hub.errors import Refused
 from hub.events import new_id
+from hub.incident_views import NOT_TAKEN, CallCardView
 from hub.web.api import INCIDENTS
 from hub.web.confirm import once_more
 from hub.web.contract import Contract, Line, key_of, taken

@@ -20,10 +20,10 @@ from pydantic import (
     ValidationError,
 )
 
-from hub.case_views import NearView
-from hub.casework import KIND_NAMES, CaseRole, IncidentKind
 from hub.errors import Refused
 from hub.events import new_id
+from hub.incident_settings import KIND_NAMES, CaseRole, IncidentKind
+from hub.incident_views import NearView
 from hub.kinds.notifiers import Severity
 from hub.ports import CasesFacade
 from hub.views import IncidentView

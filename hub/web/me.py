@@ -12,7 +12,7 @@ from hub.identity import accounts, pins
 from hub.identity.browsers import browsers_of
 from hub.identity.passwords import check_strength
 from hub.identity.permissions import PERMISSIONS
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.web import sign_in_changes
 from hub.web.language import gettext as _
 from hub.web.language import mark

@@ -13,9 +13,9 @@ from typing import Any, TypeGuard, cast, get_args
 from aiohttp import web
 
 from hub.camera_views import CameraView
-from hub.casework import CASE_ROLES, KIND_NAMES
 from hub.errors import Refused, StateError
 from hub.events import new_id
+from hub.incident_settings import CASE_ROLES, KIND_NAMES
 from hub.kinds.notifiers import SEVERITIES
 from hub.views import AlertView, IncidentView, Verdict
 from hub.web.cameras import watches

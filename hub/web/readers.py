@@ -12,7 +12,7 @@ from aiohttp import web
 
 from hub.identity import readers
 from hub.identity.accounts import Identity
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.web.language import asked_for, languages, speak
 from hub.web.security import HOUSE, SIGNED_IN, is_api, see_other, who_is
 

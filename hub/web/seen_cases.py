@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from hub.case_views import CallCardView, NearView
-from hub.casework import IncidentKind
 from hub.errors import Refused
 from hub.identity.reach import Reach, within
+from hub.incident_settings import IncidentKind
+from hub.incident_views import CallCardView, NearView
 from hub.kinds.notifiers import Severity
 from hub.ports import CasesFacade, HouseFacade
 from hub.views import IncidentView

@@ -9,7 +9,7 @@ from aiohttp import web
 from typing_extensions import TypedDict
 
 from hub.kinds.notifiers import SEVERITIES
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.web.security import HOUSE, who_is
 
 USUAL = "check"  # a note has no sound

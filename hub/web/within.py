@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import Any
 
 from hub.campus import Campus
-from hub.case_views import CaseLinkView
 from hub.config import Config
 from hub.events import Event
 from hub.identity.reach import Reach, within
+from hub.incident_views import CaseLinkView
 from hub.views import AlertView, EntryView, IncidentView
 
 FOR_ALL = ("protocol.", "fire.", "doors.", "hub.", "process.", "config.", "glass.")

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
 
+from hub.alert_settings import MOST_STEPS
 from hub.campus import Campus
 from hub.config import Config, Ladder, LadderStep
-from hub.escalation import MOST_STEPS
 from hub.kinds.notifiers import Recipient, Severity
 from hub.safety.alerts.rotations import resolved
 from hub.safety.notices import notice as notices

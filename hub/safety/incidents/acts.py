@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from hub.case_views import CasePersonView
-from hub.casework import CASE_ROLES, UPDATES_EVERY, IncidentKind
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event, new_id
+from hub.incident_settings import CASE_ROLES, UPDATES_EVERY, IncidentKind
+from hub.incident_views import CasePersonView
 from hub.kinds.notifiers import Severity
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts import steps

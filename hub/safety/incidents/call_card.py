@@ -11,10 +11,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from hub.campus import Campus
-from hub.case_views import CallCardView, CallFacts, CallLine, HandOffView
-from hub.casework import CASE_ROLES
 from hub.clock import from_iso
 from hub.config import Config
+from hub.incident_settings import CASE_ROLES
+from hub.incident_views import CallCardView, CallFacts, CallLine, HandOffView
 from hub.safety.incidents.near import around
 from hub.views import AlertView, DoorView, IncidentView
 

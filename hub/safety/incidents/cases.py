@@ -12,10 +12,10 @@ from typing import Any, TypeAlias
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from hub.case_views import CaseLinkView, CasePersonView, TaskView
-from hub.casework import CASE_ROLES, ONE_AT_A_TIME
+from hub.incident_settings import CASE_ROLES, ONE_AT_A_TIME
+from hub.incident_views import CaseLinkView, CasePersonView, TaskView
 from hub.kinds.notifiers import Recipient
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.safety import outbox
 from hub.safety.incidents import rows as stories
 from hub.safety.incidents.rows import IncidentRow

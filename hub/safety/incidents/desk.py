@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from sqlalchemy import Connection
 
-from hub.casework import IncidentKind
 from hub.errors import StateError
+from hub.incident_settings import IncidentKind
 from hub.kinds.notifiers import Severity
 from hub.safety.decide import Decider
 from hub.safety.incidents import rows as incidents

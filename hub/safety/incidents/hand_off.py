@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, select
 
-from hub.case_views import HandOffView
+from hub.incident_views import HandOffView
 from hub.safety.incidents import cases
 from hub.safety.lanes import HANDED_LANE, NOTICE, hand_off
 from hub.safety.outbox import ActionRow

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from hub.case_views import NOT_TAKEN, CallCardView
 from hub.errors import Refused
+from hub.incident_views import NOT_TAKEN, CallCardView
 from hub.safety import outbox
 from hub.safety.alerts.escalate import Escalation
 from hub.safety.incidents.acts import CaseActs, act_id

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from hub.camera_views import CameraView
 from hub.campus import Campus
-from hub.case_views import NearView
 from hub.config import Config
+from hub.incident_views import NearView
 from hub.views import AlertView, DoorView, VisitView
 
 STEPS = 2

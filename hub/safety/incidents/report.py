@@ -12,8 +12,8 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from hub.case_views import MomentView, ReportView, TaskView
 from hub.clock import from_iso, iso
+from hub.incident_views import MomentView, ReportView, TaskView
 from hub.safety import outbox
 from hub.safety.outbox import ActionRow
 from hub.safety.words import Words

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 from sqlalchemy import Connection, Row, bindparam, exists, insert, or_, select, update
 
 from hub.campus import Campus
-from hub.casework import KIND_NAMES, IncidentKind
 from hub.clock import from_iso, iso
 from hub.events import Event, new_id
+from hub.incident_settings import KIND_NAMES, IncidentKind
 from hub.kinds.notifiers import SEVERITIES, Severity
 from hub.safety.words import Words
 from hub.storage.schema import actions, alerts, events, incident_entries, incidents

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from hub.casework import CASE_ROLES, KIND_NAMES
 from hub.events import Event
+from hub.incident_settings import CASE_ROLES, KIND_NAMES
 from hub.phrases import mark, phrase, phrases
 
 Tone = Literal["neutral", "ok", "check", "severe"]

@@ -15,7 +15,7 @@ from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event
 from hub.kinds.access_control import LOCK_VERBS, Verb
-from hub.rulebook import same_person
+from hub.rule_settings import same_person
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
 from hub.safety.doors import intents

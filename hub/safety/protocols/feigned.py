@@ -22,7 +22,7 @@ from hub.protocol_views import (
     ProtocolDoorView,
     ProtocolRunView,
 )
-from hub.rulebook import same_person
+from hub.rule_settings import same_person
 from hub.safety import outbox
 from hub.safety.alerts import plan as alert_plan
 from hub.safety.doors import fire, intents

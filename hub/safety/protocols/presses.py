@@ -17,7 +17,7 @@ from sqlalchemy import select
 from hub.clock import from_iso
 from hub.errors import Refused
 from hub.events import Event, new_id
-from hub.rulebook import AlertSpec, Rule
+from hub.rule_settings import AlertSpec, Rule
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.protocols import plan

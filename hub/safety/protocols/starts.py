@@ -13,13 +13,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from hub.casework import IncidentKind
 from hub.clock import iso
 from hub.config import Protocol, Rule
 from hub.errors import Refused
 from hub.events import Event, new_id
+from hub.incident_settings import IncidentKind
 from hub.kinds.access_control import LOCK_VERBS
-from hub.rulebook import person_of
+from hub.rule_settings import person_of
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.doors import intents

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from hub.conditions import ProtocolName
-from hub.rulebook import Protocol
+from hub.rule_settings import Protocol
 from hub.safety.notices.languages import Said
 
 FILE = Path(__file__).with_name("wording.yaml")

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.config import DAYS, Schedule, Weekly
-from hub.rulebook import OneOff
+from hub.rule_settings import OneOff
 
 Hours = tuple[time, time | None, bool]
 BACK = timedelta(days=3)

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from hub.campus import Campus
-from hub.case_views import CallCardView
 from hub.clock import iso
 from hub.config import Config
+from hub.incident_views import CallCardView
 from hub.safety.incidents.call_card import call_card
 
 NOW = datetime(2026, 3, 2, 16, 4, 5, tzinfo=UTC)

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from safety_school import EVENING, INTRUSIONS, School, school
 
-from hub.casework import CASE_ROLES, INCIDENT_KINDS, KIND_NAMES
 from hub.clock import iso
 from hub.errors import Refused
 from hub.events import Event
+from hub.incident_settings import CASE_ROLES, INCIDENT_KINDS, KIND_NAMES
 from hub.safety.incidents.desk import CaseDesk
 from hub.safety.incidents.rows import clock_words
 from hub.testing import FakeClock

@@ -8,7 +8,7 @@ from door_school import Locks, config, door_school
 from safety_school import SCHOOL
 
 from hub.campus import Campus
-from hub.rulebook import Schedule
+from hub.rule_settings import Schedule
 from hub.safety.rules.schedule import Timetable
 from hub.testing import FakeClock
 

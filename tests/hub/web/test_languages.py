@@ -16,7 +16,7 @@ from test_pages import text_of
 from hub.errors import Refused
 from hub.identity import readers
 from hub.phrases import phrase, phrases
-from hub.rulebook import Person
+from hub.rule_settings import Person
 from hub.secrets import Secrets
 from hub.web.language import (
     asked_for,

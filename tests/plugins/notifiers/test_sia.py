@@ -19,7 +19,7 @@ from pysiaalarm.aio import SIAClient
 from pysiaalarm.utils import ADM_MAPPING, SIA_CODES
 
 from hub import Context, Notice, Notifier, NotReady, SystemClock
-from hub.casework import INCIDENT_KINDS
+from hub.incident_settings import INCIDENT_KINDS
 from hub.testing import CabledDevice, FakeClock
 from plugins.notifiers._sia_event import ALARMS, EXTENDED, RESTORALS, HandedOver, Wanted, event
 from plugins.notifiers._sia_message import (

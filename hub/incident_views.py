@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
-from hub.casework import CaseRole
+from hub.incident_settings import CaseRole
 
 ActionState = Literal["pending", "confirmed", "failed", "timed_out", "cancelled"]
 

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-from hub.casework import IncidentKind, TaskText
+from hub.alert_settings import FalseAlarms
 from hub.conditions import (
     ENDS,
     Condition,
@@ -25,7 +25,7 @@ from hub.conditions import (
     at_least_one,
     one_or_many,
 )
-from hub.escalation import FalseAlarms
+from hub.incident_settings import IncidentKind, TaskText
 from hub.kinds import Block
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import SEVERITIES, Severity
