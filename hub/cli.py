@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -66,6 +67,7 @@ def run(
     ] = None,
 ) -> None:
     """Run the hub until it is told to stop (Ctrl-C)."""
+    gc.disable()  # until it is up (`hub.start.steady`): what is loaded now is there to stay
     from hub.start import Options, start
 
     options = Options(
@@ -206,8 +208,6 @@ def doctor(
     json_: AsJson = False,
 ) -> None:
     """Try what the configuration names, and say of each thing how it is and what to do."""
-    from hub.doctor.command import doctor as examine
-    from hub.doctor.given import Asked
     from hub.errors import CannotCheck
     from hub.units import parse_duration
 
@@ -217,6 +217,9 @@ def doctor(
         raise fail(f"--timeout: {error}", USAGE) from None
     if limit <= 0:
         raise fail("--timeout: expected more than 0s", USAGE)
+    from hub.doctor.command import doctor as examine
+    from hub.doctor.given import Asked
+
     folder = state_folder(state, beside=config)
     try:
         examine(Asked(config, folder, listen, port, limit, ntp, json_))

@@ -20,7 +20,6 @@ import yaml
 
 from hub.errors import ModelError
 from hub.kinds.detectors import DetectorInfo
-from hub.model_download import CHUNK
 from hub.modelcards import card_text, described
 
 CATALOGUE = Path(__file__).with_name("models_catalogue.yaml")
@@ -254,9 +253,6 @@ def plain_name(name: str) -> str:
 
 def sha256_of(path: Path) -> tuple[str, int]:
     """What a file holds and how long it is. Raises `OSError`."""
-    sha, size = hashlib.sha256(), 0
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            sha.update(chunk)
-            size += len(chunk)
-    return sha.hexdigest(), size
+        sha = hashlib.file_digest(file, "sha256")
+        return sha.hexdigest(), file.tell()

@@ -44,7 +44,10 @@ def as_before() -> Iterator[None]:
 
 
 def test_nothing_keeps_the_hub_waiting_for_long(as_before: None) -> None:
-    """Threads take short turns, and what is there already is never gone through for garbage."""
+    """Threads take short turns, and what is there already is never gone through for garbage; what
+    comes later is."""
+    gc.disable()
     steady()
+    assert gc.isenabled()
     assert sys.getswitchinterval() == pytest.approx(SWITCH_S)
     assert gc.get_freeze_count() > 10_000
