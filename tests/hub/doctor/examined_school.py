@@ -39,11 +39,17 @@ class School:
         return read(Asked(**{"config": self.file, "state": self.state, **asked}), SystemClock())
 
     async def look(
-        self, probes: Callable[[Given], list[Probe]], limit: float = 10.0, **asked: Any
+        self,
+        probes: Callable[[Given], list[Probe]],
+        limit: float = 10.0,
+        only: str = "",
+        **asked: Any,
     ) -> list[Finding]:
-        """The findings of one section."""
+        """The findings of one section, or of its probe of that subject alone."""
         given = self.given(limit=limit, **asked)
-        return await examine(probes(given), given.clock, limit, given.secrets)
+        chosen = [each for each in probes(given) if only in ("", each.subject)]
+        assert chosen, f"there is no probe of {only}"
+        return await examine(chosen, given.clock, limit, given.secrets)
 
     async def one(self, probes: Callable[[Given], list[Probe]], **asked: Any) -> Finding:
         """The only finding of one section."""

@@ -15,6 +15,7 @@ import pytest
 from hub import models
 from hub.broker import EmbeddedBroker
 from hub.doctor import broker, drivers, perception, plugins
+from hub.doctor.finding import Finding
 from tests.hub.doctor.examined_school import School, by_subject
 from tests.plugins.access_control.brokers import Mosquitto
 from tests.plugins.detectors.graphs import ship
@@ -202,28 +203,32 @@ async def test_an_invalid_configuration_is_told_line_by_line(school: School) -> 
 async def test_a_guess_from_motion_is_a_warning_with_the_command(school: School) -> None:
     """A detector that only guesses, and no detector at all."""
     school.write(detectors={"people": {"driver": "motion"}})
-    finding = by_subject(await school.look(perception.probes))["people"]
+    finding = await school.one(perception.probes, only="people")
     assert finding.state == "warn"
     assert "guessing from motion" in finding.found
     assert f"vestibule models fetch yolox-nano --state {school.state}" in finding.remedy
     school.write(cameras={"hall": {"driver": "simulated", "scene": "corridor", "place": "site"}})
-    assert by_subject(await school.look(perception.probes))["none"].state == "warn"
+    assert (await school.one(perception.probes, only="none")).state == "warn"
 
 
 async def test_what_comes_with_the_hub_is_looked_at(
     school: School, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The built-in model is whole, or what is wrong with it is told with the remedy."""
+
+    async def shipped() -> Finding:
+        return by_subject(await school.look(perception.probes, only="models"))["model people"]
+
     folder = tmp_path / "shipped"
     folder.mkdir()
     monkeypatch.setattr(models, "SHIPPED", folder)
-    missing = by_subject(await school.look(perception.probes))["model people"]
+    missing = await shipped()
     assert (missing.state, missing.remedy) == ("warn", "install Vestibule anew")
     assert "is missing" in missing.found
     model = ship(folder)
-    assert by_subject(await school.look(perception.probes))["model people"].state == "ok"
+    assert (await shipped()).state == "ok"
     model.write_bytes(b"x")
-    assert "is damaged" in by_subject(await school.look(perception.probes))["model people"].found
+    assert "is damaged" in (await shipped()).found
 
 
 @pytest.mark.material
@@ -243,7 +248,8 @@ async def test_an_installed_model_is_hashed_and_timed(school: School, material: 
     with model.path.open("r+b") as file:
         file.seek(-1, 2)
         file.write(b"x")
-    damaged = by_subject(await school.look(perception.probes))[f"model {model.name}"]
+    findings = by_subject(await school.look(perception.probes, only="models"))
+    damaged = findings[f"model {model.name}"]
     assert damaged.state == "bad"
     assert "fetch" in damaged.remedy
 
@@ -251,7 +257,7 @@ async def test_an_installed_model_is_hashed_and_timed(school: School, material: 
 async def test_a_model_that_cannot_be_used_is_bad(school: School) -> None:
     """The reason of the detector itself, and what the hub does instead."""
     school.write(detectors={"people": {"driver": "onnx", "model": "nowhere.onnx"}})
-    finding = by_subject(await school.look(perception.probes))["people"]
+    finding = await school.one(perception.probes, only="people")
     assert finding.state == "bad"
     assert "guessed from motion instead" in finding.found
 
@@ -260,13 +266,13 @@ async def test_kernels_are_loaded_or_compiled_and_a_place_is_named(
     school: School, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A file in the place of the cache is a warning that names what to set."""
-    finding = by_subject(await school.look(perception.probes))["compiled kernels"]
+    finding = await school.one(perception.probes, only="compiled kernels")
     assert finding.state == "ok"
     assert "loaded in" in finding.found or "compiled in" in finding.found
     in_the_way = school.folder / "in_the_way"
     in_the_way.touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(in_the_way))
-    finding = by_subject(await school.look(perception.probes))["compiled kernels"]
+    finding = await school.one(perception.probes, only="compiled kernels")
     assert finding.state == "warn"
     assert str(in_the_way) in finding.found
     assert "NUMBA_CACHE_DIR" in finding.remedy
@@ -296,7 +302,7 @@ async def test_a_detector_that_hangs_or_dies_takes_only_its_process(school: Scho
         "    return [Driver('eyes', build, Config, 'E')]\n"
     )
     school.write(detectors={"people": {"driver": "eyes"}})
-    finding = by_subject(await school.look(perception.probes))["people"]
+    finding = await school.one(perception.probes, only="people")
     assert finding.state == "bad"
     assert "status 7" in finding.found
 
@@ -344,5 +350,5 @@ async def test_a_vendors_detector_is_asked_and_looks(
     (school.folder / "my_plugins").mkdir()
     (school.folder / "my_plugins" / "eyes.py").write_text(EYES)
     school.write(detectors={"people": {"driver": "eyes", "says": says}})
-    finding = by_subject(await school.look(perception.probes))["people"]
+    finding = await school.one(perception.probes, only="people")
     assert (finding.state, found in finding.found) == (expected, True), finding
