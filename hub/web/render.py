@@ -144,6 +144,7 @@ async def page(
         protocols=protocols,
         drilling=bool(drills) and all(drills),
         locked_down=any(each["protocol"] == "lockdown" for each in protocols["in_force"]),
+        hushed=any(e["protocol"] == "lockdown" and not e["drill"] for e in protocols["in_force"]),
         glass=glass_seen(request),
         sign_in_changes=await sign_in_changes.unseen(request),
         narrowed=narrowed(request),

@@ -1,5 +1,6 @@
 // Sound and vibration for open alerts, told apart by rhythm. Each device has its own settings; in a
-// lockdown only the command desk sounds. Nothing sounds before somebody has asked for it here.
+// lockdown only the command desk sounds; in a drill of one all do, for what is real must be heard.
+// Nothing sounds before somebody has asked for it here.
 "use strict";
 (() => {
   const { at, all, say } = window.vestibule;

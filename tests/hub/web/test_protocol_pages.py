@@ -192,6 +192,16 @@ async def test_a_drill_marks_every_page_and_one_person_ends_it(
     assert "drilling" not in (await (await client.get("/")).text()).split("<body", 1)[1][:60]
 
 
+async def test_law_7_pages_sound_in_a_drill_of_a_lockdown(
+    client: TestClient, house: ScriptedHouse, csrf: str
+) -> None:
+    """Only a real one hushes them: what is real while one is played must be heard everywhere."""
+    await running(house, drill=True)
+    assert 'data-dark=""' in await (await client.get("/")).text()
+    await running(house)
+    assert 'data-dark="1"' in await (await client.get("/")).text()
+
+
 async def test_a_real_protocol_over_a_drill_looks_real(
     client: TestClient, house: ScriptedHouse, csrf: str
 ) -> None:
