@@ -19,7 +19,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 import pytest
 
@@ -27,6 +26,7 @@ import hub
 from hub import KINDS
 from hub.scaffold import sections
 from hub.testing import RunningHub
+from tests.clips import encoded
 from tests.hub.test_new_plugin import pasted
 from tests.test_layers import modules_imported
 
@@ -226,17 +226,13 @@ def relay_board() -> Iterator[tuple[Any, int]]:
 
 def walk_in_a_vest(file: Path) -> None:
     """A clip of 640x360 in which somebody in a yellow vest walks along a corridor."""
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 640, 360, "yuv420p"
-        for number in range(100):
-            picture = np.full((360, 640, 3), 105, np.uint8)
-            left = 40 + 5 * number
-            picture[100:130, left + 12 : left + 32] = (225, 170, 140)
-            picture[130:190, left : left + 44] = (205, 235, 40)
-            picture[190:280, left : left + 44] = 40
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
+    pictures = np.full((100, 360, 640, 3), 105, np.uint8)
+    for number, picture in enumerate(pictures):
+        left = 40 + 5 * number
+        picture[100:130, left + 12 : left + 32] = (225, 170, 140)
+        picture[130:190, left : left + 44] = (205, 235, 40)
+        picture[190:280, left : left + 44] = 40
+    encoded(file, pictures, 10)
 
 
 def put_to_use(school: Path, syslog: int, board: int) -> Path:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
 
-import av
 import numpy as np
 import pytest
 import yaml
@@ -14,6 +12,7 @@ import yaml
 from hub.check import load_config
 from hub.plugins import load_registry
 from hub.testing import running_hub
+from tests.clips import encoded
 
 ROOT = Path(__file__).resolve().parent.parent
 TAMPERINGS = ("covered", "moved", "defocused", "frozen", "blind")
@@ -48,15 +47,8 @@ def film(path: Path) -> Path:
 
     place = Place(1)
     hand = np.full((HEIGHT, WIDTH), 120, np.float32)
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("mjpeg", rate=4)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
-        for number in range(4 * 115):
-            plane = place.plane(hand if number >= 4 * 75 else place.view())
-            picture = av.VideoFrame.from_ndarray(plane, format="gray")
-            container.mux(stream.encode(picture.reformat(format="yuvj420p")))
-        container.mux(stream.encode(None))
-    return path
+    planes = (place.plane(hand if n >= 4 * 75 else place.view()) for n in range(4 * 115))
+    return encoded(path, planes, 4, "mjpeg", "yuvj420p", drawn="gray")
 
 
 @pytest.mark.slow

@@ -10,13 +10,13 @@ import sys
 import sysconfig
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
 from hub import KINDS, Kind
 from hub.scaffold import block, sections
 from hub.testing import RunningHub
+from tests.clips import encoded
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES: dict[Kind, str] = {
@@ -71,14 +71,10 @@ def school(tmp_path: Path) -> Path:
 
 def clip(file: Path) -> None:
     """A short clip in which something moves."""
-    with av.open(str(file), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for number in range(30):
-            picture = np.full((240, 320, 3), 90, np.uint8)
-            picture[60:180, number * 8 : number * 8 + 44] = 220
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
+    pictures = np.full((30, 240, 320, 3), 90, np.uint8)
+    for number, picture in enumerate(pictures):
+        picture[60:180, number * 8 : number * 8 + 44] = 220
+    encoded(file, pictures, 10)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -28,6 +27,7 @@ from hub.bench_cli import bench
 from hub.errors import CannotCheck
 from hub.kinds.detectors import Crop, Detection, DetectorInfo
 from hub.perception.boxes import Box
+from tests.clips import encoded
 
 SIZE, FPS, FRAMES = (640, 360), 10, 160
 
@@ -70,19 +70,16 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "crossing.mp4"
     wall = np.kron(np.random.default_rng(1).integers(70, 150, (45, 80)), np.ones((8, 8)))
     told = []
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": "18"}
-        for number in range(FRAMES):
-            picture = np.repeat(wall.astype(np.uint8)[:, :, None], 3, 2)
-            box = walker(number)
-            if box is not None:
-                x1, y1, x2, y2 = (round(side) for side in box)
-                picture[y1:y2, x1:x2] = 240
-            told.append({"frame": number, "boxes": [] if box is None else [box]})
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        file.mux(stream.encode(None))
+    pictures = []
+    for number in range(FRAMES):
+        picture = np.repeat(wall.astype(np.uint8)[:, :, None], 3, 2)
+        box = walker(number)
+        if box is not None:
+            x1, y1, x2, y2 = (round(side) for side in box)
+            picture[y1:y2, x1:x2] = 240
+        told.append({"frame": number, "boxes": [] if box is None else [box]})
+        pictures.append(picture)
+    encoded(path, pictures, FPS, preset="ultrafast", crf="18")
     told[0] |= {"boxes": [], "ignore": [[0, 0, 50, 50]]}
     path.with_suffix(".jsonl").write_text("\n".join(map(json.dumps, told)))
     return path

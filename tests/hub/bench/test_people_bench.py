@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 from PIL import Image
@@ -34,6 +33,7 @@ from hub.errors import CannotCheck
 from hub.kinds.detectors import Crop, Detection, DetectorInfo
 from hub.perception.boxes import Box
 from hub.perception.frames import Frame
+from tests.clips import encoded
 from tests.plugins.detectors.graphs import answering, saved, ship
 
 ROOT = Path(__file__).parents[3]
@@ -217,14 +217,7 @@ def test_the_worst_frames_are_kept_one_of_each_moment(tmp_path: Path) -> None:
 
 def test_the_command_prints_a_table_and_json(tmp_path: Path) -> None:
     """One small run of the whole: a clip with one person, a model that finds nobody."""
-    clip = tmp_path / "hall.mp4"
-    with av.open(str(clip), "w") as file:
-        stream = file.add_stream("libx264", rate=5)
-        stream.width, stream.height, stream.pix_fmt = 320, 180, "yuv420p"
-        for _ in range(8):
-            picture = av.VideoFrame.from_ndarray(np.full((180, 320, 3), 90, np.uint8), "rgb24")
-            file.mux(stream.encode(picture))
-        file.mux(stream.encode())
+    clip = encoded(tmp_path / "hall.mp4", [np.full((180, 320, 3), 90, np.uint8)] * 8, 5)
     line = {"frame": 4, "w": 320, "h": 180, "boxes": [[100, 50, 140, 150], [10, 10, 20, 40]]}
     clip.with_suffix(".jsonl").write_text(json.dumps(line))
     nothing = answering({"o": np.zeros((1, 84, 6), np.float32)}, [1, 1, 64, 64])

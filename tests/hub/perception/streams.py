@@ -14,9 +14,11 @@ from typing import Any
 
 import av
 import numpy as np
+from numpy.typing import NDArray
 
 from hub.kinds.cameras import VideoSource
 from hub.perception.feed import _Opened
+from tests.clips import encoded
 
 GOP = 8
 RATE = 25
@@ -64,17 +66,15 @@ def encode(coding: Coding, folder: Path, gops: int, seed: int = 1) -> Path:
     path = folder / f"{seed}-{width}x{height}-{coding.name.replace(' ', '-')}{coding.suffix}"
     ground = rng.integers(40, 200, (height // 8 + 1, width // 8 + 1, 3))
     ground = np.kron(ground, np.ones((8, 8, 1)))[:height, :width]
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream(coding.encoder, rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = width, height, coding.pixels
-        stream.options = {"g": str(GOP), "threads": "1"} | coding.options
-        for number in range(gops * GOP):
-            picture = ground + rng.normal(0, 3, ground.shape)
-            picture[height // 3 :, number * 3 % width : number * 3 % width + 12] = (230, 60, 60)
-            whole = np.clip(picture, 0, 255).astype(np.uint8)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(whole, format="rgb24")))
-        container.mux(stream.encode())
-    return path
+
+    def drawn(number: int) -> NDArray[np.uint8]:
+        picture = ground + rng.normal(0, 3, ground.shape)
+        picture[height // 3 :, number * 3 % width : number * 3 % width + 12] = (230, 60, 60)
+        return np.clip(picture, 0, 255).astype(np.uint8)
+
+    asked = {"g": str(GOP), "threads": "1"} | coding.options
+    pictures = map(drawn, range(gops * GOP))
+    return encoded(path, pictures, RATE, coding.encoder, coding.pixels, **asked)
 
 
 def demuxed(path: Path) -> tuple[list[av.Packet], Callable[[], Any]]:

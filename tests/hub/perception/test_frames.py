@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from hub.perception import colour
 from hub.perception.decode import Clip, NotAVideo, clip_frames, frame_from_av
 from hub.perception.frames import Frame
+from tests.clips import encoded
 
 SIZE = (96, 64)
 
@@ -28,16 +29,8 @@ def scene(number: int, size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
 
 def encode(path: Path, frames: int = 12, size: tuple[int, int] = SIZE, **options: str) -> Path:
     """An H.264 clip of the scene at 10 frames a second."""
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=10)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuv420p"
-        stream.options = {"crf": "8", **options}
-        for number in range(frames):
-            picture = av.VideoFrame.from_ndarray(scene(number, size), format="rgb24")
-            file.mux(stream.encode(picture))
-        file.mux(stream.encode())
-    return path
+    pictures = (scene(number, size) for number in range(frames))
+    return encoded(path, pictures, 10, **({"crf": "8"} | options))
 
 
 def framed(pixel_format: str, size: tuple[int, int] = SIZE) -> tuple[Frame, NDArray[np.uint8]]:

@@ -34,6 +34,7 @@ from hub.perception.motion import MotionGate
 from hub.perception.pictures import Picture, Pictures, Wanted, tidy
 from hub.perception.pipeline import CameraPipeline
 from hub.perception.spec import CameraSpec
+from tests.clips import encoded
 
 SIZE = (320, 240)
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -49,20 +50,14 @@ def make_clip(
     width, height = size
     wall = np.random.default_rng(3).integers(60, 180, (height // 8, width // 8, 3))
     wall = np.kron(wall, np.ones((8, 8, 1))).astype(np.uint8)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=fps)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        preset = "medium" if bframes else "ultrafast"
-        stream.options = {"g": "10", "bf": str(bframes), "preset": preset}
-        for number in range(frames):
-            picture = wall.copy()
-            x = 10 + number * 200 // frames
-            picture[height // 3 : height // 3 + 100, x : x + 40] = (230, 60, 60)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-    return path
+    pictures = []
+    for number in range(frames):
+        picture = wall.copy()
+        x = 10 + number * 200 // frames
+        picture[height // 3 : height // 3 + 100, x : x + 40] = (230, 60, 60)
+        pictures.append(picture)
+    preset = "medium" if bframes else "ultrafast"
+    return encoded(path, pictures, fps, g="10", bf=str(bframes), preset=preset)
 
 
 @pytest.fixture(scope="module")

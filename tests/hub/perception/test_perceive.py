@@ -13,6 +13,7 @@ import pytest
 
 from hub import models
 from hub.perception.perceive import perceive
+from tests.clips import encoded
 
 ROOT = Path(__file__).parents[3]
 
@@ -22,15 +23,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three seconds, 10 frames a second, of something upright that walks past a wall."""
     path = tmp_path_factory.mktemp("clips") / "walk.mp4"
     wall = np.kron(np.random.default_rng(1).integers(70, 170, (30, 40, 3)), np.ones((8, 8, 1)))
-    with av.open(str(path), "w") as file:
-        stream = file.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        for number in range(30):
-            picture = wall.astype(np.uint8).copy()
-            picture[80:200, 10 + 8 * number : 50 + 8 * number] = (240, 230, 60)
-            file.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        file.mux(stream.encode())
-    return path
+    pictures = []
+    for number in range(30):
+        picture = wall.astype(np.uint8)
+        picture[80:200, 10 + 8 * number : 50 + 8 * number] = (240, 230, 60)
+        pictures.append(picture)
+    return encoded(path, pictures, 10)
 
 
 @pytest.fixture(autouse=True)

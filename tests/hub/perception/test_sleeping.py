@@ -10,6 +10,7 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from hub.campus import Campus
 from hub.config import CameraBlock, Config, DoorBlock, Place
@@ -22,6 +23,7 @@ from hub.perception.pipeline import CameraPipeline
 from hub.perception.sleeping import GLIMPSE_S, MOST_BYTES, PacketSizes, Sleeping
 from hub.perception.spec import CameraSpec, camera_spec
 from hub.testing import FakeClock
+from tests.clips import encoded
 
 FPS, GOP = 10, 20
 GUESS = DetectorInfo("guess", ("person",), (), "Apache-2.0", "", needs_pixels=False, guessing=True)
@@ -259,19 +261,17 @@ def visit(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clips") / "visit.mp4"
     rng = np.random.default_rng(3)
     wall = np.kron(rng.integers(60, 180, (30, 40)), np.ones((8, 8))).astype(np.float32)
-    with av.open(str(path), "w") as container:
-        stream: Any = container.add_stream("libx264", rate=FPS)
-        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
-        stream.options = {"g": str(GOP), "bf": "0", "preset": "veryfast", "sc_threshold": "0"}
-        for number in range(30 * FPS):
-            picture = wall + rng.normal(0, 1.5, wall.shape)
-            if number >= 247:
-                picture[100:180, (number - 247) * 6 : (number - 247) * 6 + 40] = 230
-            planes = np.full((360, 320), 128, np.uint8)
-            planes[:240] = np.clip(picture, 0, 255)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(planes, format="yuv420p")))
-        container.mux(stream.encode())
-    return path
+
+    def planes(number: int) -> NDArray[np.uint8]:
+        picture = wall + rng.normal(0, 1.5, wall.shape)
+        if number >= 247:
+            picture[100:180, (number - 247) * 6 : (number - 247) * 6 + 40] = 230
+        made = np.full((360, 320), 128, np.uint8)
+        made[:240] = np.clip(picture, 0, 255)
+        return made
+
+    asked = {"g": str(GOP), "bf": "0", "preset": "veryfast", "sc_threshold": "0"}
+    return encoded(path, map(planes, range(30 * FPS)), FPS, drawn="yuv420p", **asked)
 
 
 def test_who_comes_is_seen_from_the_first_frame_though_the_camera_slept(

@@ -32,6 +32,7 @@ from hub.perception.spec import CameraSpec
 from hub.perception.workers import Perception
 from hub.supervisor import Supervisor
 from hub.testing import FakeClock
+from tests.clips import encoded
 
 GUESS = DetectorInfo("guess", ("person",), (), "Apache-2.0", "", needs_pixels=False, guessing=True)
 HURRIED = Path(__file__).with_name("hurried_worker.py")
@@ -180,14 +181,8 @@ async def test_a_private_place_is_not_watched_for_tampering(tmp_path: Path) -> N
 def make_clip(path: Path) -> VideoSource:
     """Six seconds of the usual view, then two with a hand before the lens, over and over."""
     place = Place(1)
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("mjpeg", rate=10)
-        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuvj420p"
-        for covered, count in ((False, 60), (True, 20)):
-            for plane in planes(place, count, covered):
-                picture = av.VideoFrame.from_ndarray(plane, format="gray")
-                container.mux(stream.encode(picture.reformat(format="yuvj420p")))
-        container.mux(stream.encode(None))
+    shown = [*planes(place, 60, False), *planes(place, 20, True)]
+    encoded(path, shown, 10, "mjpeg", "yuvj420p", drawn="gray")
     return VideoSource(str(path), "file", loop=True)
 
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 
@@ -23,6 +22,7 @@ from hub.events import Event
 from hub.kinds.cameras import VideoSource
 from hub.perception.workers import Perception
 from hub.supervisor import Supervisor
+from tests.clips import encoded
 
 FIRST = 20.0
 
@@ -32,20 +32,14 @@ def make_clip(path: Path, size: tuple[int, int] = (320, 240), seconds: float = 5
     width, height = size
     rng = np.random.default_rng(5)
     wall = np.kron(rng.integers(60, 170, (height // 8, width // 8, 3)), np.ones((8, 8, 1)))
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"g": "10", "bf": "0", "preset": "ultrafast"}
-        for number in range(int(seconds * 10)):
-            picture = wall.astype(np.uint8)
-            x = (number - 4) * 6
-            if 0 <= x < width - 50:
-                picture[height // 4 : height // 4 + 110, x : x + 44] = (235, 50, 50)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")):
-                container.mux(packet)
-        for packet in stream.encode():
-            container.mux(packet)
-    return path
+    pictures = []
+    for number in range(int(seconds * 10)):
+        picture = wall.astype(np.uint8)
+        x = (number - 4) * 6
+        if 0 <= x < width - 50:
+            picture[height // 4 : height // 4 + 110, x : x + 44] = (235, 50, 50)
+        pictures.append(picture)
+    return encoded(path, pictures, 10, g="10", bf="0", preset="ultrafast")
 
 
 @pytest.fixture(scope="module")
