@@ -45,7 +45,7 @@ from benchmarks.door_devices import (  # noqa: E402
     SOAP_JAMS,
 )
 from hub.app import Hub  # noqa: E402
-from hub.configuration import choose  # noqa: E402
+from hub.chosen import choose  # noqa: E402
 from hub.events import Event  # noqa: E402
 from hub.kept import KeptConfigs  # noqa: E402
 from hub.secrets import Secrets  # noqa: E402

@@ -24,7 +24,7 @@ import structlog
 from told import tell
 
 from hub.app import Hub
-from hub.configuration import choose
+from hub.chosen import choose
 from hub.kept import KeptConfigs
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder

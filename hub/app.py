@@ -19,10 +19,11 @@ from hub.broker import EmbeddedBroker, no_broker_for
 from hub.browsers import Browsers
 from hub.bus import Bus
 from hub.campus import Campus
+from hub.chosen import Chosen
 from hub.clock import Clock, SystemClock, from_iso
 from hub.conduct import Conduct
 from hub.config import Config, DriverBlock
-from hub.configuration import Chosen, Configuration
+from hub.configuration import Configuration
 from hub.control import Control
 from hub.drivers import Drivers
 from hub.errors import NotReady, StateError

@@ -9,7 +9,6 @@ that is mended, nothing that destroys anything runs.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ import structlog
 from hub.changeover import CannotChangeOver, Running, change_over, settled
 from hub.changes import Change, Steps, changes, edited_plugins, steps
 from hub.check import Examined, examine
+from hub.chosen import Chosen, invalid_words
 from hub.clock import iso
 from hub.config_text import files_shown
 from hub.config_text_views import FileTextView
@@ -26,7 +26,6 @@ from hub.document import Document
 from hub.errors import CannotCheck, PluginError, Problem, Refused, StateError
 from hub.events import Event
 from hub.kept import Kept, KeptConfigs, Standing, Texts, fingerprint, texts_of
-from hub.secrets import Secrets
 from hub.views import ConfigurationView, PlanView
 from hub.yamlfile import read_yaml
 
@@ -34,18 +33,6 @@ log = structlog.get_logger("configuration")
 
 SHOWN_PATHS = 20
 LOOK_WITHIN_S = 30.0
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """What the hub starts with. `trouble` says why it is not what the file says; empty where it
-    is. `kept` is the copy that was taken instead.
-    """
-
-    examined: Examined
-    texts: Texts
-    trouble: str = ""
-    kept: Kept | None = None
 
 
 @dataclass(frozen=True)
@@ -80,74 +67,6 @@ class Plan:
             steps=self.steps.as_dict(),
             grave=[change.path for change in self.grave],
         )
-
-
-def choose(
-    file: Path, kept: KeptConfigs, secrets: Secrets
-) -> tuple[Chosen | None, Examined | CannotCheck]:
-    """What to start with, and what the file itself is.
-
-    The file, where it is valid and nobody went back from it; else the kept configuration that ran
-    last; None where there is none that can be used.
-    """
-    said: Examined | CannotCheck
-    source = file.absolute()
-    try:
-        said = _examined_to_start(file, kept, secrets)
-    except CannotCheck as error:
-        said = error
-    if isinstance(said, Examined) and said.config is not None:
-        texts = texts_of(said.document)
-        standing = kept.standing()
-        if standing is not None and standing.instead_of == fingerprint(texts):
-            for one in kept.of(source):
-                if one.hash == standing.hash:
-                    why = f"somebody went back from the file {file.name} to the kept {one.short}"
-                    return _take(one, file, why, secrets) or Chosen(said, texts), said
-        return Chosen(said, texts), said
-    wrong = "cannot be read" if isinstance(said, CannotCheck) else _count(said.problems)
-    for one in kept.of(source):
-        why = f"the file {file.name} {wrong}; the kept configuration {one.short} runs instead"
-        if chosen := _take(one, file, why, secrets):
-            return chosen, said
-    return None, said
-
-
-def _examined_to_start(file: Path, kept: KeptConfigs, secrets: Secrets) -> Examined:
-    """The file, and where nothing but plugins is at fault, without the blocks that need those: a
-    vendor's mistake must not keep the doors from being served. Raises `CannotCheck`.
-    """
-    try:
-        said = examine(file, secrets=secrets)
-    except PluginError as error:
-        log.error("two plugins clash", reason=str(error))
-        return examine(file, secrets=secrets, spare=True)
-    if said.config is not None:
-        return said
-    troubled = any(provider.trouble for provider in said.registry.providers)
-    ran = fingerprint(texts_of(said.document)) in {one.hash for one in kept.of(file.absolute())}
-    if troubled or ran:
-        spared = examine(file, said.registry, secrets=secrets, spare=True)
-        return spared if spared.config is not None else said
-    return said
-
-
-def _take(kept: Kept, file: Path, trouble: str, secrets: Secrets) -> Chosen | None:
-    try:
-        examined = examine(kept.main, folder=file.parent, secrets=secrets, spare=True)
-    except CannotCheck as error:
-        log.warning("a kept configuration cannot be used", kept=kept.short, reason=str(error))
-        return None
-    if examined.config is None:
-        reason = str(examined.problems[0])
-        log.warning("a kept configuration is no longer valid", kept=kept.short, reason=reason)
-        return None
-    return Chosen(examined, texts_of(examined.document), trouble, kept)
-
-
-def _count(problems: Sequence[Problem]) -> str:
-    number = len(problems)
-    return f"is not valid ({number} {'problem' if number == 1 else 'problems'})"
 
 
 class Configuration:
@@ -252,7 +171,7 @@ class Configuration:
                 raise Refused(
                     "the file %(name)s %(count)s; what ran runs on",
                     name=self.file.name,
-                    count=_count(found.problems),
+                    count=invalid_words(found.problems),
                 )
             if found.grave and not confirmed:
                 paths = ", ".join(change.path for change in found.grave[:SHOWN_PATHS])
@@ -321,7 +240,9 @@ class Configuration:
         if plan.kept is not None:
             return
         if plan.problems:
-            self.trouble = f"the file {self.file.name} {_count(plan.problems)}; what ran runs on"
+            self.trouble = (
+                f"the file {self.file.name} {invalid_words(plan.problems)}; what ran runs on"
+            )
             for problem in plan.problems:
                 log.error("the configuration is not valid", problem=str(problem))
         elif not plan.changes and plan.examined is not None:

@@ -19,7 +19,7 @@ from typing import Any
 import structlog
 
 from hub.app import Hub
-from hub.configuration import Chosen, choose
+from hub.chosen import Chosen, choose
 from hub.errors import CannotCheck, StateError, VestibuleError
 from hub.kept import KeptConfigs
 from hub.name_lookups import NamesApart

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from hub.app import Hub
-from hub.configuration import Chosen, choose
+from hub.chosen import Chosen, choose
 from hub.errors import CannotCheck, Refused
 from hub.events import Event
 from hub.kept import KeptConfigs

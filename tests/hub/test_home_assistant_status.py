@@ -19,8 +19,8 @@ from hub.app import Hub
 from hub.broker import EmbeddedBroker
 from hub.bus import Bus
 from hub.camera_views import CameraView
+from hub.chosen import choose
 from hub.config import Config
-from hub.configuration import choose
 from hub.errors import NotReady, Refused
 from hub.events import Event
 from hub.home_assistant import HomeAssistantStatus

@@ -10,7 +10,7 @@ from typing import Any
 from aiomqtt import Client
 
 from hub.app import Hub
-from hub.configuration import choose
+from hub.chosen import choose
 from hub.kept import KeptConfigs
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder

@@ -16,7 +16,7 @@ from test_console import SIZES, browser, shoot  # noqa: F401
 from test_rules_browser import press
 
 from hub.app import Hub
-from hub.configuration import choose
+from hub.chosen import choose
 from hub.identity import accounts
 from hub.kept import KeptConfigs
 from hub.secrets import Secrets
