@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from hub.check_site import Site
 from hub.plainwords import Finding
-from hub.references import is_off, matches
+from hub.value_patterns import is_off, matches
 
 
 def what_unlocks_by_itself_can_lock(site: Site) -> Iterator[Finding]:

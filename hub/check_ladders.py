@@ -13,19 +13,8 @@ from hub.alert_settings import MOST_STEPS
 from hub.check_site import Site
 from hub.document import KeyPath
 from hub.plainwords import Finding
-from hub.references import (
-    CHANNEL,
-    PERSON,
-    PLACE,
-    REFERENCES,
-    SCHEDULE,
-    TELLABLE,
-    Reference,
-    Target,
-    is_off,
-    matches,
-    names_in,
-)
+from hub.references import CHANNEL, PERSON, PLACE, REFERENCES, SCHEDULE, TELLABLE, Reference, Target
+from hub.value_patterns import is_off, matches, names_in
 
 LADDER = Target(
     "a ladder under `ladders:`", lambda values: names_in(values, "ladders"), ("ladders",)

@@ -11,7 +11,8 @@ from hub.check_ladders import EVERY_NAME
 from hub.check_site import Site
 from hub.plainwords import Finding
 from hub.protocol_settings import DOES, PROTOCOL_NAMES
-from hub.references import CHANNEL, event_types, is_off, matches
+from hub.references import CHANNEL
+from hub.value_patterns import event_types, is_off, matches
 
 DURESS = "protocol.duress"
 HAND_OFF = "hub.emergency.hand_off.[]"

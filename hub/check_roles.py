@@ -11,7 +11,7 @@ from typing import Any
 from hub.check_site import Site
 from hub.identity.permissions import BREAKABLE, NEVER_ASKED_WHY, PERMISSIONS, WHOLE_HOUSE
 from hub.plainwords import Finding
-from hub.references import matches
+from hub.value_patterns import matches
 
 
 def a_narrowed_role_holds_nothing_of_the_whole_house(site: Site) -> Iterator[Finding]:

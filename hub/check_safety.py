@@ -17,7 +17,7 @@ from hub.check_site import Site
 from hub.document import KeyPath
 from hub.kinds.access_control import LOCK_VERBS
 from hub.plainwords import Finding
-from hub.references import event_types, is_off, matches
+from hub.value_patterns import event_types, is_off, matches
 
 DERIVED = ("alert.", "incident.", "picture.", "rule.")
 

@@ -33,12 +33,12 @@ from hub.references import (
     EVENTS_HINT,
     Surroundings,
     declared_findings,
-    is_off,
     label_notes,
     reference_findings,
 )
 from hub.renames import Renames, rename_note
 from hub.typewords import keys_of, one_of
+from hub.value_patterns import is_off
 
 SECTIONS: Mapping[str, Any] = {
     name: get_args(each.annotation) for name, each in Config.model_fields.items() if name != "hub"

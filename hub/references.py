@@ -23,8 +23,8 @@ from hub.identity.permissions import PERMISSIONS, ROLES
 from hub.names import Named, Names
 from hub.plainwords import Finding, describe, meant
 from hub.typewords import whole_type
+from hub.value_patterns import Values, block_of, event_types, is_off, matches, names_in
 
-Values = Mapping[str, Any]
 EVENTS_HINT = "all are in docs/reference/config.md#events"
 
 
@@ -40,8 +40,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """Values at `pattern` must name one of `target`. In a pattern `*` is any value of a mapping,
-    `@` any key of one and `[]` any item of a list."""
+    """Values at `pattern`, as `matches` understands it, must name one of `target`."""
 
     pattern: str
     target: Target
@@ -49,12 +48,6 @@ class Reference:
 
 def _section(name: str, what: str) -> Target:
     return Target(what, lambda values: names_in(values, name), (name,))
-
-
-def names_in(values: Values, section: str) -> list[str]:
-    """The names of a section's blocks."""
-    block = values.get(section)
-    return [str(key) for key in block] if isinstance(block, dict) else []
 
 
 def _roles(values: Values) -> list[str]:
@@ -286,29 +279,6 @@ def _declared(kind: Any, value: object, path: KeyPath) -> Iterator[tuple[KeyPath
             yield from _declared(arguments[0], inner, (*path, index))
 
 
-def matches(values: Any, pattern: str) -> Iterator[tuple[KeyPath, Any]]:
-    """The paths and values that a pattern of `Reference` fits, in the file's order."""
-    yield from _matches(values, pattern.split("."), ())
-
-
-def _matches(value: Any, parts: list[str], path: KeyPath) -> Iterator[tuple[KeyPath, Any]]:
-    if not parts:
-        yield path, value
-        return
-    part, rest = parts[0], parts[1:]
-    if part == "[]":
-        for index, item in enumerate(value if isinstance(value, list) else ()):
-            yield from _matches(item, rest, (*path, index))
-    elif isinstance(value, dict):
-        if part == "@":
-            for key in value:
-                yield (*path, key), key
-        else:
-            for key in value if part == "*" else (part,):
-                if key in value:
-                    yield from _matches(value[key], rest, (*path, key))
-
-
 def _place_cycles(values: Values) -> Iterator[Finding]:
     inside = {str(path[1]): value for path, value in matches(values, "places.*.in")}
     told: set[str] = set()
@@ -320,16 +290,6 @@ def _place_cycles(values: Values) -> Iterator[Finding]:
             told.update(chain)
             words = f"a place inside itself ({' in '.join([*chain, place])}); expected an end"
             yield Finding(("places", place, "in"), words)
-
-
-def event_types(values: Values) -> Iterator[tuple[KeyPath, str]]:
-    """Every event type that a rule names, and where."""
-    for holder in ("rules.*", "rules.*.followed_by", "rules.*.unless"):
-        for one in ("", ".[]") if holder != "rules.*" else ("",):
-            for key in ("when", "when.[]", *(("until", "until.[]") if not one else ())):
-                for path, value in matches(values, f"{holder}{one}.{key}"):
-                    if isinstance(value, str):
-                        yield path, value
 
 
 def _event_types(values: Values) -> Iterator[Finding]:
@@ -363,12 +323,6 @@ def label_notes(values: Values) -> Iterator[Finding]:
                     yield Finding(path, f"{words}; expected a label such as {near}", hint=hint)
 
 
-def is_off(block: object) -> bool:
-    """Whether a driver's block is switched off, however that is written."""
-    said = block.get("enabled") if isinstance(block, dict) else None
-    return said is False or str(said).lower() in ("no", "off", "false", "n", "f", "0")
-
-
 def _switched_off(values: Values) -> Iterator[Finding]:
     """What would never work, because everything that it names is switched off."""
     for pattern in (
@@ -378,23 +332,18 @@ def _switched_off(values: Values) -> Iterator[Finding]:
     ):
         for path, value in matches(values, pattern):
             named = value if isinstance(value, list) else []
-            if named and all(is_off(_block(values, "notifiers", name)) for name in named):
+            if named and all(is_off(block_of(values, "notifiers", name)) for name in named):
                 words = "every channel here is switched off; expected one that is enabled"
                 yield Finding(path, words, "key")
     for path, name in matches(values, "cameras.*.detector"):
         camera_on = not is_off(values["cameras"][path[1]])
-        if camera_on and is_off(_block(values, "detectors", name)):
+        if camera_on and is_off(block_of(values, "detectors", name)):
             words = f"the detector {name!r} is switched off; expected one that is enabled"
             yield Finding(path, words)
     for pattern in ("rules.*.verified.[].door.doors.[]", "protocols.*.doors.[].doors.[]"):
         for path, name in matches(values, pattern):
-            door = _block(values, "doors", name)
+            door = block_of(values, "doors", name)
             moved_by = door.get("controller") if isinstance(door, dict) else None
-            if is_off(_block(values, "access_control", moved_by)):
+            if is_off(block_of(values, "access_control", moved_by)):
                 words = f"nothing moves {name}: its controller {moved_by} is switched off"
                 yield Finding(path, f"{words}; expected a door whose controller is enabled")
-
-
-def _block(values: Values, section: str, name: object) -> object:
-    blocks = values.get(section)
-    return blocks.get(name) if isinstance(blocks, dict) and isinstance(name, str) else None

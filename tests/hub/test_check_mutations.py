@@ -28,8 +28,8 @@ from hub.config import Config
 from hub.document import KeyPath
 from hub.kinds import KINDS
 from hub.plugins import load_registry
-from hub.references import matches
 from hub.typewords import model_at
+from hub.value_patterns import matches
 from hub.yamlfile import read_yaml
 
 ROOT = Path(__file__).resolve().parents[2]
