@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -150,6 +151,18 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
         time.sleep(0.02)
 
 
+@cache
+def _new() -> tuple[str, ...]:
+    """What makes the tables, indexes and triggers of a new journal; put into SQL once a process."""
+    with create_engine("sqlite://", poolclass=NullPool).begin() as connection:
+        metadata.create_all(connection)
+        made = connection.exec_driver_sql(
+            "SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite_%' "
+            "ORDER BY rowid"
+        )
+        return tuple(made.scalars())
+
+
 def _prepare(connection: Connection, path: Path) -> int:
     """Make or check the tables; returns their version."""
     version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
@@ -157,7 +170,8 @@ def _prepare(connection: Connection, path: Path) -> int:
     if version == 0:
         if inspect(connection).get_table_names():
             raise StateError(f"{path} is a database of something else; use another state folder")
-        metadata.create_all(connection)
+        for statement in _new():
+            connection.exec_driver_sql(statement)
         connection.exec_driver_sql(f"PRAGMA user_version={SCHEMA_VERSION}")
         return SCHEMA_VERSION
     found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar_one()

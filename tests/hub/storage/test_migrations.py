@@ -16,7 +16,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Engine, create_engine
 
 from hub.errors import StateError
 from hub.storage import database, migrations, schema
@@ -48,6 +48,12 @@ def released(file: Path, to: Path) -> Path:
         connection.executescript(file.read_text(encoding="utf-8"))
     to.chmod(0o600)
     return to
+
+
+def made(path: Path) -> set[tuple[str, ...]]:
+    """Kind, name, table and SQL of all that was made in a database."""
+    with closing(sqlite3.connect(path)) as connection:
+        return set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_schema"))
 
 
 def rows(path: Path) -> dict[str, list[tuple[object, ...]]]:
@@ -109,6 +115,17 @@ def test_the_steps_lead_to_todays_tables(tmp_path: Path) -> None:
     open_engine(tmp_path / "new.db").dispose()
     assert shape(path) == shape(tmp_path / "new.db")
     assert version(path) == schema.SCHEMA_VERSION
+
+
+def test_a_new_journal_has_all_that_the_metadata_makes(tmp_path: Path) -> None:
+    """Its tables, indexes and triggers, each in the same words, whichever of a process it is."""
+    plain = create_engine(f"sqlite:///{tmp_path / 'plain.db'}")
+    schema.metadata.create_all(plain)
+    plain.dispose()
+    for name in ("first.db", "second.db"):
+        open_engine(tmp_path / name).dispose()
+        assert made(tmp_path / name) == made(tmp_path / "plain.db")
+    assert {"table", "index", "trigger"} == {kind for kind, *_ in made(tmp_path / "plain.db")}
 
 
 def test_the_steps_are_numbered_as_the_tables_are() -> None:
