@@ -19,9 +19,10 @@ from numba import njit
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
+from hub.perception.motion_grow import grow
 from hub.perception.motion_light import add_up
 from hub.perception.motion_limits import upright
-from hub.perception.motion_movers import enclose, grow
+from hub.perception.motion_movers import enclose
 
 F = np.float32
 
@@ -61,7 +62,7 @@ def _clip(ratio: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _across(sums: Any, look: Any, out: Any) -> None:
+def across(sums: Any, look: Any, out: Any) -> None:
     """The sum of each cell's upright sum with those left and right of it: nine cells."""
     n = sums.shape[0]
     left = sums[: n - 2]
@@ -77,7 +78,7 @@ def _across(sums: Any, look: Any, out: Any) -> None:
 def _centre(lean: Any, look: Any, shape: Any, sums: Any) -> None:
     """Take the mean over the picture out: dry ground lies under a background with drops in it."""
     pitch = shape[G.PITCH]
-    s0 = sums[0]
+    s0 = sums[:pitch]
     for x in range(pitch):
         s0[x] = F(0)
     for line in range(1, shape[G.LINES] + 1):
@@ -93,8 +94,8 @@ def _centre(lean: Any, look: Any, shape: Any, sums: Any) -> None:
 def _spread(lean: Any, shape: Any, sums: Any) -> Any:
     """How far the picture leans to either side: root of the mean square over all its cells."""
     pitch = shape[G.PITCH]
-    s0 = sums[0]
-    s1 = sums[1]
+    s0 = sums[:pitch]
+    s1 = sums[G.ROW : G.ROW + pitch]
     for x in range(pitch):
         s0[x] = F(0)
         s1[x] = F(0)
@@ -112,7 +113,7 @@ def _spread(lean: Any, shape: Any, sums: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _near(gained: Any, out: Any) -> None:
+def near_by(gained: Any, out: Any) -> None:
     """The most that anybody up to two cells to the left or right has gained."""
     n = gained.shape[0]
     far_left = gained[: n - 4]
@@ -127,8 +128,11 @@ def _near(gained: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _gain(lean: Any, scale: Any, near: Any, look: Any, pitch: int, gained: Any) -> None:
-    """Carry on what was gained near by, a line up and down as well, and add this look's lean."""
+def gain(
+    lean: Any, scale: Any, near: Any, look: Any, pitch: int, due: Any, cap: Any, gained: Any
+) -> None:
+    """Carry on what was gained near by, a line up and down as well, and add this look's lean, less
+    what is `due`; nobody gains more than `cap`."""
     n = gained.shape[0]
     up = near[: n - 2 * pitch]
     here = near[pitch : n - pitch]
@@ -138,20 +142,30 @@ def _gain(lean: Any, scale: Any, near: Any, look: Any, pitch: int, gained: Any) 
     inner = gained[pitch : n - pitch]
     for i in range(inner.shape[0]):
         most = max(max(up[i], down[i]), here[i])
-        more = G.FAINT_KEPT * most + scale * leans[i] - G.FAINT_DUE
-        inner[i] = seen[i] * min(max(more, F(0)), G.FAINT_CAP)
+        more = G.FAINT_KEPT * most + scale * leans[i] - due
+        inner[i] = seen[i] * min(max(more, F(0)), cap)
 
 
 @njit(**OPTIONS)
-def _tell(gained: Any, lean: Any, scale: Any, level: Any, labels: Any) -> None:
+def tell(gained: Any, lean: Any, scale: Any, level: Any, still: Any, labels: Any) -> None:
     """Label the cells that have gained enough and lean that way still."""
     for i in range(labels.shape[0]):
-        told = (gained[i] > level) & (scale * lean[i] > G.FAINT_LEAN)
+        told = (gained[i] > level) & (scale * lean[i] > still)
         labels[i] = np.uint8(told) | labels[i]
 
 
 @njit(**OPTIONS)
-def _box_faint(shape: Any, across: Any, labels: Any, cells: Any, boxes: Any, count: int) -> Any:
+def box_told(
+    shape: Any,
+    columns: Any,
+    labels: Any,
+    least: int,
+    cells: Any,
+    runs: Any,
+    boxes: Any,
+    count: int,
+) -> Any:
+    """Box what at least so many labelled cells side by side tell of; returns how many boxes."""
     eights = labels.view(np.uint64)
     for eight in range(eights.shape[0]):
         if eights[eight] == 0:
@@ -159,9 +173,9 @@ def _box_faint(shape: Any, across: Any, labels: Any, cells: Any, boxes: Any, cou
         for seed in range(8 * eight, 8 * eight + 8):
             if labels[seed] == 0:
                 continue
-            size = grow(seed, labels, shape[G.PITCH], cells)
-            if size >= G.FAINT_CELLS:
-                count = enclose(cells, size, across, shape, 1, boxes, count)
+            size = grow(seed, labels, shape[G.PITCH], cells, runs)
+            if size >= least:
+                count = enclose(cells, size, columns, shape, np.int64(1), boxes, count)
     return count
 
 
@@ -174,6 +188,7 @@ def follow(
     sums: Any,
     found: Any,
     cells: Any,
+    runs: Any,
     boxes: Any,
     count: int,
 ) -> Any:
@@ -193,15 +208,16 @@ def follow(
         found[G.FOLLOWING] = 1.0
     _clip(field[G.RATIO], lean)
     upright(lean, pitch, spare)
-    _across(spare, look, lean)
+    across(spare, look, lean)
     _centre(lean, look, shape, sums)
     above, below = _spread(lean, shape, sums)
     for i in range(labels.shape[0]):
         labels[i] = np.uint8(0)
-    _near(brighter, spare)
-    _gain(lean, F(1) / above, spare, look, pitch, brighter)
-    _tell(brighter, lean, F(1) / above, level, labels)
-    _near(darker, spare)
-    _gain(lean, F(-1) / below, spare, look, pitch, darker)
-    _tell(darker, lean, F(-1) / below, level, labels)
-    return _box_faint(shape, field[G.ACROSS], labels, cells, boxes, count)
+    near_by(brighter, spare)
+    gain(lean, F(1) / above, spare, look, pitch, G.FAINT_DUE, G.FAINT_CAP, brighter)
+    tell(brighter, lean, F(1) / above, level, G.FAINT_LEAN, labels)
+    near_by(darker, spare)
+    gain(lean, F(-1) / below, spare, look, pitch, G.FAINT_DUE, G.FAINT_CAP, darker)
+    tell(darker, lean, F(-1) / below, level, G.FAINT_LEAN, labels)
+    columns = field[G.ACROSS]
+    return box_told(shape, columns, labels, G.FAINT_CELLS, cells, runs, boxes, count)

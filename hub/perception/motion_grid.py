@@ -33,8 +33,12 @@ from numpy.typing import NDArray
     BRIGHTER,  # what somebody brighter than the ground has gained over the last looks
     DARKER,  # likewise darker
     SPARE,  # for sums on the way
-) = range(20)
-PLANES = 20
+    EARLIER,  # the residual two frames ago, kept beneath leaves
+    RISES,  # by how much the cell, and then the nine around it, became brighter than in both
+    FALLS,  # likewise darker
+    STANDING_OUT,  # what somebody who changes the picture more than leaves has gained
+) = range(24)
+PLANES = 24
 
 # Entries of `shape`.
 (
@@ -52,6 +56,9 @@ PLANES = 20
     LOOKED_AT_ODD,  # of those, the ones on every second line from the first
 ) = range(12)
 SHAPE = 12
+
+SUMS = 8  # rows of sums down the columns
+ROW = 128  # from one to the next: fixed, so that the compiler knows them apart; no grid is wider
 
 # Entries of `knobs`: thresholds in grey levels or ratios, rates per frame, times in seconds.
 (
@@ -107,8 +114,10 @@ KNOBS = 31
     DARK,  # share of the cells with a dark background
     RELIT,  # seconds for which what another light has left may still show
     FOLLOWING,  # 1 while who is faint is followed from look to look
-) = range(16)
-FOUND = 16
+    BENEATH,  # 1 while who walks beneath leaves is looked for
+    STRANGE,  # seconds for which leaves are not known yet in another scene
+) = range(18)
+FOUND = 18
 
 # What may become of a frame that was compared with the background.
 (
@@ -158,6 +167,18 @@ SWAY_SHARE = 0.1  # of the cells often away: shade sways over the place
 SWAY_GAIN = np.float32(0.94)  # share of the usual standard deviations that count there
 LINGER_RATIO = np.float32(1.1)  # mean ratio below which a mover is shade that creeps,
 LINGER_STEP = np.float32(0.4)  # where it changes by less than that share of itself
+LEAF_OFFSET = np.float32(1.0)  # grey levels beside a cell's noise, in which its changes count
+LEAF_CHANGE = np.float32(3.0)  # times those that a cell's change counts at most
+LEAF_BEYOND = np.float32(2.0)  # likewise what it goes beyond its own reach, of half its noise
+LEAF_BEYOND_SHARE = np.float32(0.75)  # of a change that this counts for
+LEAF_CAP = np.float32(6.0)  # change of nine cells that counts towards what is usual, at most
+LEAF_USUAL = np.float32(0.9)  # least that is
+LEAF_DUE = np.float32(5.5)  # times the usual that somebody must change at each look, or lose
+LEAF_MOST = np.float32(30.0)  # that nobody gains more than
+LEAF_LEVEL = np.float32(16.0)  # from which somebody is there
+LEAF_STILL = np.float32(3.5)  # times the usual that a cell must change in this look
+LEAF_CELLS = 2  # that must do so side by side
+LEAF_SECONDS = 2.0  # after which leaves are known in another scene
 STREAK_WIDE = 6  # columns that a near drop, or two side by side, take at most
 STREAK_NEAR = 4  # cells within which the frame before must show one as sure: who runs, not a drop
 FAINT_MOST = np.float32(0.45)  # thresholds that a cell counts at most where the faint are followed
@@ -201,8 +222,9 @@ class Grid:
 
     @property
     def cells(self) -> int:
-        """Cells of one padded grid."""
-        return int((self.shape[LINES] + 2) * self.shape[PITCH])
+        """Cells of one padded grid: whole lines, and whole vectors of sixteen."""
+        lines, pitch = int(self.shape[LINES]) + 2, int(self.shape[PITCH])
+        return (lines + lines * pitch % 16 // 8) * pitch
 
 
 def cut(width: int, height: int) -> Grid:
@@ -240,7 +262,7 @@ def looked_at(
 ) -> NDArray[np.float32]:
     """Which cells count, as one padded grid of 0 and 1: those that `mask` shows at least half."""
     lines, columns = int(grid.shape[LINES]), int(grid.shape[COLUMNS])
-    out = np.zeros((lines + 2, int(grid.shape[PITCH])), np.float32)
+    out = np.zeros(grid.cells, np.float32).reshape(-1, int(grid.shape[PITCH]))
     if mask is None:
         out[1 : lines + 1, 1 : columns + 1] = 1
         return out.ravel()

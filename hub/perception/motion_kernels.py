@@ -23,6 +23,7 @@ from numba import njit, types
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
 from hub.perception.motion_faint import follow, level_to_follow
+from hub.perception.motion_leaves import find_beneath, leaves_sway
 from hub.perception.motion_light import compare, trace_edges
 from hub.perception.motion_movers import gather, merge
 from hub.perception.motion_plane import measure
@@ -219,11 +220,11 @@ def _shows_another_scene(shape: Any, found: Any) -> Any:
 
 @njit(types.int64(PLANE, types.int64[::1], types.float32[:, ::1], types.uint64[::1],
                   types.float32[::1], types.float32[:, ::1], types.uint8[::1],
-                  types.float32[:, ::1], types.float64[::1], types.uint8[:, ::1],
-                  types.int64[::1], types.int32[:, ::1], types.int64), **OPTIONS)  # fmt: skip
+                  types.float32[::1], types.float64[::1], types.uint8[:, ::1], types.int64[::1],
+                  types.int64[:, ::1], types.int32[:, ::1], types.int64), **OPTIONS)  # fmt: skip
 def look(
     luma: Any, shape: Any, scale: Any, words: Any, knobs: Any, field: Any, labels: Any, sums: Any,
-    found: Any, votes: Any, cells: Any, boxes: Any, use: Any,
+    found: Any, votes: Any, cells: Any, runs: Any, boxes: Any, use: Any,
 ) -> Any:  # fmt: skip
     """Look at one frame: the whole of the gate in one call, since calls cost as much as loops do.
 
@@ -237,12 +238,15 @@ def look(
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         found[G.HOT_BEFORE] = 1.0
         found[G.RELIT] = G.RELIT_SECONDS
+        found[G.BENEATH], found[G.STRANGE] = 0.0, G.LEAF_SECONDS
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, shape[G.LOOKED_AT])
-    count = gather(shape, knobs, field, labels, votes, cells, boxes, found)
+    count = gather(shape, knobs, field, labels, votes, cells, runs, boxes, found)
     level = level_to_follow(knobs, found)
     if level > F(0):
-        count = follow(shape, level, field, labels, sums, found, cells, boxes, count)
+        count = follow(shape, level, field, labels, sums, found, cells, runs, boxes, count)
+    if leaves_sway(knobs, found):
+        count = find_beneath(shape, field, labels, sums, found, cells, runs, boxes, count)
     count = merge(boxes, count)
     _learn(shape, knobs, field, found)
     return count

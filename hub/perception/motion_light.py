@@ -32,36 +32,37 @@ def add_up(columns: Any) -> Any:
 
 @njit(**OPTIONS)
 def _clear(sums: Any) -> None:
-    for k in range(sums.shape[0]):
-        for x in range(sums.shape[1]):
-            sums[k, x] = F(0)
+    for x in range(sums.shape[0]):
+        sums[x] = F(0)
 
 
 @njit(**OPTIONS)
-def _totals(s0: Any, s1: Any, s2: Any, s3: Any, s4: Any) -> Any:
-    """Five `add_up`s at once: each waits for its own last addition, so five take as long as one."""
+def _totals(sums: Any, pitch: int) -> Any:
+    """Five rows of sums, each added up: each waits for its own last addition, so five take as
+    long as one.
+    """
     a = 0.0
     b = 0.0
     c = 0.0
     d = 0.0
     e = 0.0
-    for x in range(s0.shape[0]):
-        a += np.float64(s0[x])
-        b += np.float64(s1[x])
-        c += np.float64(s2[x])
-        d += np.float64(s3[x])
-        e += np.float64(s4[x])
+    for x in range(pitch):
+        a += np.float64(sums[x])
+        b += np.float64(sums[x + G.ROW])
+        c += np.float64(sums[x + 2 * G.ROW])
+        d += np.float64(sums[x + 3 * G.ROW])
+        e += np.float64(sums[x + 4 * G.ROW])
     return a, b, c, d, e
 
 
 @njit(**OPTIONS)
-def _solve(sums: Any) -> Any:
+def _solve(sums: Any, pitch: int) -> Any:
     """Weight, offset and slope of the straight line whose sums ran down the columns.
 
     The slope is drawn towards 0 by four grey levels of imagined variance, so that a flat scene
     does not turn a little noise into a large gain.
     """
-    total, of_x, of_y, of_xx, of_xy = _totals(sums[0], sums[1], sums[2], sums[3], sums[4])
+    total, of_x, of_xx, of_xy, of_y = _totals(sums, pitch)
     if total < 1.0:
         return total, 0.0, 0.0
     level = of_x / total
@@ -77,11 +78,6 @@ def _fit(weight: Any, back: Any, mean: Any, shape: Any, sums: Any) -> Any:
     """Weighted least squares of `mean - back` on `back - 128`: (weight, offset, gain - 1)."""
     pitch = shape[G.PITCH]
     _clear(sums)
-    s0 = sums[0]
-    s1 = sums[1]
-    s2 = sums[2]
-    s3 = sums[3]
-    s4 = sums[4]
     for line in range(1, shape[G.LINES] + 1):
         w = weight[line * pitch : (line + 1) * pitch]
         b = back[line * pitch : (line + 1) * pitch]
@@ -91,12 +87,12 @@ def _fit(weight: Any, back: Any, mean: Any, shape: Any, sums: Any) -> Any:
             change = m[x] - b[x]
             wl = w[x] * level
             wd = w[x] * change
-            s0[x] += w[x]
-            s1[x] += wl
-            s2[x] += wd
-            s3[x] += wl * level
-            s4[x] += wl * change
-    return _solve(sums)
+            sums[x] += w[x]
+            sums[G.ROW + x] += wl
+            sums[2 * G.ROW + x] += wl * level
+            sums[3 * G.ROW + x] += wl * change
+            sums[4 * G.ROW + x] += wd
+    return _solve(sums, pitch)
 
 
 @njit(**OPTIONS)
@@ -107,11 +103,6 @@ def _fit_calm(field: Any, shape: Any, sums: Any) -> Any:
     """
     pitch = shape[G.PITCH]
     _clear(sums)
-    s0 = sums[0]
-    s1 = sums[1]
-    s2 = sums[2]
-    s3 = sums[3]
-    s4 = sums[4]
     for line in range(1, shape[G.LINES] + 1, 2):
         v = field[G.LOOK, line * pitch : (line + 1) * pitch]
         t = field[G.LIMIT, line * pitch : (line + 1) * pitch]
@@ -122,12 +113,12 @@ def _fit_calm(field: Any, shape: Any, sums: Any) -> Any:
             change = m[x] - b[x]
             w = v[x] if abs(change) < t[x] else F(0)
             wl = w * level
-            s0[x] += w
-            s1[x] += wl
-            s2[x] += w * change
-            s3[x] += wl * level
-            s4[x] += wl * change
-    return _solve(sums)
+            sums[x] += w
+            sums[G.ROW + x] += wl
+            sums[2 * G.ROW + x] += wl * level
+            sums[3 * G.ROW + x] += wl * change
+            sums[4 * G.ROW + x] += w * change
+    return _solve(sums, pitch)
 
 
 @njit(**OPTIONS)
@@ -149,8 +140,8 @@ def _line_gain(r: Any, b: Any, w: Any, sums: Any) -> Any:
 
     Sums run in eight lanes along the line, then over the lanes.
     """
-    top = sums[0]
-    bottom = sums[1]
+    top = sums[:8]
+    bottom = sums[G.ROW : G.ROW + 8]
     for lane in range(8):
         top[lane] = F(0)
         bottom[lane] = F(0)
@@ -159,7 +150,7 @@ def _line_gain(r: Any, b: Any, w: Any, sums: Any) -> Any:
             wb = w[start + lane] * b[start + lane]
             top[lane] += wb * r[start + lane]
             bottom[lane] += wb * b[start + lane]
-    return F(add_up(top[:8]) / (add_up(bottom[:8]) + G.LINE_INERTIA))
+    return F(add_up(top) / (add_up(bottom) + G.LINE_INERTIA))
 
 
 @njit(**OPTIONS)
@@ -215,15 +206,14 @@ def _even_lines(field: Any, shape: Any, sways: bool, sums: Any) -> None:
 def _mean_size(residual: Any, look: Any, shape: Any, sums: Any) -> Any:
     """Mean absolute residual over the cells looked at."""
     pitch = shape[G.PITCH]
-    s0 = sums[0]
     for x in range(pitch):
-        s0[x] = F(0)
+        sums[x] = F(0)
     for line in range(1, shape[G.LINES] + 1):
         r = residual[line * pitch : (line + 1) * pitch]
         v = look[line * pitch : (line + 1) * pitch]
         for x in range(pitch):
-            s0[x] += v[x] * abs(r[x])
-    return add_up(s0) / max(1.0, np.float64(shape[G.LOOKED_AT]))
+            sums[x] += v[x] * abs(r[x])
+    return add_up(sums[:pitch]) / max(1.0, np.float64(shape[G.LOOKED_AT]))
 
 
 @njit(**OPTIONS)
@@ -287,14 +277,6 @@ def _shake(field: Any, size: Any, shape: Any, sums: Any) -> Any:
     pitch = shape[G.PITCH]
     limit = F(3.0 * size + 1.0)
     _clear(sums)
-    s0 = sums[0]
-    s1 = sums[1]
-    s2 = sums[2]
-    s3 = sums[3]
-    s4 = sums[4]
-    s5 = sums[5]
-    s6 = sums[6]
-    s7 = sums[7]
     for line in range(1, shape[G.LINES] + 1, 2):
         v = field[G.LOOK, line * pitch : (line + 1) * pitch]
         r = field[G.RESIDUAL, line * pitch : (line + 1) * pitch]
@@ -305,17 +287,17 @@ def _shake(field: Any, size: Any, shape: Any, sums: Any) -> Any:
             apart = abs(r[x])
             w = v[x] if apart < limit else F(0)
             we = w * e[x]
-            s0[x] += w
-            s1[x] += we
-            s2[x] += w * apart
-            s3[x] += we * e[x]
-            s4[x] += we * apart
-            s5[x] += w * t[x]
+            sums[x] += w
+            sums[G.ROW + x] += we
+            sums[2 * G.ROW + x] += we * e[x]
+            sums[3 * G.ROW + x] += we * apart
+            sums[4 * G.ROW + x] += w * apart
+            sums[5 * G.ROW + x] += w * t[x]
             c = v[x] if apart < F(0.5) * t[x] else F(0)
-            s6[x] += c
-            s7[x] += c * abs(r[x] - b[x])
-    total, _, slope = _solve(sums)
-    apart, usual, calm, step, _ = _totals(s2, s5, s6, s7, s0)
+            sums[6 * G.ROW + x] += c
+            sums[7 * G.ROW + x] += c * abs(r[x] - b[x])
+    total, _, slope = _solve(sums, pitch)
+    _, apart, usual, calm, step = _totals(sums[3 * G.ROW :], pitch)
     excess = max(0.0, apart - G.USUAL_SHARE * usual) / max(1.0, total)
     return max(0.0, slope), excess, step / max(1.0, calm)
 

@@ -12,6 +12,7 @@ from numba import njit
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
+from hub.perception.motion_grow import grow
 
 F = np.float32
 STRONG = np.uint64(0x0202020202020202)  # eight labels that may start a mover
@@ -28,27 +29,6 @@ def _support(cells: Any, count: int, votes: Any, pitch: int, reach: int) -> Any:
             for i in range(max(start, 0), min(start + 2 * reach + 1, n)):
                 best = max(best, np.int64(votes[i]))
     return best
-
-
-@njit(**OPTIONS)
-def grow(seed: int, labels: Any, pitch: int, cells: Any) -> Any:
-    """Collect the labelled cells joined to `seed` (eight neighbours), clearing their labels."""
-    cells[0] = seed
-    labels[seed] = 0
-    count = 1
-    head = 0
-    while head < count:
-        i = cells[head]
-        head += 1
-        for j in (
-            i - pitch - 1, i - pitch, i - pitch + 1, i - 1, i + 1,
-            i + pitch - 1, i + pitch, i + pitch + 1,
-        ):  # fmt: skip
-            if labels[j] != 0:
-                labels[j] = 0
-                cells[count] = j
-                count += 1
-    return count
 
 
 @njit(**OPTIONS)
@@ -251,7 +231,7 @@ def _belong(boxes: Any, i: int, j: int) -> Any:
 @njit(**OPTIONS)
 def merge(boxes: Any, count: int) -> Any:
     """Join boxes that belong together until none do; returns how many are left."""
-    i = 0
+    i = np.int64(0)  # a literal would have what is called compiled once more
     while i < count:
         j = i + 1
         joined = False
@@ -266,7 +246,7 @@ def merge(boxes: Any, count: int) -> Any:
             joined = True
             j = i + 1
         # A grown box may now reach one that was passed over before it.
-        i = 0 if joined else i + 1
+        i = np.int64(0) if joined else i + 1
     return count
 
 
@@ -283,8 +263,9 @@ def _begin(front: Any, now: Any, last: Any) -> None:
 
 @njit(**OPTIONS)
 def gather(
-    shape: Any, knobs: Any, field: Any, labels: Any, votes: Any, cells: Any, boxes: Any, found: Any
-) -> Any:
+    shape: Any, knobs: Any, field: Any, labels: Any, votes: Any, cells: Any, runs: Any, boxes: Any,
+    found: Any,
+) -> Any:  # fmt: skip
     """Join labelled cells to movers, accept or refuse each, and box the accepted.
 
     Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
@@ -306,7 +287,7 @@ def gather(
     pulse = found[G.PULSE] > 0.0
     around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
     stray = 0
-    count = 0
+    count = np.int64(0)
     eights = labels.view(np.uint64)
     for eight in range(eights.shape[0]):
         if eights[eight] & STRONG == 0:
@@ -314,7 +295,7 @@ def gather(
         for seed in range(8 * eight, 8 * eight + 8):
             if labels[seed] != 2:
                 continue
-            size = grow(seed, labels, pitch, cells)
+            size = grow(seed, labels, pitch, cells, runs)
             big = size >= knobs[G.BIG]
             run = 0 if big else _support(cells, size, last, pitch, around)
             stray += not big and run == 0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_numpy_faint import follow, level_to_follow
+from hub.perception.motion_numpy_leaves import find_beneath, leaves_sway
 from hub.perception.motion_numpy_light import compare, trace_edges
 
 F = np.float32
@@ -26,22 +27,32 @@ def _measure(luma: Bytes, shape: Ints, scale: Floats, field: Floats) -> None:
     lines, columns, cell_h = int(shape[G.LINES]), int(shape[G.COLUMNS]), int(shape[G.CELL_H])
     step, wide = int(shape[G.ROW_STEP]), int(shape[G.WORDS]) * 8
     lefts = np.arange(columns) * int(shape[G.CELL_W])
-    means = field[G.MEAN].reshape(lines + 2, -1)
+    means = field[G.MEAN].reshape(-1, int(shape[G.PITCH]))
     for line in range(lines):
         rows = luma[line * cell_h : (line + 1) * cell_h : step, :wide]
         total = np.add.reduceat(rows.sum(axis=0, dtype=np.int64), lefts)
         means[line + 1, 1 : columns + 1] = total.astype(np.float32) * scale[line]
 
 
+def _take(at: int, labels: Bytes) -> range:
+    """The run of labelled cells around `at`, which it clears."""
+    first = past = at
+    while labels[first - 1]:
+        first -= 1
+    while labels[past]:
+        past += 1
+    labels[first:past] = 0
+    return range(first, past)
+
+
 def _grow(seed: int, labels: Bytes, pitch: int) -> list[int]:
-    around = (-pitch - 1, -pitch, -pitch + 1, -1, 1, pitch - 1, pitch, pitch + 1)
-    cells = [seed]
-    labels[seed] = 0
-    for i in cells:
-        for step in around:
-            if labels[i + step]:
-                labels[i + step] = 0
-                cells.append(i + step)
+    runs, cells = [_take(seed, labels)], list[int]()
+    for run in runs:
+        cells += run
+        for shift in (-pitch, pitch):
+            for at in range(run.start + shift - 1, run.stop + shift + 1):
+                if labels[at]:
+                    runs.append(_take(at, labels))
     return cells
 
 
@@ -198,11 +209,11 @@ def _gather(
     return rows
 
 
-def _box_faint(shape: Ints, labels: Bytes, rows: list[list[int]], most: int) -> None:
+def _box_told(shape: Ints, labels: Bytes, least: int, rows: list[list[int]], most: int) -> None:
     for seed in np.flatnonzero(labels).tolist():
         if labels[seed]:
             cells = _grow(seed, labels, int(shape[G.PITCH]))
-            if len(cells) >= G.FAINT_CELLS:
+            if len(cells) >= least:
                 _enclose(cells, shape, 1, rows, most)
 
 
@@ -299,6 +310,7 @@ def look(
     found: Doubles,
     votes: Bytes,
     cells: Ints,
+    runs: Ints,
     boxes: NDArray[np.int32],
     use: int,
 ) -> int:
@@ -310,13 +322,16 @@ def look(
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         found[G.HOT_BEFORE] = 1.0
         found[G.RELIT] = G.RELIT_SECONDS
+        found[G.BENEATH], found[G.STRANGE] = 0.0, G.LEAF_SECONDS
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
     most = len(boxes) - 1
     rows = _gather(shape, knobs, field, labels, votes, most, found)
     level = level_to_follow(knobs, found)
     if level > 0:
-        _box_faint(shape, follow(shape, level, field, found), rows, most)
+        _box_told(shape, follow(shape, level, field, found), G.FAINT_CELLS, rows, most)
+    if leaves_sway(knobs, found):
+        _box_told(shape, find_beneath(shape, field, found), G.LEAF_CELLS, rows, most)
     rows = _merge(rows)
     if rows:
         boxes[: len(rows)] = rows

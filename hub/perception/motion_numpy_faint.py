@@ -38,9 +38,7 @@ def _lean(field: Floats, shape: Ints) -> Floats:
     """How far the nine cells around each lean, less the mean over the picture."""
     pitch = int(shape[G.PITCH])
     ratio = np.clip(field[G.RATIO], -G.FAINT_MOST, G.FAINT_MOST)
-    upright, lean = np.zeros_like(ratio), np.zeros_like(ratio)
-    upright[pitch:-pitch] = ratio[: -2 * pitch] + ratio[pitch:-pitch] + ratio[2 * pitch :]
-    lean[1:-1] = field[G.LOOK, 1:-1] * (upright[:-2] + upright[1:-1] + upright[2:])
+    lean = around(ratio, field[G.LOOK], pitch)
     mean = F(add_up(lean, shape) / max(1.0, float(shape[G.LOOKED_AT])))
     centred: Floats = field[G.LOOK] * (lean - mean)
     return centred
@@ -51,14 +49,24 @@ def _spread(side: Floats, shape: Ints) -> np.float32:
     return max(G.FAINT_SPREAD, F(math.sqrt(add_up(side * side, shape) / many)))
 
 
-def _gain(lean: Floats, look: Floats, pitch: int, gained: Floats) -> None:
+def around(cells: Floats, look: Floats, pitch: int) -> Floats:
+    """The sum of the nine cells around each."""
+    upright, nine = np.zeros_like(cells), np.zeros_like(cells)
+    upright[pitch:-pitch] = cells[: -2 * pitch] + cells[pitch:-pitch] + cells[2 * pitch :]
+    nine[1:-1] = look[1:-1] * (upright[:-2] + upright[1:-1] + upright[2:])
+    return nine
+
+
+def gain(
+    lean: Floats, look: Floats, pitch: int, due: np.float32, cap: np.float32, gained: Floats
+) -> None:
     """Carry on what was gained near by, and add this look's `lean` in units of what is usual."""
     near = np.zeros_like(gained)
     n = len(gained)
     near[2:-2] = np.max([gained[k : n - 4 + k] for k in range(5)], axis=0)
     most = np.max([near[: -2 * pitch], near[pitch:-pitch], near[2 * pitch :]], axis=0)
-    more = G.FAINT_KEPT * most + lean[pitch:-pitch] - G.FAINT_DUE
-    gained[pitch:-pitch] = look[pitch:-pitch] * np.clip(more, F(0), G.FAINT_CAP)
+    more = G.FAINT_KEPT * most + lean[pitch:-pitch] - due
+    gained[pitch:-pitch] = look[pitch:-pitch] * np.clip(more, F(0), cap)
 
 
 def follow(shape: Ints, level: np.float32, field: Floats, found: Doubles) -> Bytes:
@@ -71,6 +79,6 @@ def follow(shape: Ints, level: np.float32, field: Floats, found: Doubles) -> Byt
     for row, sign in ((G.BRIGHTER, F(1)), (G.DARKER, F(-1))):
         side = np.maximum(sign * lean, F(0))
         leans = sign / _spread(side, shape) * lean
-        _gain(leans, field[G.LOOK], int(shape[G.PITCH]), field[row])
+        gain(leans, field[G.LOOK], int(shape[G.PITCH]), G.FAINT_DUE, G.FAINT_CAP, field[row])
         labels |= (field[row] > level) & (leans > G.FAINT_LEAN)
     return labels.astype(np.uint8)

@@ -215,7 +215,7 @@ def compare(shape: Ints, knobs: Floats, field: Floats, labels: Bytes, found: Dou
 def trace_edges(shape: Ints, field: Floats) -> None:
     """Fill `field[EDGE]` with the steepest difference of each cell to a neighbour."""
     lines, columns = int(shape[G.LINES]), int(shape[G.COLUMNS])
-    back = field[G.BACK].reshape(lines + 2, -1)
+    back = field[G.BACK].reshape(-1, int(shape[G.PITCH]))
     back[1 : lines + 1, 0] = back[1 : lines + 1, 1]
     back[1 : lines + 1, columns + 1] = back[1 : lines + 1, columns]
     back[0], back[lines + 1] = back[1], back[lines]

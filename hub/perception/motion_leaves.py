@@ -1,0 +1,160 @@
+"""Numba kernels that find who walks beneath moving leaf shadows.
+
+There cells go as far from their background as people do, but slowly: shade creeps from one cell to
+the next, while who walks is somewhere else at each look, darker in one cell and brighter in the
+next. So what counts is how far a cell is from both looks before, and how far beyond all that shade
+has done to it, summed over the cells around and over several looks along a walk. A drop of rain
+lights a cell in one look and is no change when it has gone, thus rising and falling are each
+measured by how much of it there is in the picture.
+"""
+
+# Numba ships few type hints: its decorators and intrinsics are untyped.
+# mypy: disable-error-code="untyped-decorator"
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from hub.perception import motion_grid as G
+from hub.perception.motion_cache import OPTIONS
+from hub.perception.motion_faint import across, box_told, gain, near_by, tell
+from hub.perception.motion_light import add_up
+from hub.perception.motion_limits import upright
+
+F = np.float32
+
+
+@njit(**OPTIONS)
+def leaves_sway(knobs: Any, found: Any) -> Any:
+    """Whether leaves sway over the place and are known, which takes a while in another scene."""
+    found[G.STRANGE] = max(0.0, found[G.STRANGE] - np.float64(knobs[G.DT]))
+    known = found[G.SWAY] > G.SWAY_SHARE and found[G.STRANGE] == 0.0
+    if not known:
+        found[G.BENEATH] = 0.0
+    return known
+
+
+@njit(**OPTIONS)
+def _begin(before: Any, earlier: Any, gained: Any) -> None:
+    for i in range(earlier.shape[0]):
+        earlier[i] = before[i]
+        gained[i] = F(0)
+
+
+@njit(**OPTIONS)
+def _change(
+    residual: Any, before: Any, earlier: Any, noise: Any, look: Any, rises: Any, falls: Any
+) -> None:
+    """How much brighter, and darker, each cell is than in both looks before, by its noise."""
+    for i in range(rises.shape[0]):
+        step = residual[i] - before[i]
+        stride = residual[i] - earlier[i]
+        usual = G.LEAF_OFFSET + F(math.sqrt(noise[i]))
+        up = max(F(0), min(step, stride)) / usual
+        rises[i] = look[i] * min(up, G.LEAF_CHANGE)
+    for i in range(falls.shape[0]):
+        step = residual[i] - before[i]
+        stride = residual[i] - earlier[i]
+        usual = G.LEAF_OFFSET + F(math.sqrt(noise[i]))
+        down = max(F(0), min(-step, -stride)) / usual
+        falls[i] = look[i] * min(down, G.LEAF_CHANGE)
+
+
+@njit(**OPTIONS)
+def _beyond(residual: Any, above: Any, below: Any, noise: Any, look: Any, out: Any) -> None:
+    """How far each cell is beyond what it reached by itself, by half its noise."""
+    for i in range(out.shape[0]):
+        over = max(residual[i] - above[i], -residual[i] - below[i])
+        far = max(F(0), over) / (F(1) + F(0.5) * F(math.sqrt(noise[i])))
+        out[i] = look[i] * G.LEAF_BEYOND_SHARE * min(far, G.LEAF_BEYOND)
+
+
+@njit(**OPTIONS)
+def _around(cells: Any, look: Any, pitch: int, spare: Any) -> None:
+    """Make each cell the sum of the nine around it."""
+    upright(cells, pitch, spare)
+    across(spare, look, cells)
+
+
+@njit(**OPTIONS)
+def _usual(change: Any, shape: Any, sums: Any) -> Any:
+    """How much changes all over: root of the mean square, in which no cell counts for much."""
+    pitch = shape[G.PITCH]
+    s0 = sums[:pitch]
+    for x in range(pitch):
+        s0[x] = F(0)
+    for line in range(1, shape[G.LINES] + 1):
+        v = change[line * pitch : (line + 1) * pitch]
+        for x in range(pitch):
+            most = min(v[x], G.LEAF_CAP)
+            s0[x] += most * most
+    many = max(1.0, np.float64(shape[G.LOOKED_AT]))
+    return max(G.LEAF_USUAL, F(math.sqrt(add_up(s0) / many)))
+
+
+@njit(**OPTIONS)
+def _together(rises: Any, falls: Any, up: Any, down: Any, out: Any) -> None:
+    """Add rising and falling, each as a share of what is usual, to what goes beyond."""
+    for i in range(out.shape[0]):
+        out[i] = out[i] + (up * rises[i] + down * falls[i])
+
+
+@njit(**OPTIONS)
+def _leave_out(front: Any, look: Any, pitch: int, spare: Any, nine: Any, labels: Any) -> None:
+    """Clear the labels in and beside movers that were found already."""
+    upright(front, pitch, spare)
+    across(spare, look, nine)
+    for i in range(labels.shape[0]):
+        labels[i] = labels[i] if nine[i] == F(0) else np.uint8(0)
+
+
+@njit(**OPTIONS)
+def find_beneath(
+    shape: Any,
+    field: Any,
+    labels: Any,
+    sums: Any,
+    found: Any,
+    cells: Any,
+    runs: Any,
+    boxes: Any,
+    count: int,
+) -> Any:
+    """Box who has changed the picture more than leaves do, behind the `count` boxes there are.
+
+    Returns how many there are. What is boxed here is not kept out of the background.
+    """
+    pitch = shape[G.PITCH]
+    look = field[G.LOOK]
+    residual = field[G.RESIDUAL]
+    noise = field[G.NOISE]
+    rises = field[G.RISES]
+    falls = field[G.FALLS]
+    change = field[G.WEIGHT]
+    spare = field[G.SPARE]
+    gained = field[G.STANDING_OUT]
+    if found[G.BENEATH] == 0.0:
+        _begin(field[G.BEFORE], field[G.EARLIER], gained)
+        found[G.BENEATH] = 1.0
+    _change(residual, field[G.BEFORE], field[G.EARLIER], noise, look, rises, falls)
+    _around(rises, look, pitch, spare)
+    _around(falls, look, pitch, spare)
+    _beyond(residual, field[G.ABOVE], field[G.BELOW], noise, look, change)
+    _around(change, look, pitch, spare)
+    up = F(1) / _usual(rises, shape, sums)
+    down = F(1) / _usual(falls, shape, sums)
+    _together(rises, falls, up, down, change)
+    for i in range(labels.shape[0]):
+        labels[i] = np.uint8(0)
+    near_by(gained, spare)
+    gain(change, F(1), spare, look, pitch, G.LEAF_DUE, G.LEAF_MOST, gained)
+    tell(gained, change, F(1), G.LEAF_LEVEL, G.LEAF_STILL, labels)
+    _leave_out(field[G.FRONT], look, pitch, spare, rises, labels)
+    for i in range(noise.shape[0]):
+        field[G.EARLIER, i] = field[G.BEFORE, i]
+    columns = field[G.ACROSS]
+    return box_told(shape, columns, labels, G.LEAF_CELLS, cells, runs, boxes, count)
