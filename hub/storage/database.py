@@ -7,6 +7,7 @@ two writers queue up at the start instead of failing in the middle.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from functools import cache
@@ -71,6 +72,11 @@ def state_error(error: DBAPIError, path: Path) -> StateError | None:
         return _damaged(path, str(error.orig))
     if code in _FULL:
         return StateError(f"the disk that holds {path} is full; make room, nothing else is needed")
+    if code in _UNWRITABLE and _no_room_for_files(path.parent):
+        return StateError(
+            f"the disk that holds {path} has no room for another file (no inodes are left); "
+            "delete some, nothing else is needed"
+        )
     if code in _UNWRITABLE:
         return StateError(f"the journal {path} cannot be written ({error.orig}); check its owner")
     if code in _BUSY:
@@ -88,6 +94,14 @@ def is_busy(error: DBAPIError) -> bool:
 def is_full(error: Exception) -> bool:
     """Whether there was no room to write."""
     return isinstance(error, DBAPIError) and _code(error) in _FULL
+
+
+def _no_room_for_files(folder: Path) -> bool:
+    try:
+        room = os.statvfs(folder)
+    except OSError:
+        return False
+    return room.f_files > 0 and room.f_favail == 0
 
 
 def _damaged(path: Path, found: str) -> StateError:

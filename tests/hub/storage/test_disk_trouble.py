@@ -39,7 +39,8 @@ def on_small_disk(folder: Path, mode: str) -> dict[str, Any]:
     """Run the child on a file system of three megabytes; returns what it printed."""
     if lack := own_disks():
         pytest.skip(f"needs {lack}")
-    options = f"size={MEGABYTES}m" + (",ro" if mode == "read-only" else "")
+    special = {"read-only": ",ro", "without files": ",nr_inodes=2"}
+    options = f"size={MEGABYTES}m" + special.get(mode, "")
     done = subprocess.run(
         ["unshare", "-rm", "sh", "-c", f'mount -t tmpfs -o {options} none "$1" && exec "$2" "$3" '
          '"$1" "$4"', "sh", folder, sys.executable, CHILD, mode],
@@ -83,6 +84,13 @@ def test_law_6_a_press_is_written_down_on_a_disk_that_somebody_else_has_filled(
 def test_a_disk_without_room_is_named_at_the_start(tmp_path: Path) -> None:
     """A hub that finds no room does not start, and says that it is the room."""
     assert "is full" in on_small_disk(tmp_path, "full from the start")["words"]
+
+
+def test_a_disk_without_room_for_a_file_is_named_at_the_start(tmp_path: Path) -> None:
+    """Nobody looks for an owner where thousands of small files have used up the inodes."""
+    words = on_small_disk(tmp_path, "without files")["words"]
+    assert "no room for another file" in words
+    assert "delete some, nothing else is needed" in words
 
 
 def test_a_read_only_disk_is_named_at_the_start(tmp_path: Path) -> None:
