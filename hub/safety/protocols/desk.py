@@ -27,6 +27,7 @@ from hub.safety.protocols.wording import attribution
 from hub.views import AlertView, DoorView
 
 LOOK_EVERY_S = 0.9  # twice within the two seconds in which a failing door is told
+CLOCK_SLACK_S = 2.0
 LONGEST_TEXT = 500
 LONGEST_LOCATION = 200
 
@@ -51,6 +52,7 @@ class ProtocolDesk:
         self._helpers = helpers
         self._doors = doors
         self._failing: Mapping[str, frozenset[str]] = {}
+        self._ahead = self._wall_ahead()
 
     # ---------------------------------------------------------------- questions
 
@@ -218,8 +220,14 @@ class ProtocolDesk:
 
     async def look(self) -> None:
         """See once whether the time to decide in a fire alarm is over, whether doors of which no
-        answer came report what was asked of them, and whether any has not gone back.
+        answer came report what was asked of them, and whether any has not gone back. Not when
+        somebody has just set the clock: whoever performs actions first moves along what waits.
         """
+        ahead, before = self._wall_ahead(), self._ahead
+        self._ahead = ahead
+        if abs(ahead - before) > CLOCK_SLACK_S:
+            self._intake.on_intentions()
+            return
         now = self._intake.clock.now()
         if await self._intake.journal.read(lambda c: bool(rows.undecided(c, now))):
             await self._intake.decide(Decider.fire_undecided, urgent=True)
@@ -268,6 +276,9 @@ class ProtocolDesk:
                 continue  # the journal says so itself
 
     # -------------------------------------------------------------------- inside
+
+    def _wall_ahead(self) -> float:
+        return self._intake.clock.now().timestamp() - self._intake.clock.monotonic()
 
     def _clean(self, text: str) -> str:
         return outbox.writable(self._intake.secrets.clean(" ".join(text.split())))

@@ -92,6 +92,14 @@ class Fires(Failing):
         self._tell_told(row, fire_words.decided(choice == "stay", who))
         return run
 
+    def clock_moved(self, by: timedelta) -> None:
+        """The wall clock was set: whoever decides has as long as they had left."""
+        for run in rows.in_force(self._connection):
+            if run.decide_by:
+                moved = iso(from_iso(run.decide_by) + by)
+                rows.change(self._connection, run.id, decide_by=moved)
+        super().clock_moved(by)
+
     def fire_undecided(self) -> None:
         """Say of each lockdown whose time is over that nobody has decided; once."""
         for run in rows.undecided(self._connection, self._now):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from protocol_school import protocol_school
-from test_protocol_fire import HUB, alarm
+from safety_school import until
+from test_protocol_fire import HUB, _events, alarm
 
 from hub.errors import Refused
 
@@ -74,3 +76,29 @@ async def test_law_3_a_press_withdraws_an_end_that_waits_for_a_second_person(
         who = "Front office" if how == "page" else "Button"
         line = f"{who} has started Lockdown again: its end has to be asked for anew"
         assert line in await house.story()
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+async def test_a_clock_that_is_set_leaves_whoever_decides_in_a_fire_their_time(
+    tmp_path: Path, hours: int
+) -> None:
+    """Nobody hears that the time is over because a time server set the clock, nor an hour late."""
+    async with protocol_school(tmp_path, hub=HUB) as (house, room):
+        await room.start("lockdown", "site", "head")
+        await alarm(house)
+        await house.settled()
+        house.clock.set(house.clock.now() + timedelta(hours=hours))
+        await room.look()
+
+        async def moved() -> bool:
+            return bool(await _events(house, "clock.moved"))
+
+        await until(moved)
+        await room.look()
+        await house.clock.advance(80)
+        await room.look()
+        assert not await _events(house, "fire.undecided")
+        await house.clock.advance(11)
+        await room.look()
+        assert len(await _events(house, "fire.undecided")) == 1
+        await house.settled()
