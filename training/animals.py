@@ -1,4 +1,5 @@
-"""Animals on four legs, drawn: from the side, slantwise or from the front, in any step and coat.
+"""Animals on four legs: drawn from the side, slantwise or from the front, in any step and coat,
+light or heavy, and sitting; and a few that are cut from photographs.
 
 What a detector of people takes for somebody is mostly a part of one, a pair of legs with the trunk
 above it; so shapes and steps vary much, and likeness counts little.
@@ -6,8 +7,10 @@ above it; so shapes and steps vary much, and likeness counts little.
 
 from __future__ import annotations
 
+import csv
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import cv2
@@ -16,13 +19,16 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from training.pictures import Luma
-from training.sprites import TALL, Sprite, trimmed
+from training.sprites import TALL, Sprite, cut_out, trimmed
 
 Step = Callable[[], None]
 Place = tuple[float, float]
 SIDE = 3 * TALL  # of the square that one is drawn in
 UNIT = TALL / 2.0  # pixels of what is 1: about from the ground to the back
 GROUND = 2.6  # how far below the upper edge it stands
+HEAVY, SITS = 0.35, 0.15  # shares of those on thick legs, and of those that sit
+BOXES = Path(__file__).with_name("animals.csv")  # where photographs show some
+FILLS = (0.3, 0.95)
 
 
 class _Build(NamedTuple):
@@ -49,9 +55,45 @@ def animals(count: int, seed: int, step: Step = lambda: None) -> Iterator[Sprite
             step()
 
 
+def photographed(labelled: Path) -> list[Sprite]:
+    """Those of `animals.csv` that are in the labelled pictures."""
+    found = []
+    with BOXES.open(newline="") as file:
+        for row in csv.DictReader(file):
+            path = labelled / "images" / row["image"]
+            if path.exists():
+                colour = np.asarray(cv2.imread(str(path)), np.uint8)
+                box = np.array([row[side] for side in ("x1", "y1", "x2", "y2")], np.float32)
+                found.append(cut_out(colour, box, FILLS) or _with_its_place(colour, box))
+    return found
+
+
+def _with_its_place(colour: NDArray[np.uint8], box: NDArray[np.float32]) -> Sprite:
+    """One that cannot be cut out, with what is about it, fading out at the edge."""
+    x1, y1, x2, y2 = (int(v) for v in box)
+    luma = cv2.cvtColor(colour[max(0, y1) : y2, max(0, x1) : x2], cv2.COLOR_BGR2GRAY)
+    cover, edge = np.zeros(luma.shape, np.uint8), max(2, min(luma.shape) // 16)
+    cover[edge:-edge, edge:-edge] = 255
+    cover = cv2.blur(cover, (2 * edge + 1, 2 * edge + 1))
+    return Sprite(np.asarray(luma, np.uint8), np.asarray(cover, np.uint8))
+
+
 def _animal(rng: Generator) -> Sprite | None:
     pen = _Pen(rng)
-    build = _Build(
+    build = _heavy(rng) if rng.random() < HEAVY else _light(rng)
+    if rng.random() < SITS:
+        _sitting(pen, build, rng)
+        return trimmed(pen.luma(rng), pen.cover)
+    turn = float(rng.choice([rng.uniform(0.75, 1.0), rng.uniform(0.2, 0.75)]))  # 1: from the side
+    _legs(pen, build, turn, rng, far=True)
+    _trunk(pen, build, turn, rng)
+    _legs(pen, build, turn, rng, far=False)
+    _head(pen, build, turn, rng)
+    return trimmed(pen.luma(rng), pen.cover)
+
+
+def _light(rng: Generator) -> _Build:
+    return _Build(
         leg=float(rng.uniform(0.3, 0.75)),
         trunk=float(rng.uniform(0.7, 1.9)),
         thick=float(rng.uniform(0.25, 0.62)),
@@ -60,12 +102,38 @@ def _animal(rng: Generator) -> Sprite | None:
         limb=float(rng.uniform(0.06, 0.2)),
         tail=float(rng.uniform(0, 0.8)),
     )
-    turn = float(rng.choice([rng.uniform(0.75, 1.0), rng.uniform(0.2, 0.75)]))  # 1: from the side
-    _legs(pen, build, turn, rng, far=True)
-    _trunk(pen, build, turn, rng)
-    _legs(pen, build, turn, rng, far=False)
-    _head(pen, build, turn, rng)
-    return trimmed(pen.luma(rng), pen.cover)
+
+
+def _heavy(rng: Generator) -> _Build:
+    """A bear, a cow, a ram: a deep trunk, thick legs, hardly a neck or tail."""
+    return _Build(
+        leg=float(rng.uniform(0.28, 0.55)),
+        trunk=float(rng.uniform(0.8, 1.7)),
+        thick=float(rng.uniform(0.5, 0.85)),
+        neck=float(rng.uniform(0.0, 0.35)),
+        head=float(rng.uniform(0.25, 0.5)),
+        limb=float(rng.uniform(0.16, 0.36)),
+        tail=float(rng.uniform(0, 0.35)),
+    )
+
+
+def _sitting(pen: _Pen, build: _Build, rng: Generator) -> None:
+    """On its haunches, upright on the fore legs, from the side or towards the camera."""
+    lean, turn = float(rng.uniform(0.8, 1.35)), float(rng.uniform(0, 1))
+    long = min(1.15, build.trunk)
+    hips = (0.0, GROUND - build.thick * 0.4)
+    chest = (long * math.cos(lean) * turn, hips[1] - long * math.sin(lean))
+    pen.round((hips[0], hips[1]), build.thick * float(rng.uniform(0.9, 1.3)), 0.9)
+    pen.line(hips, chest, build.thick * float(rng.uniform(0.7, 1.0)), 1.0)
+    for side in (-1.0, 1.0):
+        x = chest[0] + side * build.thick * 0.25 * (1.3 - turn)
+        shade = 0.8 if side < 0 else 1.0
+        pen.line((x, chest[1] + build.thick * 0.2), (x, GROUND), build.limb * 1.2, shade)
+        out = hips[0] + side * build.thick * 0.5 * (1.2 - turn)
+        pen.line((out, hips[1]), (out, GROUND - 0.05), build.thick * 0.45, shade * 0.95)
+    tip = (hips[0] - build.tail * float(rng.uniform(-1, 1)), GROUND - 0.05)
+    pen.line(hips, tip, build.limb * 0.6, 0.9)
+    _skull(pen, build, (chest[0], chest[1]), max(turn, 0.3), rng)
 
 
 def _trunk(pen: _Pen, build: _Build, turn: float, rng: Generator) -> None:
@@ -100,7 +168,10 @@ def _legs(pen: _Pen, build: _Build, turn: float, rng: Generator, far: bool) -> N
 
 
 def _head(pen: _Pen, build: _Build, turn: float, rng: Generator) -> None:
-    chest = (build.trunk * turn / 2, GROUND - build.leg - build.thick * 0.65)
+    _skull(pen, build, (build.trunk * turn / 2, GROUND - build.leg - build.thick * 0.65), turn, rng)
+
+
+def _skull(pen: _Pen, build: _Build, chest: Place, turn: float, rng: Generator) -> None:
     rise = float(rng.uniform(-0.4, 1.4))
     poll = (chest[0] + build.neck * turn * math.cos(rise), chest[1] - build.neck * math.sin(rise))
     pen.line(chest, poll, build.thick * float(rng.uniform(0.35, 0.7)), 1.0)

@@ -23,16 +23,17 @@ PASTED = {"few": 0.4, "group": 0.4, "close": 0.2}
 CLOSE = 0.12  # share of the crops around somebody that are too close to show all of them
 LEAVES, LEAVES_ALONE = 0.12, 0.45  # shares under leaves: with people, and without anybody
 ANIMALS, ANIMALS_ALONE = 0.2, 0.5  # shares with animals: of what is pasted into, of nobody
+PHOTOGRAPHED = 0.3  # share of the animals that are cut from photographs
 LARGEST = 3.5  # how many times a picture is enlarged at most
 
 
 class Sample(NamedTuple):
-    """Luma (size, size); people and those in doubt, (n, 4) corners in pixels; whether animals."""
+    """Luma (size, size); people, those in doubt and animals, (n, 4) corners in pixels."""
 
     luma: Luma
     people: Boxes
     doubt: Boxes
-    animals: bool = False
+    animals: Boxes = pasting.boxes([])
 
 
 @dataclass
@@ -87,8 +88,7 @@ class Composer:
         layers, kind = Layers(ground.luma.copy()), _kind(rng, PASTED)
         if rng.random() < 0.25:
             pasting.car(layers, self._car(rng), rng)
-        animals = bool(rng.random() < ANIMALS)
-        if animals:
+        if rng.random() < ANIMALS:
             self._add_animals(layers, rng)
         if kind == "group":
             pasting.group(layers, self._people(rng, int(rng.integers(2, MOST_TOGETHER + 1))), rng)
@@ -106,7 +106,7 @@ class Composer:
         shown, hidden = layers.below(ground.people)
         people, doubt = layers.people()
         unsure = _joined([ground.doubt, hidden, doubt])
-        return Sample(layers.luma, _joined([shown, people]), unsure, animals)
+        return Sample(layers.luma, _joined([shown, people]), unsure, layers.animals())
 
     def _people(self, rng: Generator, count: int) -> list[Sprite]:
         """Cut out or drawn; those of one sample are of one kind, mostly."""
@@ -124,11 +124,12 @@ class Composer:
         layers = Layers(plain.luma.copy())
         self._add_animals(layers, rng)
         shown, hidden = layers.below(plain.people)
-        return Sample(layers.luma, shown, _joined([plain.doubt, hidden]), True)
+        return Sample(layers.luma, shown, _joined([plain.doubt, hidden]), layers.animals())
 
     def _add_animals(self, layers: Layers, rng: Generator) -> None:
         for _ in range(int(rng.integers(1, 3))):
-            kept = self.material.animals
+            photographed = self.material.photographed and rng.random() < PHOTOGRAPHED
+            kept = self.material.photographed if photographed else self.material.animals
             pasting.animal(layers, kept[int(rng.integers(len(kept)))], rng)
 
     def _car(self, rng: Generator) -> Sprite:

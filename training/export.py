@@ -37,7 +37,7 @@ class _Told(nn.Module):
 
     def forward(self, luma: Tensor) -> Tensor:
         rows = self.network(luma)
-        score = rows[..., 4:].sigmoid()
+        score = rows[..., 4:5].sigmoid()
         return torch.cat([rows[..., :4], score, torch.ones_like(score)], -1)
 
 

@@ -19,15 +19,17 @@ CHOSEN = 9  # cells that answer for one person
 SCORE_POWER, OVERLAP_POWER = 0.5, 4.0
 FITS = (1.0, 13.0)  # heights, in strides, of whom a level answers for
 BOX_WEIGHT = 2.5
+NEAR = 8.0  # pixels about an animal in which a teacher is not held to
 CLAIMED = 0.1  # score from which a teacher claims somebody
 
 
 class Losses(NamedTuple):
-    """The sum, and its parts: scores and boxes."""
+    """The sum, its parts, scores and boxes, and by how much all of them are divided."""
 
     total: Tensor
     scores: Tensor
     boxes: Tensor
+    count: Tensor
 
 
 def losses(rows: Tensor, people: Tensor, there: Tensor, doubt: Tensor, size: int) -> Losses:
@@ -47,23 +49,33 @@ def losses(rows: Tensor, people: Tensor, there: Tensor, doubt: Tensor, size: int
     mine = target > 0
     wanted = people[torch.arange(len(people))[:, None], whose][mine]
     boxes = ((1 - complete_overlap(found[mine], wanted)) * target[mine]).sum() / total
-    return Losses(scores + BOX_WEIGHT * boxes, scores.detach(), boxes.detach())
+    return Losses(scores + BOX_WEIGHT * boxes, scores.detach(), boxes.detach(), total)
 
 
 def forgotten(
-    rows: Tensor, taught: Tensor, people: Tensor, there: Tensor, doubt: Tensor, size: int
+    rows: Tensor,
+    taught: Tensor,
+    people: Tensor,
+    there: Tensor,
+    doubt: Tensor,
+    animals: Tensor,
+    size: int,
 ) -> Tensor:
     """How far the scores of `rows` (n, cells, 5) are from those of a teacher's rows, `taught`.
 
     Learning without forgetting (Li and Hoiem 2016, arXiv 1606.09282): what is new is told by the
     labels, and everywhere else the teacher's soft scores are held to. Cells in which it claims
-    somebody where nobody is are left out, for those are its mistakes.
+    somebody where nobody is are left out, for those are its mistakes, and so are those on and
+    about `animals` (n, g, 4).
     """
     with torch.no_grad():
         target = taught[..., 4].sigmoid()
         places, steps = cells(size, size)
         somebody = (_inside((places + 0.5) * steps, people) & there[..., None]).any(1)
-        believed = (target < CLAIMED) | somebody | doubt
+        about = animals + torch.tensor([-NEAR, -NEAR, NEAR, NEAR])
+        real = (animals[..., 2] > animals[..., 0])[..., None]
+        beast = (_inside((places + 0.5) * steps, about) & real).any(1)
+        believed = ((target < CLAIMED) | somebody | doubt) & ~beast
         total = (target * believed).sum().clamp(min=1.0)
     apart = nn.functional.binary_cross_entropy_with_logits(rows[..., 4], target, reduction="none")
     least = nn.functional.binary_cross_entropy(target, target, reduction="none")

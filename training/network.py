@@ -54,9 +54,9 @@ class _Wide(nn.Module):
 
 
 class Network(nn.Module):
-    """Luma (n, 1, h, w), 0..255, h and w multiples of 32, to rows (n, cells, 5).
+    """Luma (n, 1, h, w), 0..255, h and w multiples of 32, to rows (n, cells, 6).
 
-    The last column is a logit; about 430,000 weights.
+    The last two columns are logits, of a person and of an animal; about 430,000 weights.
     """
 
     def __init__(self, width: int = 48) -> None:
@@ -71,13 +71,13 @@ class Network(nn.Module):
         self.smooth = nn.ModuleList(
             nn.Sequential(_Wide(width, width), _Wide(width, width)) for _ in STRIDES
         )
-        self.head = nn.ModuleList(nn.Conv2d(width, 5, 1) for _ in STRIDES)
+        self.head = nn.ModuleList(nn.Conv2d(width, 6, 1) for _ in STRIDES)
         for head in self.head:
             assert isinstance(head, nn.Conv2d)
             assert head.bias is not None
             nn.init.normal_(head.weight, std=0.01)
             with torch.no_grad():
-                head.bias[:] = torch.tensor([0.5, 0.5, 0.7, 1.4, _logit(PRIOR)])
+                head.bias[:] = torch.tensor([0.5, 0.5, 0.7, 1.4] + 2 * [_logit(PRIOR)])
 
     def forward(self, luma: Tensor) -> Tensor:
         x = (luma - MIDDLE) / SPREAD
@@ -106,7 +106,7 @@ def cells(height: int, width: int) -> tuple[Tensor, Tensor]:
 
 
 def boxes_of(rows: Tensor, height: int, width: int) -> Tensor:
-    """Corners (n, cells, 4) in pixels of rows (n, cells, 5)."""
+    """Corners (n, cells, 4) in pixels of rows (n, cells, 6)."""
     places, steps = cells(height, width)
     centre = (rows[..., :2] + places) * steps
     half = rows[..., 2:4].clamp(-4, 4).exp() * steps / 2

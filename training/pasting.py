@@ -18,6 +18,8 @@ SHOWN = 0.4  # people of whom less shows are in doubt, unless head and shoulders
 HEAD = 0.22  # share of somebody's height that head and shoulders take
 HIDDEN = 0.55  # share of somebody in the picture below that may be covered
 THING = -2  # who owns a pixel of what is nobody; -1 is the picture below
+ANIMAL = -10  # who owns one of the first animal, the next one less
+SHOWN_ANIMAL = 0.35  # animals of which less shows are not told as such
 MOST_TOGETHER = 8
 
 
@@ -39,6 +41,7 @@ class Layers:
         self.luma = luma
         self._owner = np.full(luma.shape, -1, np.int16)
         self._placed: list[_Placed] = []
+        self._animals: list[int] = []  # pixels of each
 
     def put(
         self, grey: NDArray[np.float32], cover: NDArray[np.float32], at: tuple[int, int]
@@ -61,6 +64,26 @@ class Layers:
     ) -> None:
         """Lay a thing that is nobody over all that is there."""
         self._lay(grey, cover, at, THING)
+
+    def animal(
+        self, grey: NDArray[np.float32], cover: NDArray[np.float32], at: tuple[int, int]
+    ) -> None:
+        """Lay an animal over all that is there."""
+        self._lay(grey, cover, at, ANIMAL - len(self._animals))
+        self._animals.append(int(np.count_nonzero(cover >= OPAQUE / 255)))
+
+    def animals(self) -> Boxes:
+        """Boxes of what shows of the animals, where enough does."""
+        known = []
+        for number, pixels in enumerate(self._animals):
+            mine = self._owner == ANIMAL - number
+            if np.count_nonzero(mine) < SHOWN_ANIMAL * max(1, pixels):
+                continue
+            ys, xs = np.nonzero(mine.any(1))[0], np.nonzero(mine.any(0))[0]
+            box = (xs[0], ys[0], xs[-1] + 1, ys[-1] + 1)
+            if max(box[3] - box[1], box[2] - box[0]) >= LOWEST:
+                known.append(box)
+        return boxes(known)
 
     def people(self) -> tuple[Boxes, Boxes]:
         """Boxes of what shows of those who were put in, and of those of whom too little does."""
@@ -184,16 +207,18 @@ def counter(layers: Layers, other: Luma, rng: Generator) -> None:
 
 def car(layers: Layers, sprite: Sprite, rng: Generator) -> None:
     """A drawn car, of any size, whole or cut off."""
-    _thing(layers, sprite, rng, (0.2, 1.6))
+    layers.cover(*_thing(layers, sprite, rng, (0.2, 1.6)))
 
 
 def animal(layers: Layers, sprite: Sprite, rng: Generator) -> None:
     """An animal, of any size, whole or cut off."""
-    _thing(layers, sprite, rng, (0.12, 1.4))
+    layers.animal(*_thing(layers, sprite, rng, (0.12, 1.4)))
 
 
-def _thing(layers: Layers, sprite: Sprite, rng: Generator, widths: tuple[float, float]) -> None:
-    """Something that is nobody, its width between these shares of the sample's."""
+def _thing(
+    layers: Layers, sprite: Sprite, rng: Generator, widths: tuple[float, float]
+) -> tuple[NDArray[np.float32], NDArray[np.float32], tuple[int, int]]:
+    """Something that is nobody, its width between these shares of the sample's, and where."""
     size = layers.luma.shape[0]
     wide = size * float(np.exp(rng.uniform(*np.log(widths))))
     tall = wide * sprite.luma.shape[0] / sprite.luma.shape[1]
@@ -201,7 +226,7 @@ def _thing(layers: Layers, sprite: Sprite, rng: Generator, widths: tuple[float, 
     x, y = (somewhere(rng, v / 2, size) for v in cover.shape[::-1])
     if rng.random() < 0.7:
         shadow(layers.luma, x, y + cover.shape[0] / 2, cover.shape[1], rng)
-    layers.cover(grey, cover, (round(x - cover.shape[1] / 2), round(y - cover.shape[0] / 2)))
+    return grey, cover, (round(x - cover.shape[1] / 2), round(y - cover.shape[0] / 2))
 
 
 def dressed(

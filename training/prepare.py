@@ -27,6 +27,7 @@ class Material:
     drawn: list[Sprite]
     cars: list[Sprite]
     animals: list[Sprite]
+    photographed: list[Sprite]
 
 
 def prepare(
@@ -64,6 +65,7 @@ def prepare(
         photographs,
         pictures.kept(school),
         *(sprites.kept(file) for file in (cut, people, vehicles, four_legged)),
+        animals.photographed(labelled),
     )
 
 

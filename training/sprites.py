@@ -129,6 +129,15 @@ def _cut(colour: NDArray[np.uint8], box: NDArray[np.float32]) -> Sprite | None:
     wide, tall = x2 - x1, y2 - y1
     if wide < 20 or wide > tall * 1.2:
         return None
+    return cut_out(colour, box, FILLS)
+
+
+def cut_out(
+    colour: NDArray[np.uint8], box: NDArray[np.float32], fills: tuple[float, float]
+) -> Sprite | None:
+    """What is in a box of a coloured picture (h, w, 3), where it fills about so much of it."""
+    x1, y1, x2, y2 = (int(v) for v in box)
+    wide, tall = x2 - x1, y2 - y1
     left, top = max(0, x1 - wide // 3), max(0, y1 - tall // 8)
     right, bottom = x2 + wide // 3, y2 + tall // 8
     around = colour[top:bottom, left:right]
@@ -151,8 +160,11 @@ def _cut(colour: NDArray[np.uint8], box: NDArray[np.float32]) -> Sprite | None:
         return None
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     _, _, w, h, area = stats[largest]
-    fills = area / max(1, w * h)
-    if not FILLS[0] <= fills <= FILLS[1] or h < 0.85 * inner[3] or w < 0.6 * inner[2]:
+    if (
+        not fills[0] <= area / max(1, w * h) <= fills[1]
+        or h < 0.85 * inner[3]
+        or w < 0.6 * inner[2]
+    ):
         return None
     cover = cv2.GaussianBlur(np.where(parts == largest, 255, 0).astype(np.uint8), (3, 3), 0)
     grey = cv2.cvtColor(around, cv2.COLOR_BGR2GRAY)

@@ -68,7 +68,9 @@ def batch_of(shown: list[Sample], size: int) -> Batch:
         for x1, y1, x2, y2 in np.concatenate([sample.doubt, sample.people[most:]]):
             x, y = points[:, 0], points[:, 1]
             doubt[i] |= (x > x1 - 4) & (x < x2 + 4) & (y > y1 - 4) & (y < y2 + 4)
-    animals = torch.tensor([sample.animals for sample in shown])
+    animals = torch.zeros(len(shown), max(1, *(len(s.animals) for s in shown), 0), 4)
+    for i, sample in enumerate(shown):
+        animals[i, : len(sample.animals)] = torch.from_numpy(sample.animals)
     return luma, people, there, torch.from_numpy(doubt), animals, size
 
 
@@ -111,7 +113,7 @@ class Trainer:
     def run(self, material: Material, shown: list[Sample], log: Path, progress: Progress) -> None:
         """To the end of the plan, telling the quality on `shown` now and then in the `log`."""
         bar = progress.add_task("Training", total=1.0)
-        told, sums, counted = time.monotonic(), np.zeros(4), 0
+        told, sums, counted = time.monotonic(), np.zeros(5), 0
         composer = Composer(material, self._plan.dark)
         for until, sizes in ((self._plan.small, SMALL), (1.0, LARGE)):
             made = _Samples(composer, sizes, self._plan.batch, self._plan.seed)
@@ -125,7 +127,7 @@ class Trainer:
                 progress.update(bar, completed=self.done())
                 if time.monotonic() - told > TELL_EVERY:
                     self._tell(sums / counted, shown, log, progress)
-                    told, sums, counted = time.monotonic(), np.zeros(4), 0
+                    told, sums, counted = time.monotonic(), np.zeros(5), 0
         if not self._plan.still:
             renew(self.averaged, material, progress, dark=self._plan.dark)
         self._tell(sums / max(1, counted), shown, log, progress)
@@ -155,18 +157,20 @@ class Trainer:
         with torch.autocast("cpu", torch.bfloat16):
             rows = self._network(luma).float()
         found, held = losses(rows, people, there, doubt, size), torch.zeros(())
-        if self._teacher is not None and not animals.all():
+        beasts = losses(rows[..., [0, 1, 2, 3, 5]], animals, animals[..., 2] > animals[..., 0],
+                        torch.zeros_like(doubt), size)  # fmt: skip
+        if self._teacher is not None:
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                taught = self._teacher(luma[~animals]).float()
-            held = forgotten(rows[~animals], taught.clone(), people[~animals], there[~animals],
-                             doubt[~animals], size)  # fmt: skip
+                taught = self._teacher(luma).float()
+            held = forgotten(rows, taught.clone(), people, there, doubt, animals, size)
         self._optimiser.zero_grad(set_to_none=True)
-        total = found.total + self._plan.hold * held
+        few = beasts.count / (beasts.count + found.count)  # as if all were divided by both
+        total = found.total + few * beasts.total + self._plan.hold * held
         total.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self._network.parameters(), 10.0)
         self._optimiser.step()
         average(self.averaged, self._network, min(AVERAGED, self._step / (self._step + 10)))
-        return np.array([float(part.detach()) for part in (*found, held)])
+        return np.array([float(part.detach()) for part in (*found[:3], held, beasts.total)])
 
     def _tell(
         self, sums: NDArray[np.float64], shown: list[Sample], log: Path, progress: Progress
@@ -177,6 +181,7 @@ class Trainer:
             "seconds": round(time.monotonic() - self._began),
             "loss": [round(float(v), 4) for v in sums[:3]],
             "forgotten": round(float(sums[3]), 4),
+            "animals": round(float(sums[4]), 4),
             "average_precision": round(found.average, 4),
             "recall_at_85": round(found.recall, 4),
             "score_at_85": round(found.score, 3),

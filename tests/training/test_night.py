@@ -68,7 +68,7 @@ def test_samples_at_night_lose_nobody() -> None:
     known = Known("one", "s", "A", place(220), SOMEBODY, SOMEBODY[:0])
     bare = Known("none", "e", "A", place(90), SOMEBODY[:0], SOMEBODY[:0])
     material = Material([known, bare], [known, bare], [bar], [bar], list(sprites.cars(1, 4)),
-                        list(animals(1, 4)))  # fmt: skip
+                        list(animals(1, 4)), [])  # fmt: skip
     found = []
     for share in (0.0, 1.0, 1.0):
         composer, rng = Composer(material, share), np.random.default_rng(7)

@@ -35,7 +35,7 @@ def material() -> Material:
     nobody = [striped(f"e{i}", "empty", []) for i in range(3)]
     bar = Sprite(np.full((90, 30), 230, np.uint8), np.full((90, 30), 255, np.uint8))
     drawn, cars = list(sprites.drawn(3, 4)), list(sprites.cars(2, 4))
-    return Material(people + nobody, people + nobody, [bar], drawn, cars, list(animals(2, 4)))
+    return Material(people + nobody, people + nobody, [bar], drawn, cars, list(animals(2, 4)), [])
 
 
 def test_the_same_seed_composes_the_same_samples(material: Material) -> None:

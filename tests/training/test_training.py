@@ -33,7 +33,7 @@ def drawn_material() -> Material:
     drawn, cars = list(sprites.drawn(2, 3)), list(sprites.cars(1, 3))
     bare = [pictures.without_people(frame) for frame in frames]
     places = [*frames, *bare]
-    return Material(places, places, drawn, drawn, cars, list(animals(2, 3)))
+    return Material(places, places, drawn, drawn, cars, list(animals(2, 3)), [])
 
 
 def test_rows_are_as_many_as_cells_and_boxes_come_back() -> None:
@@ -45,7 +45,7 @@ def test_rows_are_as_many_as_cells_and_boxes_come_back() -> None:
 
     rows = Network().eval()(torch.zeros(1, 1, 96, 160))
     places, steps = cells(96, 160)
-    assert rows.shape == (1, len(places), 5)
+    assert rows.shape == (1, len(places), 6)
     grid, stride = grids((96, 160), STRIDES)
     assert np.array_equal(grid, places.numpy())
     assert np.array_equal(stride, steps.numpy())
@@ -247,15 +247,18 @@ def test_a_teacher_is_held_to_except_where_it_is_mistaken() -> None:
     count = len(cells(size, size)[0])
     people = torch.tensor([[[0.0, 0.0, 24.0, 48.0]]])
     there, doubt = torch.tensor([[True]]), torch.zeros(1, count, dtype=torch.bool)
+    none, here = torch.zeros(1, 1, 4), torch.tensor([[[2.0, 2.0, 20.0, 20.0]]])
     taught = torch.full((1, count, 5), -6.0)
     taught[0, [0, count - 1], 4] = 2.0  # one on somebody, one in the opposite corner
-    assert float(forgotten(taught, taught, people, there, doubt, size)) < 1e-3
+    assert float(forgotten(taught, taught, people, there, doubt, none, size)) < 1e-3
     for cell, forgets in ((0, True), (count - 1, False)):
         rows = taught.clone()
         rows[0, cell, 4] = -6.0
-        lost = float(forgotten(rows, taught, people, there, doubt, size))
+        lost = float(forgotten(rows, taught, people, there, doubt, none, size))
         assert (lost > 1) == forgets
-    assert float(forgotten(rows, taught, people, there, ~doubt, size)) > 1
+        near = float(forgotten(rows, taught, people, there, doubt, here, size))
+        assert near < 1
+    assert float(forgotten(rows, taught, people, there, ~doubt, none, size)) > 1
 
 
 def test_norms_stay_still_and_a_teacher_is_held_to_where_no_animal_is(tmp_path: Path) -> None:
@@ -286,9 +289,63 @@ def test_norms_stay_still_and_a_teacher_is_held_to_where_no_animal_is(tmp_path: 
     assert all(torch.equal(value, taught[name]) for name, value in teacher.state_dict().items())
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
     assert json.loads(line)["forgotten"] > 0
-    for animals in (False, True):
+    everywhere = np.array([[0, 0, 192, 192]], np.float32)
+    for animals in (everywhere[:0], everywhere):
         batch = batch_of([shown[0]._replace(animals=animals)], 192)
-        assert (trainer._learn(*batch)[3] > 0) != animals
+        assert (trainer._learn(*batch)[3] > 0) != bool(len(animals))
+
+
+def test_scores_are_moved_to_where_they_are_right_often_enough() -> None:
+    """The finds stay the same ones, and are 85 % right from the score that is wanted."""
+    import torch
+
+    from training.calibrate import PERSON, WANTED, calibrated
+    from training.compose import Sample
+    from training.evaluate import evaluate
+    from training.find import find
+    from training.network import Network, cells
+
+    size, people = 96, np.array([[30, 20, 60, 90]], np.float32)
+    rows = torch.full((1, len(cells(size, size)[0]), 6), -9.0)
+
+    class Sure(Network):
+        """Claims the one who is there, and nobody else."""
+
+        def forward(self, luma: torch.Tensor) -> torch.Tensor:
+            out = rows.expand(len(luma), -1, -1).clone()
+            at = (55 // 8) * (size // 8) + 45 // 8
+            wide, tall = (people[0, 2:] - people[0, :2]) / 8
+            x, y = (people[0, :2] + people[0, 2:]) / 16
+            out[:, at, :4] = torch.tensor([x % 1, y % 1, np.log(wide), np.log(tall)])
+            bias = self.head[0].bias
+            assert isinstance(bias, torch.Tensor)
+            out[:, at, PERSON] = bias[PERSON]
+            return out
+
+    network = Sure().eval()
+    with torch.no_grad():
+        network.head[0].bias[PERSON] = 1.5  # type: ignore[index,union-attr]
+    shown = [Sample(np.zeros((size, size), np.uint8), people, people[:0])] * 3
+    moved = calibrated(network, shown)
+    assert moved < -1.5
+    found = evaluate(find(network, [each.luma for each in shown]), shown)
+    assert found.recall == 1.0
+    assert found.score == pytest.approx(WANTED, abs=0.01)
+
+
+def test_who_is_nowhere_right_is_not_moved() -> None:
+    """Weights that find nobody have no score to go by, and stay as they are."""
+    from training.calibrate import calibrated
+    from training.compose import Sample
+    from training.network import Network
+
+    network, nobody = Network().eval(), np.zeros((0, 4), np.float32)
+    before = [head.bias.clone() for head in network.head]
+    somebody = np.array([[10, 10, 40, 80]], np.float32)
+    shown = [Sample(np.zeros((96, 96), np.uint8), somebody, nobody)]
+    with pytest.raises(ValueError, match="no score to go by"):
+        calibrated(network, shown)
+    assert all(head.bias.equal(was) for head, was in zip(network.head, before, strict=True))
 
 
 @pytest.mark.material
