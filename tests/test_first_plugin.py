@@ -17,6 +17,7 @@ from hub.testing import RunningHub
 ROOT = Path(__file__).resolve().parent.parent
 GUIDE = (ROOT / "docs/guide/first-plugin.md").read_text(encoding="utf-8")
 MODULES = {"vestibule": "hub", "pytest": "pytest"}
+VENDORS = "--disable-plugin-autoload -p vestibule"  # of pytest's plugins only what a vendor has
 
 
 class Reader:
@@ -55,7 +56,7 @@ class Reader:
         done = subprocess.run(
             [sys.executable, "-m", module, *words] if module else [first, *words],
             cwd=self.folder, capture_output=True, text=True, check=False, timeout=120,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_ADDOPTS": VENDORS},
         )  # fmt: skip
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr

@@ -27,7 +27,7 @@ from hub import KINDS
 from hub.scaffold import sections
 from hub.testing import RunningHub
 from tests.clips import encoded
-from tests.hub.test_new_plugin import pasted
+from tests.hub.test_new_plugin import PYTEST, pasted
 from tests.test_layers import modules_imported
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,7 +52,7 @@ def outcomes_side_by_side(
     """Every package's own tests, side by side: exit status and output by package."""
     running = {
         package.name: subprocess.Popen(
-            [python, "-m", "pytest", str(package), "-q", "-p", "no:cacheprovider", *options],
+            [python, "-m", *PYTEST, str(package), *options],
             cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
         )
