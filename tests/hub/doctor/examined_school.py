@@ -48,7 +48,7 @@ class School:
         """The findings of one section, or of its probe of that subject alone."""
         given = self.given(limit=limit, **asked)
         chosen = [each for each in probes(given) if only in ("", each.subject)]
-        assert chosen, f"there is no probe of {only}"
+        assert chosen or not only, f"there is no probe of {only}"
         return await examine(chosen, given.clock, limit, given.secrets)
 
     async def one(self, probes: Callable[[Given], list[Probe]], **asked: Any) -> Finding:
