@@ -7,7 +7,7 @@ run: ## the example school, on http://127.0.0.1:8480
 
 test: ## everything this machine can test; skips say what would end them
 	@scripts/setup.sh test
-	@.venv/bin/python -m pytest -n 5 --dist loadfile
+	@.venv/bin/python -m pytest -n 4 --dist loadfile
 
 slow: ## the soak runs
 	@scripts/setup.sh test
