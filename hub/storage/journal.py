@@ -139,11 +139,11 @@ class Journal:
         """Open the file, making it when new. Raises `StateError` (see `open_engine`)."""
         self._loop = asyncio.get_running_loop()
         self._works = _Queues()
-        self._write_engine = await asyncio.to_thread(self._open)
+        self._write_engine, connection = await asyncio.to_thread(self._open)
         self._read_engine = open_readers(self.path, self._readers)
         self._read_threads = ThreadPoolExecutor(self._readers, "journal-read")
         self._writer = threading.Thread(
-            target=self._write_until_closed, name="journal-write", daemon=True
+            target=self._write_until_closed, args=(connection,), name="journal-write", daemon=True
         )
         self._writer.start()
 
@@ -226,9 +226,7 @@ class Journal:
                 raise
             raise trouble from error
 
-    def _write_until_closed(self) -> None:
-        assert self._write_engine is not None
-        connection = self._write_engine.connect()
+    def _write_until_closed(self, connection: Connection) -> None:
         try:
             while (first := self._works.first()) is not None:
                 group = self._commit(connection, *first)
@@ -279,18 +277,31 @@ class Journal:
         except Exception as error:
             self._give_up(connection, group, error)
 
-    def _open(self) -> Engine:
+    def _open(self) -> tuple[Engine, Connection]:
         """Open the file for writing; a disk that is full gets the room that was kept for that."""
         try:
-            engine = open_engine(self.path, forward=True)
+            opened = self._connected()
         except StateError as error:
             full = isinstance(error.__cause__, DBAPIError) and is_full(error.__cause__)
             if not full or self._reserve is None or not self._reserve.give_up():
                 raise
-            engine = open_engine(self.path, forward=True)
+            opened = self._connected()
         if self._reserve is not None:
             self._reserve.keep()
-        return engine
+        return opened
+
+    def _connected(self) -> tuple[Engine, Connection]:
+        """The file and the writer's connection to it: a disk may fill up between the two, and a
+        writer that cannot begin would leave everybody waiting.
+        """
+        engine = open_engine(self.path, forward=True)
+        try:
+            return engine, engine.connect()
+        except DBAPIError as error:
+            engine.dispose()
+            trouble = state_error(error, self.path)
+            words = f"cannot open the journal {self.path}: {error.orig}"
+            raise (trouble or StateError(words)) from error
 
     def _begin(self, connection: Connection) -> None:
         for attempt in range(BUSY_RETRIES):

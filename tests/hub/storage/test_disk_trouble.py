@@ -8,15 +8,18 @@ import json
 import os
 import random
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, Engine, event, func, insert, select
 
 from hub.errors import StateError
+from hub.storage import journal as journal_module
+from hub.storage.database import open_engine
 from hub.storage.journal import Journal
 from hub.storage.schema import meta
 
@@ -79,6 +82,31 @@ def test_law_6_a_press_is_written_down_on_a_disk_that_somebody_else_has_filled(
     assert found["refused"] == found["words"]
     assert (found["urgent"], found["more"], found["later"]) == (20, 20, 20)
     assert found["rows"] == found["common"] + 60
+
+
+async def test_a_disk_that_fills_up_while_the_journal_is_opened_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer has its connection before anybody may write: nobody waits for one that cannot
+    begin.
+    """
+
+    def filling_up(path: Path, *, forward: bool) -> Engine:
+        engine = open_engine(path, forward=forward)
+
+        @event.listens_for(engine, "connect")
+        def no_room(connection: sqlite3.Connection, record: object) -> None:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise error
+
+        return engine
+
+    monkeypatch.setattr(journal_module, "open_engine", filling_up)
+    journal = Journal(tmp_path / "journal.db")
+    with pytest.raises(StateError, match="is full; make room"):
+        await journal.open()
+    await journal.close()
 
 
 def test_a_disk_without_room_is_named_at_the_start(tmp_path: Path) -> None:
