@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+CLOCK_SLACK_S = 2.0  # corrections of up to so much are not told
+
 
 class Clock(Protocol):
     """Where time comes from. Tests pass `hub.testing.FakeClock`."""
@@ -35,6 +37,29 @@ class SystemClock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.0, seconds))
+
+
+class ClockWatch:
+    """Notices that somebody has set the wall clock, by the one that only ever grows."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead = self._latest = self._wall_ahead()
+
+    def moved(self) -> float:
+        """Seconds by which it was set, forward or back (negative), since it was last `seen`; 0
+        where that is a correction of at most two seconds.
+        """
+        self._latest = self._wall_ahead()
+        moved = self._latest - self._ahead
+        return moved if abs(moved) > CLOCK_SLACK_S else 0.0
+
+    def seen(self) -> None:
+        """What `moved` told last has been seen to."""
+        self._ahead = self._latest
+
+    def _wall_ahead(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
 
 def iso(moment: datetime) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from hub.clock import Clock, from_iso, iso
+from hub.clock import Clock, ClockWatch, from_iso, iso
 from hub.errors import CommandFailed, StateError
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Notifier
@@ -40,7 +40,6 @@ LOOK_AGAIN_S = 30.0
 GRACE_S = 0.5
 DOOR_GRACE_S = 2.0
 WRITE_AGAIN_S = 1.0
-CLOCK_SLACK_S = 2.0
 WAYS_EVERY_S = 1.0
 LONGEST_WAIT_S = 900.0  # that a provider may ask for
 
@@ -73,7 +72,7 @@ class Performer:
         self._ways_from = 0.0
         self._ways_due: str | None = None
         self._wanted = asyncio.Event()
-        self._ahead = self._wall_ahead()
+        self._watch = ClockWatch(self._clock)
         self._begun = False
         self._running: dict[int, tuple[ActionRow, asyncio.Task[None]]] = {}
         self._deadlines = Deadlines(self._clock)
@@ -125,7 +124,7 @@ class Performer:
         """Pick up what the last run left, then carry out what is due for ever."""
         try:
             await self._intake.decide(Decider.recover)
-            self._ahead = self._wall_ahead()
+            self._watch = ClockWatch(self._clock)
             self._intake.on_begun = self._go_on
             while True:
                 self._wanted.clear()
@@ -143,21 +142,12 @@ class Performer:
             self._intake.on_begun = None
             await self._leave()
 
-    def _wall_ahead(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()
-
     async def _see_to_the_clock(self) -> None:
         """When somebody has set the wall clock, what waits must neither stall nor expire by it."""
-        ahead = self._wall_ahead()
-        moved = ahead - self._ahead
-        if abs(moved) > CLOCK_SLACK_S:
+        if moved := self._watch.moved():
             log.warning("the machine's clock was set", seconds=round(moved, 1))
-            self._ahead = ahead
-            try:
-                await self._intake.decide(lambda d: d.clock_moved(timedelta(seconds=moved)))
-            except StateError:
-                self._ahead -= moved
-                raise
+            await self._intake.decide(lambda d: d.clock_moved(timedelta(seconds=moved)))
+            self._watch.seen()
 
     async def _see_to_quiet_hours(self) -> None:
         """With another configuration what waits for the end of quiet hours may wait for another."""

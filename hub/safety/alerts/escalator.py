@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from sqlalchemy import Connection
 
-from hub.clock import Clock, from_iso
+from hub.clock import Clock, ClockWatch, from_iso
 from hub.safety.alerts import steps
 from hub.safety.alerts.auditing import unheard, worth_a_look
 from hub.safety.alerts.budget import demoted
@@ -19,7 +19,6 @@ from hub.safety.intake import Intake
 
 STEP_EVERY_S = 1.0
 LOOK_EVERY_S = 15.0
-CLOCK_SLACK_S = 2.0
 
 
 class DemotionView(TypedDict):
@@ -39,7 +38,7 @@ class Escalator:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._clock: Clock = intake.clock
-        self._ahead = self._ahead_of_look = self._wall_ahead()
+        self._climbs, self._looks = ClockWatch(self._clock), ClockWatch(self._clock)
 
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What is to run for ever, by the name under which it is supervised."""
@@ -63,9 +62,9 @@ class Escalator:
         When somebody has just set the clock nothing is taken: what waits is first moved along by
         whoever performs actions, so that no step comes too early.
         """
-        moved = abs(self._wall_ahead() - self._ahead)
-        self._ahead = self._wall_ahead()
-        if moved > CLOCK_SLACK_S:
+        moved = self._climbs.moved()
+        self._climbs.seen()
+        if moved:
             self._intake.on_intentions()
             return
         due = await self._intake.journal.read(steps.next_due)
@@ -83,9 +82,9 @@ class Escalator:
         writes nothing. Nor does it find anything when somebody has just set the clock: what waits
         is not late by that.
         """
-        moved = abs(self._wall_ahead() - self._ahead_of_look)
-        self._ahead_of_look = self._wall_ahead()
-        if moved > CLOCK_SLACK_S:
+        moved = self._looks.moved()
+        self._looks.seen()
+        if moved:
             self._intake.on_intentions()
             return
         if not await self._intake.journal.read(worth_a_look):
@@ -147,6 +146,3 @@ class Escalator:
         if rule not in self._intake.config.rules:
             raise KeyError(rule)
         await self._intake.decide(lambda decider: decider.restore(rule, camera, by), urgent=True)
-
-    def _wall_ahead(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()

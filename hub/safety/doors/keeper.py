@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from hub.clock import from_iso
+from hub.clock import ClockWatch, from_iso
 from hub.errors import StateError
 from hub.events import Event
 from hub.phrases import phrase
@@ -28,7 +28,6 @@ from hub.safety.doors.watchful import Seen, Step, Watchful
 from hub.safety.intake import Intake
 
 TICK_S = 1.0
-CLOCK_SLACK_S = 2.0
 
 log = structlog.get_logger("doors")
 
@@ -55,7 +54,7 @@ class Keeper:
         self._due: datetime | None = None
         self._hours_change = True
         self._known = intake.config
-        self._ahead = self._wall_ahead()
+        self._watch = ClockWatch(self._clock)
 
     @classmethod
     async def load(
@@ -122,11 +121,9 @@ class Keeper:
         """Let schedules and expiries act: when they are due, at the start, with another
         configuration, and when somebody has set the clock.
         """
-        ahead, config = self._wall_ahead(), self._intake.config
+        moved, config = self._watch.moved(), self._intake.config
         due = self._due is not None and self._due <= self._clock.now()
-        moved = ahead - self._ahead
-        was_set = abs(moved) > CLOCK_SLACK_S
-        if not (due or was_set or self._hours_change or config is not self._known):
+        if not (due or moved or self._hours_change or config is not self._known):
             return
         if config is not self._known:
             self._passages = Passages(config)
@@ -134,7 +131,7 @@ class Keeper:
         found: list[tuple[datetime | None, datetime | None]] = []
 
         def work(decider: Decider) -> None:
-            if was_set and moved > 0:
+            if moved > 0:
                 decider.keep_locks(timedelta(seconds=moved))
             if decider.doubted_until() is None or self._synchronised():
                 decider.believe_clock()
@@ -143,7 +140,8 @@ class Keeper:
 
         await self._intake.decide(work)
         next_hour, doubted = found[-1]
-        self._ahead, self._due = ahead, _earlier(self._due, next_hour)
+        self._watch.seen()
+        self._due = _earlier(self._due, next_hour)
         self._doors.doubt = "" if doubted is None else self._words_of(doubted)
 
     def _words_of(self, doubted: datetime) -> str:
@@ -180,9 +178,6 @@ class Keeper:
             steps.append(replace(step, words=self._intake.secrets.clean(step.words)))
         self._doors.differs(door.id, watched.words)
         return steps
-
-    def _wall_ahead(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()
 
     async def _rest(self) -> None:
         alarm = asyncio.create_task(self._clock.sleep(TICK_S), name="doors: look again")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from hub.clock import iso
+from hub.clock import ClockWatch, iso
 from hub.errors import Refused, StateError
 from hub.protocol_views import FireView, ProtocolRunView, ProtocolsView, StandingView
 from hub.safety import outbox
@@ -27,7 +27,6 @@ from hub.safety.protocols.wording import attribution
 from hub.views import AlertView, DoorView
 
 LOOK_EVERY_S = 0.9  # twice within the two seconds in which a failing door is told
-CLOCK_SLACK_S = 2.0
 LONGEST_TEXT = 500
 LONGEST_LOCATION = 200
 
@@ -52,7 +51,7 @@ class ProtocolDesk:
         self._helpers = helpers
         self._doors = doors
         self._failing: Mapping[str, frozenset[str]] = {}
-        self._ahead = self._wall_ahead()
+        self._watch = ClockWatch(intake.clock)
 
     # ---------------------------------------------------------------- questions
 
@@ -223,9 +222,9 @@ class ProtocolDesk:
         answer came report what was asked of them, and whether any has not gone back. Not when
         somebody has just set the clock: whoever performs actions first moves along what waits.
         """
-        ahead, before = self._wall_ahead(), self._ahead
-        self._ahead = ahead
-        if abs(ahead - before) > CLOCK_SLACK_S:
+        moved = self._watch.moved()
+        self._watch.seen()
+        if moved:
             self._intake.on_intentions()
             return
         now = self._intake.clock.now()
@@ -276,9 +275,6 @@ class ProtocolDesk:
                 continue  # the journal says so itself
 
     # -------------------------------------------------------------------- inside
-
-    def _wall_ahead(self) -> float:
-        return self._intake.clock.now().timestamp() - self._intake.clock.monotonic()
 
     def _clean(self, text: str) -> str:
         return outbox.writable(self._intake.secrets.clean(" ".join(text.split())))
