@@ -248,13 +248,13 @@ def main() -> None:
         if not child:
             code = 1
             try:
+                say(pid=os.getpid())  # by itself, so that nothing it tells comes before that
                 asyncio.run(Life(order).run())
                 code = 0
             except BaseException:
                 traceback.print_exc()
             finally:
                 os._exit(code)
-        say(pid=child)
         _, status = os.waitpid(child, 0)
         say(ended=os.waitstatus_to_exitcode(status))
 
