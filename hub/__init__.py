@@ -1,5 +1,7 @@
 """Vestibule: a safety hub for schools. This module is all that a plugin imports."""
 
+import os
+
 from hub.clock import Clock, SystemClock, from_iso, iso
 from hub.errors import (
     BadConfig,
@@ -55,6 +57,10 @@ from hub.names import Names
 from hub.units import Duration, PictureSize, duration_words, size_words
 
 __version__ = "0.1.0"
+
+# ONNX Runtime tells its maker how it is used, and keeps a number of this machine, unless this
+# stands in the environment when it starts. Every process, of plugins too, comes by here first.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __all__ = [
     "API_VERSIONS", "EVENT_TYPES", "KINDS", "LOCK_VERBS", "SEVERITIES", "VERBS", "Access",
