@@ -11,6 +11,7 @@ from hub.camera_views import CameraView
 from hub.clock import iso
 from hub.config import Config
 from hub.heartbeat import Heartbeat
+from hub.input_listener import InputListener
 from hub.models_view import detecting
 from hub.parts import Parts
 from hub.perception.inference import overload
@@ -31,10 +32,12 @@ class Health:
         heartbeat: Heartbeat,
         audit: Audit,
         sampling: Sampling,
+        inputs: InputListener,
     ) -> None:
         self._parts = parts
         self._config, self._cameras, self._queues = config, cameras, queues
         self._heartbeat, self._audit, self._sampling = heartbeat, audit, sampling
+        self._inputs = inputs
         self._started, self._started_monotonic = parts.clock.now(), parts.clock.monotonic()
 
     def plugins(self) -> list[PluginView]:
@@ -61,7 +64,7 @@ class Health:
         return HealthView(
             state="degraded" if problems else "ok",
             problems=problems,
-            notes=await self._parts.escalator.notes(),
+            notes=[*await self._parts.escalator.notes(), *self._inputs.notes()],
             configuration=self._parts.configuration.trouble or self._parts.configuration.waiting,
             version=hub.__version__,
             started=iso(self._started),

@@ -19,10 +19,8 @@ from hub.browsers import push_keys
 from hub.bus import Subscription
 from hub.camera_status import CameraStatus
 from hub.campus import Campus
-from hub.clock import iso
 from hub.config import Config
 from hub.drawn_masks import DrawnMasks
-from hub.errors import NotReady
 from hub.events import Event
 from hub.handing_on import handing_on
 from hub.health import Health
@@ -31,7 +29,7 @@ from hub.home_assistant import HomeAssistantStatus
 from hub.inbound.desk import InboundDesk
 from hub.incidents import Incidents
 from hub.input_listener import InputListener
-from hub.kinds.visitors import Visit, VisitorSystem
+from hub.kinds.visitors import VisitorSystem
 from hub.models_view import models_in_use
 from hub.parts import Parts
 from hub.ports import (
@@ -57,8 +55,8 @@ from hub.views import (
     IncidentView,
     ModelView,
     Verdict,
-    VisitView,
 )
+from hub.visitors import Visitors
 
 MEDIA_NAME = re.compile(r"[0-9a-f]{32}\.jpg\Z")
 
@@ -85,8 +83,9 @@ class House:
         press, accept = self._protocols.press_or_call, parts.intake.accept
         memory = ClosedInputs(parts.journal)
         self._inputs = InputListener(
-            lambda: self.config, parts.broker, press, accept, parts.clock, memory
-        )
+            lambda: self.config, parts.broker, press, accept, parts.clock, memory,
+            parts.state.run / "inputs.json",
+        )  # fmt: skip
         self._parts = parts
         self.picture_links: PictureLinksFacade = parts.performer.pictures
         self.command_door, self.undo = parts.intake.command_door, parts.intake.undo
@@ -104,10 +103,18 @@ class House:
             parts.clock,
         )  # fmt: skip
         self.past = self._sampling.past
-        self._desks = desks
+        self._visitors = visitors = Visitors(
+            desks, lambda: self.config, parts.clock, parts.intake.accept, parts.intake.secrets
+        )
+        self.visits, self.silent_desks, self.match = (
+            visitors.visits,
+            visitors.silent,
+            visitors.match,
+        )
+        self.check_in, self.check_out = visitors.check_in, visitors.check_out
         self._health = Health(
             parts, lambda: self.config, self.cameras, self._queues, self._heartbeat, self.audit,
-            self._sampling,
+            self._sampling, self._inputs,
         )  # fmt: skip
         self.health, self.plugins = self._health.view, self._health.plugins
         take, hear, hand = self._protocols.take, parts.hearing.answered, handing_on(parts.drivers)
@@ -124,6 +131,7 @@ class House:
         tasks = {"situation updates": self._incidents.run, "heartbeat": self._heartbeat.run}
         tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks() | self._glass.tasks()
         tasks |= self._sampling.tasks() | self.rules.tasks()
+        tasks |= {"screening of visitors": self._visitors.watch}
         return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}
 
     # ---------------------------------------------------------------- pictures
@@ -185,42 +193,6 @@ class House:
     async def receive(self, inbound: str, headers: Mapping[str, str], body: bytes) -> InboundAnswer:
         """Take a message of another system; see `hub.inbound.desk`."""
         return await self._inbound.receive(inbound, headers, body)
-
-    # --------------------------------------------------------------- visitors
-
-    async def visits(self) -> list[VisitView]:
-        """Today's visits at every desk; a desk that is not running has none."""
-        found: list[VisitView] = []
-        for desk, system in self._desks.items():
-            try:
-                visits = await system.visits()
-            except NotReady:
-                continue
-            found.extend(self._visit(desk, visit) for visit in visits)
-        return found
-
-    async def check_in(self, desk: str, visit: str, by: str) -> VisitView:
-        """Raises `KeyError` or `Refused`."""
-        return self._visit(desk, await self._desks[desk].check_in(visit))
-
-    async def check_out(self, desk: str, visit: str, by: str) -> VisitView:
-        """Raises `KeyError` or `Refused`."""
-        return self._visit(desk, await self._desks[desk].check_out(visit))
-
-    def _visit(self, desk: str, visit: Visit) -> VisitView:
-        return VisitView(
-            id=visit.id,
-            desk=desk,
-            visitor=visit.visitor,
-            host=visit.host,
-            purpose=visit.purpose,
-            expected=iso(visit.expected),
-            until=iso(visit.until),
-            arrived=iso(visit.arrived) if visit.arrived else None,
-            left=iso(visit.left) if visit.left else None,
-            state=visit.state,
-            overstayed=visit.state == "here" and self.clock.now() > visit.until,
-        )
 
     # ----------------------------------------------------------------- health
 

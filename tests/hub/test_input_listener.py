@@ -51,7 +51,7 @@ class Listening:
     async def _broker(self) -> BrokerAddress:
         return self.address
 
-    async def _press(self, does: Any, place: str, device: str, *, source: str) -> None:
+    async def _press(self, does: Any, place: str, device: str, *, source: str, key: str) -> None:
         if self.fails:
             self.fails -= 1
             raise StateError("the disk is full")
