@@ -58,12 +58,14 @@ EVENT_TYPES: Mapping[str, str] = {
     "visitor.checked_in": "A visitor checked in at a desk.",
     "visitor.checked_out": "A visitor checked out.",
     "visitor.overstayed": "A visitor is still here after the agreed time.",
+    "visitor.matched": "A visitor's name is on a list of whom not to admit, or cannot be compared.",
+    "visitor.admitted": "Somebody let in a visitor whose name matched, and says how they know.",
     "notice.delivered": "A notice reached a device of a person, as its channel says.",
     "notice.seen": "A person opened a notice, or its alert's page.",
     "notice.acknowledged": "A person answered for a notice on its channel.",
     "notice.failed": "A notice that a channel had accepted did not arrive after all.",
     "notice.rerouted": "A channel did not take a notice; it goes another way.",
-    "report.received": "Another system reports something; `label` says what.",
+    "report.received": "Another system reports something; its label says what.",
     "report.ended": "Another system says that what it reported is over.",
     "template.failed": "A message template is of no use; the built-in text is sent instead.",
     "protocol.started": "A protocol is in force from now on; the subject names which.",
@@ -150,14 +152,16 @@ class Event:
     id: str = field(default_factory=new_id)
 
     def to_cloudevent(self) -> dict[str, Any]:
-        """The event as a CloudEvents 1.0 JSON object (structured mode)."""
+        """The event as a CloudEvents 1.0 JSON object (structured mode), where a subject that is
+        nothing is left out.
+        """
         return {
             "specversion": "1.0",
             "id": self.id,
             "source": self.source,
             "type": self.type,
             "time": iso(self.time),
-            "subject": self.subject,
+            **({"subject": self.subject} if self.subject else {}),
             "datacontenttype": "application/json",
             "data": dict(self.data),
         }

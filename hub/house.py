@@ -104,8 +104,9 @@ class House:
         )  # fmt: skip
         self.past = self._sampling.past
         self._visitors = visitors = Visitors(
-            desks, lambda: self.config, parts.clock, parts.intake.accept, parts.intake.secrets
-        )
+            desks, lambda: self.config, parts.clock, parts.intake.accept, parts.journal.write,
+            parts.intake.secrets,
+        )  # fmt: skip
         self.visits, self.silent_desks, self.match = (
             visitors.visits,
             visitors.silent,

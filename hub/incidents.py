@@ -22,7 +22,8 @@ from hub.safety.incidents.hand_off import hand_off_views
 from hub.safety.incidents.near import near
 from hub.safety.incidents.report import report
 from hub.safety.intake import Intake
-from hub.views import IncidentView, VisitView
+from hub.views import IncidentView
+from hub.visitors_port import VisitView
 
 PDF_WITHIN_S = 90.0
 VISITS_WITHIN_S = 2.0

@@ -31,8 +31,8 @@ from hub.views import (
     ModelView,
     PlanView,
     Verdict,
-    VisitView,
 )
+from hub.visitors_port import VisitorsFacade
 
 if TYPE_CHECKING:
     from hub.campus import Campus
@@ -234,7 +234,7 @@ class PictureLinksFacade(Protocol):
         ...
 
 
-class HouseFacade(Protocol):
+class HouseFacade(VisitorsFacade, Protocol):
     """All that the pages and the API may ask of the hub."""
 
     config: Config
@@ -339,18 +339,6 @@ class HouseFacade(Protocol):
 
     async def incident(self, incident: str) -> IncidentView:
         """One incident with its story. Raises `KeyError`."""
-        ...
-
-    async def visits(self) -> list[VisitView]:
-        """Today's visits at every desk."""
-        ...
-
-    async def check_in(self, desk: str, visit: str, by: str) -> VisitView:
-        """Raises `KeyError` or `Refused`."""
-        ...
-
-    async def check_out(self, desk: str, visit: str, by: str) -> VisitView:
-        """Raises `KeyError` or `Refused`."""
         ...
 
     async def receive(self, inbound: str, headers: Mapping[str, str], body: bytes) -> InboundAnswer:

@@ -339,22 +339,6 @@ class ModelView(TypedDict):
     card: str
 
 
-class VisitView(TypedDict):
-    """A visit as the desk shows it."""
-
-    id: str
-    desk: str
-    visitor: str
-    host: str
-    purpose: str
-    expected: str
-    until: str
-    arrived: str | None
-    left: str | None
-    state: Literal["expected", "here", "left"]
-    overstayed: bool
-
-
 class PlanView(TypedDict):
     """What a look at the configuration found.
 

@@ -26,8 +26,9 @@ def folder(tmp_path: Path) -> Path:
     whole = "".join(STEPS)
     (secrets,) = [each for each in blocks_of(whole) if each.startswith("# secrets.yaml")]
     (tmp_path / "secrets.yaml").write_text(secrets, encoding="utf-8")
-    (visitors,) = re.findall(r"^```csv\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
+    visitors, stop = re.findall(r"^```csv\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     (tmp_path / "visitors.csv").write_text(visitors, encoding="utf-8")
+    (tmp_path / "stop.csv").write_text(stop, encoding="utf-8")
     return tmp_path
 
 

@@ -47,6 +47,8 @@ _OTHER: Mapping[str, tuple[str, Tone]] = {
     "visitor.checked_in": (mark("%(subject)s checked in"), "neutral"),
     "visitor.checked_out": (mark("%(subject)s checked out"), "neutral"),
     "visitor.overstayed": (mark("%(subject)s is still here after the agreed time"), "check"),
+    "visitor.matched": (mark("%(subject)s may be somebody not to admit"), "check"),
+    "visitor.admitted": (mark("%(subject)s was let in after a look"), "check"),
     "plugin.failed": (mark("%(subject)s failed"), "check"),
     "plugin.recovered": (mark("%(subject)s works again"), "ok"),
     "process.died": (mark("%(subject)s ended without being asked to"), "check"),
@@ -304,6 +306,8 @@ class Words:
             ), "neutral"
         detail = str(event.data.get("reason") or event.data.get("detail") or "")
         subject = event.subject
+        if event.type == "visitor.admitted":  # beside why it matched they say how they know
+            detail = str(event.data.get("detail") or "")
         if event.type.startswith("visitor."):
             subject = str(event.data.get("visitor") or subject)
         form, tone = _OTHER.get(event.type, ("", "neutral"))

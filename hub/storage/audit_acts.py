@@ -62,6 +62,10 @@ ACTS: Mapping[str, str] = {
     "alert.unsure": "Could not tell.",
     "alert.acknowledged": "Took an alert on.",
     "alert.resolved": "Said that an alert is over.",
+    "visit.checked_in": "Checked a visitor in; says whom, at which desk and for which host.",
+    "visit.checked_out": "Checked a visitor out.",
+    "visitor.matched": "Was asked to decide on a visitor whose name is on a list; says why.",
+    "visitor.admitted": "Let in a visitor whose name is on a list; says how they know.",
     "incident.opened": "Opened an incident by hand.",
     "incident.closed": "Closed an incident.",
     "incident.reopened": "Went on with a closed incident.",
@@ -91,7 +95,7 @@ _DOORS: Mapping[str, tuple[str, str]] = {
 }
 _WEB_ALONE = (
     "view.", "session.", "account.", "factor.", "token.", "door.", "audit.", "guest.", "reason.",
-    "rule.tried", "config.written",
+    "rule.tried", "config.written", "visit.",
 )  # fmt: skip
 TYPES = frozenset({*_DOORS, *(act for act in ACTS if not act.startswith(_WEB_ALONE))})
 """Types of events that may be acts."""
@@ -102,7 +106,7 @@ _TOLD = (
     "verb", "reason", "device", "protocol", "area", "place", "drill", "ending", "decision",
     "people", "verdict", "alert", "incident", "kind", "role", "person", "do", "into", "format",
     "hash", "file", "changes", "backup", "as_of", "detail", "seconds", "permissions", "since",
-    "until", "glass",
+    "until", "glass", "visitor", "desk", "host",
 )  # fmt: skip
 _LONGEST = 300
 _MOST = 50

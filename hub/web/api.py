@@ -20,11 +20,11 @@ from hub.views import (
     IncidentView,
     ModelView,
     Verdict,
-    VisitView,
 )
+from hub.visitors_port import Matched, VisitView
 from hub.web.contract import Contract, Line, Nothing, asked, taken
 from hub.web.files import media, picture
-from hub.web.problems import denial, turned_down
+from hub.web.problems import Denied, denial, turned_down
 from hub.web.recent import RECENT
 from hub.web.security import HOUSE, PUBLIC, SIGNED_IN, allowed, who_is
 
@@ -42,6 +42,7 @@ ALERTS = "GET /api/v1/alerts lists them."
 INCIDENTS = "GET /api/v1/incidents lists them."
 CAMERAS = "GET /api/v1/cameras lists them."
 VISITS = "GET /api/v1/visits lists them."
+MATCHED = "A person who is signed in looks, and says in `admit` how they know."
 
 
 class Body(BaseModel):
@@ -67,6 +68,14 @@ class RestoreBody(Body):
     """What restoring a rule needs; `camera` is empty for what no camera saw."""
 
     camera: Text
+
+
+class AdmitBody(Body):
+    """What checking somebody in needs. `admit` is how a person knows that a visitor whose name is
+    on a list of whom not to admit may come in; empty for anybody else.
+    """
+
+    admit: Text = ""
 
 
 class AlertsQuery(Body):
@@ -166,10 +175,18 @@ async def visits(request: web.Request) -> web.Response:
 
 
 async def check_in(request: web.Request) -> web.Response:
-    """A visitor has come; answers with the visit as it is now."""
+    """A visitor has come; answers with the visit as it is now. A name that is on a list of whom not
+    to admit is refused, until a person says in `admit` how they know that they may come in.
+    """
     at = request.match_info
+    admit, who = taken(request, AdmitBody).admit, who_is(request)
+    if admit and who.kind != "session":
+        raise Denied(403, "A program lets nobody in whose name matched.", MATCHED)
     with turned_down("visit", VISITS):
-        view = await request.app[HOUSE].check_in(at["desk"], at["id"], who_is(request).by)
+        try:
+            view = await request.app[HOUSE].check_in(at["desk"], at["id"], who.by, admit)
+        except Matched as matched:
+            raise Denied(409, str(matched), MATCHED) from None
     return web.json_response(view)
 
 
@@ -269,7 +286,7 @@ LINES: tuple[Line, ...] = (
     ("GET", "/api/v1/visits", "see.visitors", visits, Contract(list[VisitView])),
     (
         "POST", "/api/v1/visits/{desk}/{id}/in", "work.visitors", check_in,
-        Contract(VisitView, Nothing, refuses=(409,)),
+        Contract(VisitView, AdmitBody, refuses=(409,)),
     ),
     (
         "POST", "/api/v1/visits/{desk}/{id}/out", "work.visitors", check_out,

@@ -1,4 +1,4 @@
-"""The pages: now, an alert, incidents, visitors and health.
+"""The pages: now, an alert, incidents and health.
 
 They work without a script: forms post and the answer leads back. With the script the same pages are
 fetched again when something changed, and only what differs is replaced.
@@ -221,51 +221,6 @@ def _times(view: IncidentView, request: web.Request) -> list[tuple[str, str, str
     if view["entries"]:
         rows.append((_("Last entry"), offset(view["entries"][-1]["time"], start), ""))
     return rows
-
-
-async def visitors(request: web.Request) -> web.Response:
-    """Who is here, who is expected, who is overdue."""
-    return await _visitors_page(request)
-
-
-async def _visitors_page(
-    request: web.Request, status: int = 200, problem: str = ""
-) -> web.Response:
-    visits = await request.app[HOUSE].visits()
-    here = [each for each in visits if each["state"] == "here"]
-    here.sort(key=lambda each: (not each["overstayed"], each["until"]))
-    return await page(
-        request,
-        "visitors.html",
-        status=status,
-        problem=problem,
-        here=here,
-        expected=[each for each in visits if each["state"] == "expected"],
-        gone=[each for each in visits if each["state"] == "left"],
-        overdue=sum(each["overstayed"] for each in here),
-    )
-
-
-async def check_in(request: web.Request) -> web.Response:
-    """A visitor has come."""
-    return await _visit(request, arrives=True)
-
-
-async def check_out(request: web.Request) -> web.Response:
-    """A visitor has gone."""
-    return await _visit(request, arrives=False)
-
-
-async def _visit(request: web.Request, *, arrives: bool) -> web.Response:
-    house, at = request.app[HOUSE], request.match_info
-    act = house.check_in if arrives else house.check_out
-    try:
-        await act(at["desk"], at["id"], who_is(request).by)
-    except KeyError:
-        raise web.HTTPNotFound from None
-    except Refused as refusal:
-        return await _visitors_page(request, status=409, problem=sentence(str(refusal)))
-    return see_other("/visitors")
 
 
 async def health(request: web.Request) -> web.Response:

@@ -50,6 +50,7 @@ from hub.web import (
     sign_in_ways,
     socket,
     stream,
+    visitors,
 )
 from hub.web.contract import Contract, Handler
 from hub.web.idempotency import UNDER_WAY, speaking
@@ -81,9 +82,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/doors/{id}/commands", "command.doors", doors.command),
     Route("GET", "/incidents", "see.incidents", pages.incidents),
     Route("GET", "/incidents/{id}", "see.incidents", pages.incident),
-    Route("GET", "/visitors", "see.visitors", pages.visitors),
-    Route("POST", "/visitors/{desk}/{id}/in", "work.visitors", pages.check_in),
-    Route("POST", "/visitors/{desk}/{id}/out", "work.visitors", pages.check_out),
+    *(Route(*line) for line in visitors.LINES),
     Route("GET", "/health", "see.health", pages.health),
     Route("GET", "/more", SIGNED_IN, pages.more),
     Route("GET", "/models/{sha256}", "see.health", pages.model),

@@ -44,8 +44,8 @@ from hub.views import (
     IncidentView,
     ModelView,
     Verdict,
-    VisitView,
 )
+from hub.visitors_port import MatchView, VisitView
 from hub.web.seen_cases import SeenCases
 from hub.web.within import incident_within, names_beyond, seen_alert, seen_event, seen_incident
 
@@ -305,16 +305,24 @@ class SeenHouse:
         desks = present_reach().desks
         return [each for each in await self._house.visits() if within(desks, each["desk"])]
 
-    async def check_in(self, desk: str, visit: str, by: str) -> VisitView:
+    def silent_desks(self) -> list[str]:
+        """The desks within reach that do not say who is here."""
+        desks = present_reach().desks
+        return [each for each in self._house.silent_desks() if within(desks, each)]
+
+    async def match(self, desk: str, visit: str) -> MatchView | None:
+        """What a person decides before a visitor at a desk within reach may come in."""
+        _reach_desk(desk)
+        return await self._house.match(desk, visit)
+
+    async def check_in(self, desk: str, visit: str, by: str, admit: str = "") -> VisitView:
         """Raises `KeyError` or `Refused`."""
-        if not within(present_reach().desks, desk):
-            raise KeyError(desk)
-        return await self._house.check_in(desk, visit, by)
+        _reach_desk(desk)
+        return await self._house.check_in(desk, visit, by, admit)
 
     async def check_out(self, desk: str, visit: str, by: str) -> VisitView:
         """Raises `KeyError` or `Refused`."""
-        if not within(present_reach().desks, desk):
-            raise KeyError(desk)
+        _reach_desk(desk)
         return await self._house.check_out(desk, visit, by)
 
     # ---------------------------------------------------------------------------- health and events
@@ -361,6 +369,11 @@ class SeenHouse:
                 return found
             after = batch[-1][0]
         return []
+
+
+def _reach_desk(desk: str) -> None:
+    if not within(present_reach().desks, desk):
+        raise KeyError(desk)
 
 
 class _SeenStream:

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 from zoneinfo import ZoneInfo
@@ -17,6 +18,31 @@ from hub import BadConfig, Problem, Visit
 EXPECTED_COLUMNS = ("visitor", "host", "purpose", "from", "until")
 STOPPED_COLUMNS = ("name", "reason")
 MAX_ROWS = 20_000
+# Letters that are no letter with an accent, as people write them who have no such key.
+_SPELT = {
+    "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h",
+}  # fmt: skip
+# An umlaut may be written out; folded in every name alike, so that nothing else comes apart.
+_WRITTEN_OUT = (("ae", "a"), ("oe", "o"), ("ue", "u"), ("aa", "a"))
+_APOSTROPHES = "'’‘ʼ´`"
+_TITLES = frozenset(
+    (
+        "mr",
+        "mrs",
+        "ms",
+        "miss",
+        "mx",
+        "dr",
+        "prof",
+        "sir",
+        "sr",
+        "sra",
+        "srta",
+        "herr",
+        "frau",
+        "jr",
+    )
+)
 T = TypeVar("T")
 
 
@@ -97,15 +123,56 @@ def visits_of(expected: Sequence[Expected], now: datetime, zone: ZoneInfo) -> li
     return [visit for visit in made if visit.expected < end and visit.until > begin]
 
 
-def same_name(one: str, other: str) -> bool:
-    """Whether two spellings may be one name: case, accents, order and commas do not count."""
-    parts = _parts(one)
-    return bool(parts) and parts == _parts(other)
+def stopped_by(rows: Sequence[Stopped], visitor: str) -> Stopped | None:
+    """Who on the do-not-admit list this visitor may be."""
+    return next((each for each in rows if may_be_same(each.name, visitor)), None)
 
 
-def _parts(name: str) -> frozenset[str]:
-    plain = unicodedata.normalize("NFKD", name.replace(",", " ")).casefold()
-    return frozenset("".join(c for c in plain if not unicodedata.combining(c)).split())
+def may_be_same(one: str, other: str) -> bool:
+    """Whether two names may be one person's: rather once too often, since a match only asks.
+
+    Case, accents and how they are written out, order, hyphens, apostrophes and titles do not count.
+    A middle name may be missing, and stand as an initial, as a first name may.
+    """
+    parts, others = _parts(one), _parts(other)
+    if not parts or not others:
+        return False
+    if sorted(parts) == sorted(others) or "".join(parts) == "".join(others):
+        return True
+    shorter, longer = (list(each) for each in sorted((parts, others), key=len))
+    whole = 0
+    for part in sorted(shorter, key=len, reverse=True):  # whole names before initials
+        found = next((each for each in longer if each == part), None)
+        whole += found is not None
+        found = found or next((each for each in longer if _initial(part, each)), None)
+        if found is None:
+            return False
+        longer.remove(found)
+    return len(shorter) > 1 and whole > 0
+
+
+def _initial(one: str, other: str) -> bool:
+    return one[0] == other[0] and 1 in (len(one), len(other))
+
+
+@lru_cache(MAX_ROWS)
+def _parts(name: str) -> tuple[str, ...]:
+    """The words of a name, in letters that every keyboard has."""
+    folded = unicodedata.normalize("NFKD", name.casefold()).casefold()
+    letters = "".join(
+        _SPELT.get(c, c if c.isalnum() else "" if _inside(c) else " ")
+        for c in folded
+        if not unicodedata.combining(c)
+    )
+    for written, letter in _WRITTEN_OUT:
+        letters = letters.replace(written, letter)
+    words = letters.split()
+    return tuple(word for word in words if word not in _TITLES) or tuple(words)
+
+
+def _inside(character: str) -> bool:
+    """Whether it stands inside a word without parting it: an apostrophe, or nothing to see."""
+    return character in _APOSTROPHES or unicodedata.category(character) in ("Cc", "Cf")
 
 
 class _Wrong(Exception):

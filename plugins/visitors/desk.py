@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
@@ -36,11 +36,10 @@ from hub import (
     iso,
 )
 from plugins.visitors._lists import (
-    Expected,
     Stopped,
     read_expected,
     read_stopped,
-    same_name,
+    stopped_by,
     visits_of,
 )
 
@@ -48,6 +47,7 @@ log = structlog.get_logger("desk")
 
 CHECK_S = 5.0
 KEPT_DAYS = 7
+T = TypeVar("T")
 
 
 class DeskConfig(Block):
@@ -70,11 +70,33 @@ class _Book:
     overstayed: set[str] = field(default_factory=set)
 
 
-@dataclass(frozen=True, slots=True)
-class _Lists:
-    stamp: tuple[int, ...]
-    expected: list[Expected]
-    stopped: list[Stopped]
+@dataclass
+class _List(Generic[T]):
+    """A file, what it said when it could last be read, and why what it says since cannot be."""
+
+    file: Path
+    read: Callable[[Path], list[T]]
+    rows: list[T] = field(default_factory=list)
+    stamp: tuple[int, int] = (-1, -1)
+    trouble: str = ""
+
+    def load(self) -> None:
+        """Read it. Raises `BadConfig`."""
+        stamp = _stamp(self.file)
+        self.rows, self.stamp, self.trouble = self.read(self.file), stamp, ""
+
+    def refresh(self) -> bool:
+        """Read it again where it has changed; what cannot be read leaves the last good rows. False
+        where there is new trouble.
+        """
+        stamp, before = _stamp(self.file), self.trouble
+        if stamp == self.stamp:
+            return True
+        try:
+            self.load()
+        except BadConfig as error:
+            self.stamp, self.trouble = stamp, str(error)
+        return self.trouble in ("", before)
 
 
 class Desk:
@@ -84,11 +106,12 @@ class Desk:
         self._context = context
         self._clock = context.clock
         self._zone = ZoneInfo(context.timezone)
-        self._files = [context.config_folder / config.file]
+        self._expected = _List(context.config_folder / config.file, read_expected)
+        self._stopped: _List[Stopped] | None = None
         if config.do_not_admit is not None:
-            self._files.append(context.config_folder / config.do_not_admit)
+            self._stopped = _List(context.config_folder / config.do_not_admit, read_stopped)
         self._file = context.state / "visits.json"
-        self._lists: _Lists | None = None
+        self._started = False
         self._book = _Book()
         self._turn = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
@@ -96,14 +119,16 @@ class Desk:
     async def start(self) -> None:
         """Read the lists and who is here. Raises `BadConfig` for a bad list."""
         await self.close()
-        self._lists = await asyncio.to_thread(self._read_lists)
+        await asyncio.to_thread(self._read_lists)
+        self._started = True
         self._book = await asyncio.to_thread(_load, self._file)
         name = f"{self._context.name} overstay watch"
         self._watch = asyncio.create_task(self._watch_overstays(), name=name)
 
     async def visits(self) -> list[Visit]:
         """Today's visits, and any earlier one whose visitor is still here, by expected time."""
-        expected = (await self._fresh()).expected
+        await self._refresh()
+        expected = self._expected.rows
         now = self._clock.now()
         known = {visit.id: visit for visit in visits_of(expected, now, self._zone)}
         today = now.astimezone(self._zone).date()
@@ -114,11 +139,20 @@ class Desk:
         return sorted(known.values(), key=lambda visit: (visit.expected, visit.visitor, visit.id))
 
     async def screen(self, visitor: str) -> Screening:
-        """Compare a name with the do-not-admit list; a match only asks."""
-        for stopped in (await self._fresh()).stopped:
-            if same_name(stopped.name, visitor):
-                why = stopped.reason or "no reason is given"
-                return Screening(True, f"the name is on the do-not-admit list: {why}")
+        """Compare a name with the do-not-admit list; a match only asks. While the list cannot be
+        read as it is now, every name does.
+        """
+        await self._refresh()
+        if self._stopped is None:
+            return Screening(False)
+        stopped = await asyncio.to_thread(stopped_by, self._stopped.rows, visitor)
+        if stopped is not None:
+            why = stopped.reason or "no reason is given"
+            return Screening(True, f"{stopped.name} is on the do-not-admit list: {why}")
+        if self._stopped.trouble:
+            file = self._stopped.file.name
+            said = f"the do-not-admit list, {file}, cannot be read since it was changed"
+            return Screening(True, f"{said}, so a person has to look whether the name is on it")
         return Screening(False)
 
     async def check_in(self, visit: str) -> Visit:
@@ -147,10 +181,10 @@ class Desk:
 
     async def probe(self) -> str:
         """Read the lists as they are now. Raises `BadConfig` for a bad one."""
-        lists = await asyncio.to_thread(self._read_lists)
-        told = f"{len(lists.expected)} lines in {self._files[0]}"
-        if len(self._files) > 1:
-            told += f", {len(lists.stopped)} in {self._files[1]}"
+        await asyncio.to_thread(self._read_lists)
+        told = f"{len(self._expected.rows)} lines in {self._expected.file}"
+        if self._stopped is not None:
+            told += f", {len(self._stopped.rows)} in {self._stopped.file}"
         return told
 
     async def close(self) -> None:
@@ -182,24 +216,20 @@ class Desk:
             raise NotReady(f"cannot write {self._file}: {error.strerror}") from error
         self._book = book
 
-    async def _fresh(self) -> _Lists:
-        lists = self._lists
-        if lists is None:
+    async def _refresh(self) -> None:
+        if not self._started:
             raise NotReady("the desk is not started")
-        stamp = await asyncio.to_thread(_stamp, self._files)
-        if stamp != lists.stamp:
-            try:
-                self._lists = await asyncio.to_thread(self._read_lists)
-            except BadConfig as error:
+        for each in self._lists():
+            if not await asyncio.to_thread(each.refresh):
                 name = self._context.name
-                log.warning("the last good list stays", desk=name, problems=str(error))
-                self._lists = replace(lists, stamp=stamp)
-        return self._lists or lists
+                log.warning("the last good list stays", desk=name, problems=each.trouble)
 
-    def _read_lists(self) -> _Lists:
-        stamp = _stamp(self._files)
-        stopped = read_stopped(self._files[1]) if len(self._files) > 1 else []
-        return _Lists(stamp, read_expected(self._files[0]), stopped)
+    def _lists(self) -> list[_List[Any]]:
+        return [self._expected, *([self._stopped] if self._stopped is not None else [])]
+
+    def _read_lists(self) -> None:
+        for each in self._lists():
+            each.load()
 
     async def _watch_overstays(self) -> None:
         while True:
@@ -237,15 +267,12 @@ class Desk:
         await self._context.publish(event if id_ is None else replace(event, id=id_))
 
 
-def _stamp(files: Iterable[Path]) -> tuple[int, ...]:
-    stamps: list[int] = []
-    for file in files:
-        try:
-            found = file.stat()
-            stamps += [found.st_mtime_ns, found.st_size]
-        except OSError:
-            stamps += [0, 0]
-    return tuple(stamps)
+def _stamp(file: Path) -> tuple[int, int]:
+    try:
+        found = file.stat()
+        return found.st_mtime_ns, found.st_size
+    except OSError:
+        return 0, 0
 
 
 def _load(file: Path) -> _Book:

@@ -13,7 +13,8 @@ from hub.camera_views import CameraView
 from hub.campus import Campus
 from hub.config import Config
 from hub.incident_views import NearView
-from hub.views import AlertView, DoorView, VisitView
+from hub.views import AlertView, DoorView
+from hub.visitors_port import VisitView
 
 STEPS = 2
 HALLS = ("floor", "area")

@@ -40,6 +40,8 @@ _VISITOR: Mapping[str, str] = {
     "visitor.checked_in": "ha entrado",
     "visitor.checked_out": "ha salido",
     "visitor.overstayed": "sigue aquí después de la hora acordada",
+    "visitor.matched": "puede ser alguien a quien no se debe admitir",
+    "visitor.admitted": "ha entrado después de una comprobación",
 }
 _LABELS: Mapping[str, str] = {
     "person": "Persona",

@@ -51,6 +51,8 @@ TYPES: Mapping[str, str] = {
     "visitor.checked_in": mark("A visitor checks in"),
     "visitor.checked_out": mark("A visitor checks out"),
     "visitor.overstayed": mark("A visitor stays too long"),
+    "visitor.matched": mark("A visitor may be somebody not to admit"),
+    "visitor.admitted": mark("A visitor is let in after a look"),
     "report.received": mark("Another system reports something"),
     "report.ended": mark("Another system says that it is over"),
     "protocol.started": mark("A protocol begins"),

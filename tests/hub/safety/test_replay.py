@@ -257,8 +257,7 @@ def test_a_moment_that_is_none_is_a_wrong_command_line(tmp_path: Path, since: st
     """Words, a month 13 and the future."""
     file = tmp_path / "school.yaml"
     shutil.copy(Path(__file__).parents[3] / "config.example.yaml", file)
-    (tmp_path / "examples").mkdir()
-    shutil.copy(Path(__file__).parents[3] / "examples/visitors.csv", tmp_path / "examples")
+    shutil.copytree(Path(__file__).parents[3] / "examples", tmp_path / "examples")
     done = run(file, "--since", since)
     assert done.exit_code == 64, done.output
 

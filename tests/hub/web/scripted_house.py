@@ -36,6 +36,7 @@ from hub.safety.notices.picture_links import PictureLinks
 from hub.safety.rules.schedule import timetables
 from hub.storage.folder import StateFolder
 from hub.storage.journal import Journal
+from hub.visitors_port import Matched
 from hub.yamlfile import read_yaml
 
 PLACES = {
@@ -172,6 +173,9 @@ class ScriptedHouse:
         self.alert_views: dict[str, dict[str, Any]] = {}
         self.incident_views: dict[str, dict[str, Any]] = {}
         self.visit_views: list[dict[str, Any]] = []
+        self.not_admitted: dict[str, str] = {}
+        self.admitted: dict[str, str] = {}
+        self.desks_silent: list[str] = []
         self.looked: list[tuple[str, str]] = []
         self.watched: list[str] = []
         self.picture_links = PictureLinks(b"secret of the tests")
@@ -342,10 +346,21 @@ class ScriptedHouse:
     async def visits(self) -> list[Any]:
         return [dict(each) for each in self.visit_views]
 
-    async def check_in(self, desk: str, visit: str, by: str) -> Any:
+    def silent_desks(self) -> list[str]:
+        return self.desks_silent
+
+    async def match(self, desk: str, visit: str) -> Any:
+        view = self._visit(desk, visit)
+        reason = self.not_admitted.get(view["visitor"])
+        return None if reason is None else {"visit": view, "reason": reason}
+
+    async def check_in(self, desk: str, visit: str, by: str, admit: str = "") -> Any:
         view = self._visit(desk, visit)
         if view["state"] != "expected":
             raise Refused(f"{view['visitor']} is not expected")
+        if not admit and (reason := self.not_admitted.get(view["visitor"])):
+            raise Matched(f"{view['visitor']} may be somebody not to admit: {reason}")
+        self.admitted[visit] = admit
         view["state"], view["arrived"] = "here", self.ago(0)
         return view
 

@@ -271,6 +271,38 @@ async def test_visitors_come_and_go(
     assert (await client.post("/visitors/front/none/in", data=csrf)).status == 404
 
 
+async def test_a_visitor_whose_name_matched_waits_for_a_person(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Nobody on a list comes in by one press: a page asks, and takes no empty answer."""
+    opened = await sign_in("front_office")  # type: ignore[operator]
+    csrf = {"csrf": opened.identity.csrf}
+    house.not_admitted["Delivery, kitchen"] = "Court order"
+    asked = await client.post("/visitors/front/v3/in", data=csrf)
+    assert str(asked.url.relative()) == "/visitors/front/v3/match"
+    words = text_of(await asked.text())
+    assert "Nobody was checked in" in words
+    assert "Court order" in words
+    empty = await client.post("/visitors/front/v3/in", data={**csrf, "admit": "  "})
+    assert empty.status == 409
+    assert "1 expected" in await see(client, "/visitors")
+    await client.post("/visitors/front/v3/in", data={**csrf, "admit": "Another name on the card"})
+    assert house.admitted["v3"] == "Another name on the card"
+    assert "0 expected" in await see(client, "/visitors")
+    assert str((await client.get("/visitors/front/v3/match")).url.relative()) == "/visitors"
+    assert (await client.get("/visitors/front/none/match")).status == 404
+
+
+async def test_a_desk_that_does_not_answer_is_named(
+    client: TestClient, house: ScriptedHouse, sign_in: object
+) -> None:
+    """Nobody reads that the building is empty where a desk does not say who is here."""
+    await sign_in("front_office")  # type: ignore[operator]
+    house.visit_views.clear()
+    house.desks_silent.append("gate_house")
+    assert "Gate house does not say who is here" in text_of(await see(client, "/visitors"))
+
+
 async def test_what_is_only_to_be_known_makes_the_hub_no_less_well(
     client: TestClient, house: ScriptedHouse, sign_in: object
 ) -> None:

@@ -268,7 +268,17 @@ async def test_not_text_and_not_there_are_said(tmp_path):
         ("Barred Person", True),
         ("person, barred", True),
         ("BÁRRED   PERSON", True),
+        ("Mr. Barred Person", True),
+        ("Barred Middle Person", True),
+        ("B. Person", True),
+        ("Person, Barred (a parent)", True),
+        ("Barred-Person", True),
+        ("Ba\u2019rred Per\u200bson", True),
+        ("Barredperson", True),
         ("Barred", False),
+        ("B. P.", False),
+        ("Another Person", False),
+        ("Barred Persons", False),
         ("", False),
     ],
 )
@@ -282,6 +292,44 @@ async def test_a_match_only_asks(tmp_path, name, match):
     assert ("Court order" in found.reason) is match
     visit = await office.find("Barred Person")
     assert (await office.desk.check_in(visit.id)).state == "here"
+    await office.desk.close()
+
+
+@pytest.mark.parametrize(
+    ("listed", "name"),
+    [
+        ("Müller Überall", "Mueller Ueberall"),
+        ("Müller Überall", "muller uberall"),
+        ("Løve Søster", "Love Soster"),
+        ("Łódź Straße", "Lodz Strasse"),
+        ("Ana María de la Noria", "Noria, Ana"),
+        ("O'Nobody Un", "ONobody, Un"),
+        ("Un-Nobody Some", "Some Un Nobody"),
+    ],
+)
+async def test_a_name_written_another_way_asks(tmp_path, listed, name):
+    """Accents written out, letters no keyboard has, and names left out do not hide anybody."""
+    office = Office(tmp_path, stopped=f"name,reason\n{listed},\n")
+    await office.desk.start()
+    assert (await office.desk.screen(name)).match
+    assert not (await office.desk.screen("Reading volunteer")).match
+    await office.desk.close()
+
+
+async def test_a_do_not_admit_list_that_cannot_be_read_has_a_person_look(tmp_path):
+    """After a bad edit what it said still holds, and whom it may hold now a person has to ask."""
+    office = Office(tmp_path, stopped="name,reason\nBarred Person,Court order\n")
+    await office.desk.start()
+    assert not (await office.desk.screen("Reading volunteer")).match
+    (tmp_path / "stop.csv").write_text("name,reason\nBarred Person,Court order\nNew,One,Too many\n")
+    found = await office.desk.screen("Reading volunteer")
+    assert found.match
+    assert "stop.csv, cannot be read" in found.reason
+    assert "Court order" in (await office.desk.screen("Barred Person")).reason
+    office.list.write_text(HEAD + "Broken,Nurse,Training,8 o'clock,16:00\n")
+    (tmp_path / "stop.csv").write_text("name,reason\nNew One,Custody\n")
+    assert "Custody" in (await office.desk.screen("New One")).reason
+    assert not (await office.desk.screen("Reading volunteer")).match
     await office.desk.close()
 
 
