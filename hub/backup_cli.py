@@ -243,7 +243,12 @@ def _told_losses(path: Path, manifest: Manifest, losses: Lost) -> list[str]:
     said = [f"{path.name} holds everything as of {iso(manifest.time)}, {_events(manifest)}."]
     if not losses.known:
         said.append("What happened after that is lost. How much cannot be told: no journal is here")
-        said.append("that can be read.")
+        said.append(
+            "that can be read. Who was locked out since may come in again, and a lost phone"
+        )
+        said.append("that was forgotten since is known again: look through *People* afterwards.")
+        said.append("If this is another machine, the hub that the backup came from must not run any")
+        said.append("more: two hubs on the same doors undo each other's commands.")
     elif losses.events:
         said.append(
             f"Lost will be {losses.events} events until {losses.until}, among them "
@@ -253,6 +258,8 @@ def _told_losses(path: Path, manifest: Manifest, losses: Lost) -> list[str]:
         said.append("No event is lost.")
     if losses.accounts:
         said.append(f"Accounts that go back to how they were: {', '.join(losses.accounts)}.")
+    if losses.locked:
+        said.append(f"Accounts that stay locked out: {', '.join(losses.locked)}.")
     if losses.revoked:
         said.append(f"Tokens that stay revoked: {', '.join(losses.revoked)}.")
     return said

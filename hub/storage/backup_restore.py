@@ -20,6 +20,7 @@ from pathlib import Path
 from hub.clock import iso
 from hub.errors import StateError
 from hub.events import new_id
+from hub.storage.backup_access import keep_taken_away, locked_since
 from hub.storage.backup_copy import Told, copy_file, open_unchanging, own_like, sync_tree, unheard
 from hub.storage.backup_manifest import CONTENTS, JOURNAL, Manifest, damaged
 from hub.storage.backup_swap import STAGING, swap
@@ -45,8 +46,9 @@ class Lost:
     """What the journal that is there holds beyond a backup.
 
     `known` is false where there is none that can be read. `until` is when its newest event was
-    received, or empty; `accounts` names accounts that are new, gone or different, `revoked` tokens
-    and `devices` enrolled devices (by their ids) that were revoked since. `fire` is whether a fire
+    received, or empty; `accounts` names accounts that are new, gone or different, `locked` those
+    that were locked out since, `revoked` tokens and `devices` enrolled devices (by their ids) that
+    were revoked since. `fire` is whether a fire
     alarm has sounded since, or holds lock verbs back there, or may do so.
     """
 
@@ -59,6 +61,7 @@ class Lost:
     accounts: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    locked: tuple[str, ...] = ()
     fire: bool = False
 
 
@@ -95,6 +98,7 @@ def _compare(now: sqlite3.Connection, then: sqlite3.Connection, manifest: Manife
         accounts=tuple(names),
         revoked=_revoked(now, then, "SELECT name, revoked FROM tokens"),
         devices=_revoked(now, then, "SELECT id, revoked FROM devices"),
+        locked=locked_since(then, now),
         fire=bool(
             now.execute(FIRES, (manifest.last_seq,)).fetchone()[0]
             or now.execute(HELD_BACK).fetchone()[0]
@@ -143,6 +147,8 @@ def restore(
         staging.mkdir(mode=0o700)
         _stage(staging, backup, manifest, told)
         _amend(staging / JOURNAL, manifest, losses, note)
+        if losses.known:
+            _keep_taken_away(staging / JOURNAL, state.journal)
         own_like(staging, state.path)
         sync_tree(staging)
     except (OSError, sqlite3.Error) as error:
@@ -229,6 +235,15 @@ def _amend(journal: Path, manifest: Manifest, losses: Lost, note: dict[str, obje
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _keep_taken_away(staged: Path, journal: Path) -> None:
+    with closing(sqlite3.connect(staged, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("BEGIN IMMEDIATE")
+        keep_taken_away(connection, journal)
+        connection.execute("COMMIT")
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _free_name(state: Path, now: datetime) -> str:

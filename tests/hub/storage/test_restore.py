@@ -25,14 +25,23 @@ from hub.storage.backup_restore import Lost, lost, restore
 from hub.storage.backup_shelf import Backup, Shelf
 from hub.storage.backup_swap import ENTERING, LEAVING, STAGING
 from hub.storage.folder import StateFolder
-from hub.storage.identity_tables import sessions, setup_links, tokens, users
+from hub.storage.identity_tables import (
+    authenticators,
+    passkeys,
+    recovery_codes,
+    sessions,
+    setup_links,
+    tokens,
+    users,
+)
 from hub.storage.journal import open_engine
-from hub.storage.schema import devices, events, meta
+from hub.storage.schema import devices, events, meta, push_subscriptions
 from hub.testing import FakeClock
 
 CHILD = Path(__file__).with_name("killed_child.py")
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 STAMP = "2026-03-02T08:00:00.000Z"
+MADE = {"created": STAMP}
 
 
 def add_event(folder: StateFolder, name: str) -> None:
@@ -160,6 +169,50 @@ def test_nobody_stays_signed_in_and_revoked_tokens_stay_revoked(
         assert connection.scalar(select(devices.c.revoked)) is not None
         assert connection.scalar(select(guests.c.revoked))
         assert connection.scalar(select(users.c.name)) == "teacher"
+    engine.dispose()
+
+
+def test_what_was_taken_away_from_people_stays_taken_away(
+    state: StateFolder, tmp_path: Path
+) -> None:
+    """A restore lets nobody in who was locked out since, and gives back no lost phone or key."""
+    engine = open_engine(state.journal)
+    key = {"name": "k", "host": "h", "public_key": b"k", "sign_count": 0, "created": STAMP}
+    browser = dict.fromkeys(("notifier", "device", "endpoint", "p256dh", "auth"), "b")
+    with engine.begin() as connection:
+        person = {"name": "gone", "role": "admin", "password_hash": "h", "created": STAMP}
+        connection.execute(insert(users), person)
+        for user in ("teacher", "gone"):
+            connection.execute(insert(passkeys), key | {"id": user, "user": user})
+            connection.execute(insert(recovery_codes), {"digest": user, "user": user} | MADE)
+            app = {"user": user, "secret": "lost phone", "last_step": 1} | MADE
+            connection.execute(insert(authenticators), app)
+            connection.execute(
+                insert(push_subscriptions), browser | {"id": user, "user": user} | MADE
+            )
+    made = create(state, Shelf(tmp_path / "backups"), FakeClock(), "tests")
+    later = {"name": "later", "role": "sro", "password_hash": "h", "created": STAMP}
+    with engine.begin() as connection:
+        connection.execute(insert(users), later)
+        connection.execute(users.update().where(users.c.name == "gone").values(locked=STAMP))
+        connection.execute(passkeys.delete().where(passkeys.c.user == "teacher"))
+        connection.execute(push_subscriptions.delete().where(push_subscriptions.c.id == "teacher"))
+        connection.execute(recovery_codes.update().values(used=STAMP))
+        connection.execute(authenticators.update().values(secret="new phone", last_step=9))
+        connection.execute(insert(authenticators), {"user": "later", "secret": "s"} | MADE)
+    assert made.manifest is not None
+    assert lost(state, made.path, made.manifest).locked == ("gone",)
+    bring_back(state, made)
+    engine.dispose()
+    engine = open_engine(state.journal)
+    with engine.begin() as connection:
+        rows = connection.execute(select(users.c.name, users.c.locked).order_by(users.c.name)).all()
+        assert rows == [("gone", STAMP), ("teacher", "")]
+        assert connection.scalars(select(passkeys.c.user)).all() == ["gone"]
+        assert connection.scalars(select(push_subscriptions.c.user)).all() == ["gone"]
+        assert set(connection.scalars(select(recovery_codes.c.used))) == {STAMP}
+        apps = connection.execute(select(authenticators.c.secret, authenticators.c.last_step)).all()
+        assert apps == [("new phone", 9)] * 2
     engine.dispose()
 
 
