@@ -24,15 +24,17 @@ from hub.perception.decode import frame_from_av
 from hub.perception.feed import Feed, Packet
 from hub.perception.frames import Frame
 from hub.perception.intra import KeyFramesOnly
-from hub.perception.live_events import picture_event, tamper_event, zone_event
+from hub.perception.kept_scene import KeptScene
+from hub.perception.live_events import picture_event, zone_event
 from hub.perception.look_times import LookTimes
 from hub.perception.masks import PaintedMask
+from hub.perception.oversight import Oversight
 from hub.perception.pictures import Picture, Pictures, Wanted
 from hub.perception.pipeline import CameraPipeline, Look
 from hub.perception.sleeping import Sleeping
 from hub.perception.spec import CameraSpec
 from hub.perception.stream import StreamDecoder
-from hub.perception.tamper import Kind, TamperWatch
+from hub.perception.tamper import Kind
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +98,7 @@ class LiveCamera:
         pictures: Pictures,
         clock: Clock,
         pipeline: Callable[[tuple[int, int]], CameraPipeline] | None,
+        scene: KeptScene | None = None,
     ) -> None:
         self.spec = spec
         self.feed = feed
@@ -105,15 +108,13 @@ class LiveCamera:
         self.picture_at: float | None = None
         self.fault = ""
         self.gate = "private" if spec.private else "warming"
-        self.wrong: dict[Kind, str] = {}  # with the pictures themselves, in words
         self.asking = 0
         self._clock = clock
         self._pipeline_for = None if spec.private else pipeline
         self._pipeline: CameraPipeline | None = None
         self._size = (0, 0)
         self._mask: PaintedMask | None = None
-        self._watch: TamperWatch | None = None
-        self._watched: Any = None
+        self._oversight = Oversight(scene, self._stored, clock)
         self._keys = 0
         command = ByCommand(spec.id, spec.by_command, clock) if spec.by_command else None
         self._stream = StreamDecoder(feed.reopen, command)
@@ -157,9 +158,12 @@ class LiveCamera:
 
     def end(self, why: str) -> list[Event]:
         """What was wrong with its pictures is over for those who were told; not during `work`."""
-        worked = Worked()
-        self._end_watch(why, worked)
-        return worked.events
+        return self._oversight.end(self.spec, why, self._wall)
+
+    @property
+    def wrong(self) -> dict[Kind, str]:
+        """What is wrong with the pictures themselves, in words."""
+        return self._oversight.wrong
 
     def work(self) -> Worked:
         """Do all that is due. Never raises: a fault is counted, logged and costs one picture."""
@@ -180,7 +184,7 @@ class LiveCamera:
                 self.gate = "private" if self.spec.private else "warming"
                 self._next, self._anew, self._size = None, True, (0, 0)
                 if self.spec.private:
-                    self._end_watch("it is not looked at any more", worked)
+                    worked.events += self.end("it is not looked at any more")
             if self._anew:
                 self._anew, self._pipeline = False, None
         for question, detections in answers:
@@ -315,7 +319,10 @@ class LiveCamera:
         self.counters.triggered += bool(look.gate.triggered)
         routine = look.gate.reason == "scan" or not look.crops
         self._sleeping.looked(frame.time, bool(look.gate.triggered) or not routine)
-        self._watch_over(frame, look, worked)
+        worked.events += self._oversight.look(
+            self.spec, frame, look.gate, self._pipeline, self._keys, self._wall
+        )
+        self.gate = next(iter(self.wrong), look.gate.state)
         self._ask_or_settle(frame, look, worked)
 
     def _ask_or_settle(self, frame: Frame, look: Look, worked: Worked) -> None:
@@ -328,28 +335,6 @@ class LiveCamera:
             self._settle(worked.question.frame, worked.question.look, None, worked)
         crops = self._pipeline.cut(frame, look)
         worked.question = Question(frame, look, crops, self._pipeline)
-
-    def _watch_over(self, frame: Frame, look: Look, worked: Worked) -> None:
-        """Tell when something begins or ends to be wrong with the pictures themselves."""
-        assert self._pipeline is not None
-        if self._watch is None or self._watched != (frame.size, self.spec.masks):
-            self._end_watch("its pictures have another size or other masks now", worked)
-            self._watch = TamperWatch(frame.size, self._pipeline.show)
-            self._watched = (frame.size, self.spec.masks)
-        if self._watch.note(frame.time, look.gate.state, look.gate.triggered):
-            for change in self._watch.look(frame.luma, self._pipeline.means(), self._keys):
-                more = {"picture": self._stored(frame)}
-                worked.events.append(tamper_event(self.spec, change, self._wall, frame.time, more))
-        self.wrong = self._watch.standing
-        self.gate = next(iter(self.wrong), look.gate.state)
-
-    def _end_watch(self, why: str, worked: Worked) -> None:
-        """Look at the pictures afresh; what was wrong with them is no longer known."""
-        if self._watch is not None:
-            now = self._clock.monotonic()
-            for change in self._watch.give_up(why):
-                worked.events.append(tamper_event(self.spec, change, self._wall, now, {}))
-        self._watch, self.wrong = None, {}
 
     def _settle(
         self, frame: Frame, look: Look, detections: list[Detection] | None, worked: Worked

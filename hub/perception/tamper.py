@@ -158,6 +158,25 @@ class TamperWatch:
         self._judge_blind(step)
         return self._changes
 
+    @property
+    def knows(self) -> bool:
+        """Whether the usual scene has been learned, so that another would be told."""
+        return self._scene.can_judge and self._scene.learned * EVERY_SECONDS >= LEARN_SECONDS
+
+    def memory(self) -> dict[str, NDArray[np.float32]] | None:
+        """The usual scene, to be kept; None while it is not known."""
+        if not self.knows or self._usual_sharp is None:
+            return None
+        return {**self._scene.memory(), "sharp": np.array(self._usual_sharp, np.float32)}
+
+    def remember(self, kept: Mapping[str, NDArray[np.float32]]) -> None:
+        """Go on with a scene that was kept. Raises `ValueError` or `KeyError` for a damaged one,
+        and then knows none.
+        """
+        power, error = kept["sharp"].tolist()
+        self._scene.remember(kept)
+        self._usual_sharp = Fineness(power, error)
+
     def give_up(self, why: str) -> list[Change]:
         """The end of all that stands, for whoever stops watching; `why` in words."""
         return [Change(kind, False, self.since(kind), why) for kind in self.standing]
@@ -173,7 +192,7 @@ class TamperWatch:
                 self._count(kind, False, OVER_SECONDS, ACCEPTED)
         if not scene.can_judge and scene.is_structured and scene.learned > 1:
             self._begin_anew()  # there was nothing to see before; this is the scene
-        if not scene.can_judge or scene.learned * EVERY_SECONDS < LEARN_SECONDS:
+        if not self.knows:
             self._learn(step, USUAL_SECONDS)
             return
         showing = scene.showing()

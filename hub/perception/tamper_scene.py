@@ -8,6 +8,7 @@ switches and dusk change how strong a structure is, hardly ever where it is.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,27 @@ class Scene:
         self._held = self._usual
         self._held_power = np.zeros(self.blocks, np.float32)
 
+    def memory(self) -> dict[str, NDArray[np.float32]]:
+        """What is remembered, to be kept."""
+        return {
+            "usual": self._usual,
+            "means": self._usual_means,
+            "lights": self._usual_lights,
+            "numbers": np.array([self.learned, self._usual_relit], np.float32),
+        }
+
+    def remember(self, kept: Mapping[str, NDArray[np.float32]]) -> None:
+        """Go on with what was kept. Raises `ValueError` where it is of another grid or damaged."""
+        learned, relit = kept["numbers"].tolist()
+        mine = (self._usual, self._usual_means, self._usual_lights)
+        usual, means, lights = (kept[name] for name in ("usual", "means", "lights"))
+        for own, other in zip(mine, (usual, means, lights), strict=True):
+            if own.shape != other.shape or not np.isfinite(other).all():
+                raise ValueError("a scene of another grid")
+        self.learned, self._usual_relit = int(learned), float(relit)
+        self._usual, self._usual_means, self._usual_lights = usual, means, lights
+        self._judge_structure()
+
     def sense(self, means: Floats) -> None:
         """Take in a picture's cell means (lines, columns), for the questions below."""
         self._means = means
@@ -140,6 +162,13 @@ class Scene:
         self.learned += 1
         rate = max(rate, 1.0 / self.learned)
         self._usual = self._usual + np.float32(rate) * (self._now - self._usual)
+        self._judge_structure()
+        if self.learned > 1:
+            self._usual_relit += rate * (min(RELIT, self._relit()) - self._usual_relit)
+        self._usual_lights += np.float32(rate) * (self._light_of_blocks() - self._usual_lights)
+        self._usual_means += np.float32(rate) * (self._means - self._usual_means)
+
+    def _judge_structure(self) -> None:
         power = self._blocks.means(np.square(self._usual))
         self._textured = power > TEXTURED**2
         self._texture = texture = power[self._textured]
@@ -147,10 +176,6 @@ class Scene:
         self._alike = ALIKE**2 * texture
         self._flat = np.maximum(FLAT**2, FLAT_SHARE**2 * texture)
         self.can_judge = bool(np.count_nonzero(self._textured) >= self._needed)
-        if self.learned > 1:
-            self._usual_relit += rate * (min(RELIT, self._relit()) - self._usual_relit)
-        self._usual_lights += np.float32(rate) * (self._light_of_blocks() - self._usual_lights)
-        self._usual_means += np.float32(rate) * (self._means - self._usual_means)
 
     def _light_of_blocks(self) -> Floats:
         if self._lights is None:

@@ -27,6 +27,7 @@ from hub.perception.activity import ASKING, WORKING, Activity
 from hub.perception.detectors import Detectors
 from hub.perception.feed import Feed
 from hub.perception.ffmpeg import ways
+from hub.perception.kept_scene import KeptScene
 from hub.perception.link import Outbox
 from hub.perception.live import LiveCamera, Question, Worked
 from hub.perception.pictures import Pictures, Wanted
@@ -138,8 +139,9 @@ class Worker:
         )
         feed = Feed(spec.id, spec.source, self._clock, wrappers=len(ways(spec.by_command)))
         self._cameras[spec.id] = LiveCamera(
-            spec, feed, pictures, self._clock, lambda size: self._pipeline(spec, size)
-        )
+            spec, feed, pictures, self._clock, lambda size: self._pipeline(spec, size),
+            KeptScene(self._spec.state / "scenes" / f"{spec.id}.npz", feed.source.url),
+        )  # fmt: skip
         self._due[spec.id] = self._clock.monotonic()
         feed.start()
         self._wake.set()
