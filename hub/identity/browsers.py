@@ -15,11 +15,12 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, and_, delete, func, insert, select
 
 from hub.clock import iso
 from hub.errors import Refused
 from hub.kinds import Subscription
+from hub.storage.identity_tables import users
 from hub.storage.schema import push_subscriptions as table
 
 MOST = 10  # browsers of one account
@@ -76,8 +77,12 @@ def browsers_of(conn: Connection, user: str) -> list[Any]:
 
 
 def subscriptions(conn: Connection, notifier: str, names: Collection[str]) -> list[Subscription]:
-    """The browsers of the accounts with these names, or of all where none is named."""
-    query = select(table).where(table.c.notifier == notifier).order_by(table.c.created, table.c.id)
+    """The browsers of the accounts with these names, or of all where none is named. Nobody is told
+    who is locked out.
+    """
+    let_in = (users.c.name == table.c.user, users.c.locked == "")
+    query = select(table).join(users, and_(*let_in)).where(table.c.notifier == notifier)
+    query = query.order_by(table.c.created, table.c.id)
     wanted = {each.casefold() for each in names}
     return [
         Subscription(row.id, row.user, row.endpoint, row.p256dh, row.auth)

@@ -192,6 +192,12 @@ def revoke(conn: Connection, id_: str, by: str, now: datetime) -> Guest:
     return get(conn, id_)
 
 
+def revoke_all_of(conn: Connection, maker: str, by: str, now: datetime) -> None:
+    """End every link that somebody made."""
+    for id_ in conn.scalars(select(guests.c.id).where(guests.c.created_by == maker)).all():
+        revoke(conn, str(id_), by, now)
+
+
 def every(conn: Connection, now: datetime) -> list[tuple[Guest, list[OpenedOn]]]:
     """The links that are open, and those of the last day, the newest first; each with the devices
     it was opened on.

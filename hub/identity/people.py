@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, or_, select, update
 
 from hub.clock import iso
 from hub.errors import Refused
-from hub.identity import accounts, setup_links
+from hub.identity import accounts, guests, setup_links
 from hub.identity.accounts import Identity, Roles
 from hub.identity.factors import Factors, factors_of, forget_factors
 from hub.identity.permissions import PERMISSIONS, RoleSettings, may
@@ -152,7 +152,7 @@ def give_role(
     conn: Connection, hand: Hand, id_: str, role: str, now: datetime, roles: Roles
 ) -> None:
     """Give somebody another role; they sign in anew. A link made while they might less is over:
-    whoever made it may not do so for what they are now.
+    whoever made it may not do so for what they are now. So are those that they made themselves.
     """
     row = _touch(conn, hand, id_, roles)
     _refuse_more(hand, role, roles)
@@ -166,10 +166,13 @@ def give_role(
         _refuse_last(conn, str(row.name), roles)
     accounts.set_role(conn, str(row.name), role, now, roles=roles)
     setup_links.end_links(conn, str(row.name), now)
+    setup_links.end_links_made_by(conn, str(row.name), now)
 
 
 def lock(conn: Connection, hand: Hand, id_: str, now: datetime, roles: Roles) -> None:
-    """Lock somebody out, at once and until they are let in again; nothing of theirs is lost."""
+    """Lock somebody out, at once and until they are let in again; nothing of theirs is lost. Links
+    that they made, for people and for guests, are over: they may have kept them.
+    """
     row = _touch(conn, hand, id_, roles)
     if row.name == hand.name:
         raise Refused(phrase("Nobody locks themself out. Somebody else has to do that."))
@@ -179,6 +182,8 @@ def lock(conn: Connection, hand: Hand, id_: str, now: datetime, roles: Roles) ->
         audit.note(conn, "account.locked", str(row.name), now)
         accounts.end_other_sessions(conn, str(row.name), "", now)
         setup_links.end_links(conn, str(row.name), now)
+        setup_links.end_links_made_by(conn, str(row.name), now)
+        guests.revoke_all_of(conn, str(row.name), hand.name, now)
 
 
 def unlock(conn: Connection, hand: Hand, id_: str, now: datetime, roles: Roles) -> None:
@@ -211,6 +216,12 @@ def every_token(conn: Connection) -> list[Any]:
     """Every token that is not revoked, by name: rows of the table."""
     query = select(tokens).where(tokens.c.revoked.is_(None)).order_by(tokens.c.name)
     return list(conn.execute(query))
+
+
+def tokens_made_by(conn: Connection, name: str) -> list[str]:
+    """The names of the tokens that somebody made and that still work: they may have kept them."""
+    own = (tokens.c.made_by == name, tokens.c.revoked.is_(None))
+    return [str(each) for each in conn.scalars(select(tokens.c.name).where(*own))]
 
 
 def revoke_token(conn: Connection, hand: Hand, id_: str, now: datetime, roles: Roles) -> str:

@@ -59,6 +59,14 @@ def end_links(conn: Connection, user: str, now: datetime) -> None:
     conn.execute(update(setup_links).where(*unused).values(used=iso(now)))
 
 
+def end_links_made_by(conn: Connection, maker: str, now: datetime) -> None:
+    """Links that somebody made for others and nobody has used work no more: they may have kept
+    one, and come in by it.
+    """
+    unused = (setup_links.c.made_by == maker, setup_links.c.used.is_(None))
+    conn.execute(update(setup_links).where(*unused).values(used=iso(now)))
+
+
 def first_setup_link(conn: Connection, now: datetime, ttl: timedelta) -> str | None:
     """A link that makes the first account; None once there is one."""
     return None if count_users(conn) else create_setup_link(conn, now, ttl)

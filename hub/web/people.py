@@ -83,6 +83,7 @@ async def _person_page(
         link=link,
         person=found,
         mine=found.name == hand.name,
+        made=await house.journal_read(lambda c: people.tokens_made_by(c, found.name)),
         within=can_give(hand, found.role, roles),
         roles=_given_by(hand, roles),
         role_name=lambda role: role_name(role, roles),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from hub.errors import Refused
 from hub.identity import accounts, browsers
@@ -42,6 +42,15 @@ async def journal(tmp_path):
 def keep(conn, user="Jo", number=1, notifier="push"):
     """Subscribe one browser."""
     return browsers.subscribe(conn, notifier, user, "Firefox on Linux", given(number), NOW)
+
+
+async def test_who_is_locked_out_is_told_nothing(journal):
+    """No alert reaches the telephone of somebody who left, whether they or everybody is meant."""
+    await journal.write(keep)
+    await journal.write(lambda c: c.execute(update(users).values(locked="2026-03-02")))
+    for names in ({"Jo"}, ()):
+        found = await journal.read(lambda c, names=names: browsers.subscriptions(c, "push", names))
+        assert found == []
 
 
 async def test_a_browser_is_kept_for_its_account_and_notifier(journal):

@@ -1,14 +1,14 @@
 """Accounts in the hands of whoever manages them: nobody gets more by it, and somebody is left."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, update
 
 from hub.errors import Refused
-from hub.identity import accounts, people
+from hub.identity import accounts, guests, people
 from hub.identity.openid import Person
 from hub.identity.people import Hand, id_of, permissions_of
 from hub.identity.provider_accounts import come_in
@@ -53,6 +53,32 @@ def test_a_link_does_not_outlive_being_locked_out(conn: Connection) -> None:
     link = people.add(conn, BOSS, "Helper", "it", NOW, None)
     people.lock(conn, BOSS, id_of("Helper"), NOW, None)
     people.unlock(conn, BOSS, id_of("Helper"), NOW, None)
+    assert whose_setup_link(conn, link, NOW) is None
+
+
+def test_links_that_somebody_made_do_not_outlive_being_locked_out(conn: Connection) -> None:
+    """Neither those by which people choose a password nor those for guests: they may have kept one,
+    and come in again by it. Tokens are named: programs live on them.
+    """
+    link = people.add(conn, IT, "Helper", "it", NOW, None)
+    life = timedelta(hours=4)
+    mine, _ = guests.invite(conn, "Crew", "school", (), "", life, "Technician", NOW)
+    other, _ = guests.invite(conn, "Squad", "school", (), "", life, "Boss", NOW)
+    accounts.create_token(conn, "screens", "it", now=NOW, by="Technician")
+    people.lock(conn, BOSS, id_of("Technician"), NOW, None)
+    assert whose_setup_link(conn, link, NOW) is None
+    assert not guests.get(conn, mine.id).open(NOW)
+    assert guests.get(conn, mine.id).revoked_by == "Boss"
+    assert guests.get(conn, other.id).open(NOW)
+    assert people.tokens_made_by(conn, "Technician") == ["screens"]
+
+
+def test_links_that_somebody_made_do_not_outlive_their_role(conn: Connection) -> None:
+    """Who may give less now has given nothing for later."""
+    accounts.add_user_with_hash(conn, "Second", "admin", "hash", now=NOW)
+    second = Hand("Second", permissions_of("admin", None))
+    link = people.add(conn, second, "Helper", "admin", NOW, None)
+    people.give_role(conn, BOSS, id_of("Second"), "viewer", NOW, None)
     assert whose_setup_link(conn, link, NOW) is None
 
 
