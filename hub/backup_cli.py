@@ -247,8 +247,8 @@ def _told_losses(path: Path, manifest: Manifest, losses: Lost) -> list[str]:
             "that can be read. Who was locked out since may come in again, and a lost phone"
         )
         said.append("that was forgotten since is known again: look through *People* afterwards.")
-        said.append("If this is another machine, the hub that the backup came from must not run any")
-        said.append("more: two hubs on the same doors undo each other's commands.")
+        said.append("If this is another machine, the hub that the backup came from must not run")
+        said.append("any more: two hubs on the same doors undo each other's commands.")
     elif losses.events:
         said.append(
             f"Lost will be {losses.events} events until {losses.until}, among them "

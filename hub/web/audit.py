@@ -36,7 +36,8 @@ _ICONS = {
     "device": "phone", "config": "settings", "rule": "settings", "door": "door-closed",
     "doors": "door-closed", "protocol": "shield-alert", "panic": "siren", "help": "hand",
     "fire": "flame", "alert": "bell", "incident": "clipboard-list", "audit": "download",
-    "journal": "history", "clock": "clock", "hub": "house",
+    "journal": "history", "clock": "clock", "hub": "house", "visit": "id-card",
+    "visitor": "id-card",
 }  # fmt: skip
 _SAID_OTHERWISE = ("verb", "reason", "hash", "glass")
 _OF_A_LOOK = ("pictures", "since", "until")
