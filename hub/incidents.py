@@ -22,6 +22,7 @@ from hub.safety.incidents.hand_off import hand_off_views
 from hub.safety.incidents.near import near
 from hub.safety.incidents.report import report
 from hub.safety.intake import Intake
+from hub.storage.media import PictureState, state_of
 from hub.views import IncidentView
 from hub.visitors_port import VisitView
 
@@ -94,7 +95,7 @@ class Incidents(CaseDesk):
         now, words = self._intake.clock.now(), self._intake.words
 
         def work(connection: Connection) -> ReportView:
-            return report(connection, words, view, self._kept, by, now)
+            return report(connection, words, view, self._picture, by, now)
 
         return await self._intake.journal.read(work)
 
@@ -128,8 +129,8 @@ class Incidents(CaseDesk):
         await self.exported(incident, by, form, hashlib.sha256(data).hexdigest(), len(data))
         return data
 
-    def _kept(self, picture: str) -> bool:
-        return self._house.media(picture) is not None
+    def _picture(self, picture: str) -> PictureState:
+        return state_of(self._house.media(picture))
 
 
 async def _in_a_process(asked: bytes) -> bytes:

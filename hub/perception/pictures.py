@@ -5,14 +5,13 @@ A picture is written beside its final name and renamed into place, so nobody eve
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-
-from hub.events import new_id
 
 EVERY_S = 0.4
 REMEMBER_S = 12.0
@@ -101,8 +100,10 @@ class Pictures:
             self._bytes -= len(self._recent.popleft().jpeg)
 
     def store(self, jpeg: bytes) -> str:
-        """Keep a picture for good; returns its media name once it is on the disk."""
-        name = f"{new_id()}.jpg"
+        """Keep a picture for good; returns its media name once it is on the disk. It is the SHA-256
+        of the file, so that anybody can tell whether the picture is as it was taken.
+        """
+        name = f"{hashlib.sha256(jpeg).hexdigest()}.jpg"
         replace_file(self._media / name, jpeg, durable=True)
         return name
 

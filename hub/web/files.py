@@ -21,7 +21,7 @@ from hub.web.security import HOUSE, who_is
 STATIC_FOLDER = Path(__file__).parent / "static"
 PICTURE_AGE_HEADER = "X-Picture-Age"
 
-_MEDIA_NAME = re.compile(r"[0-9a-f]{32}\.jpg\Z")
+_MEDIA_NAME = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{64})\.jpg\Z")
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",

@@ -17,6 +17,7 @@ from hub.incident_views import MomentView, ReportView, TaskView
 from hub.safety import outbox
 from hub.safety.outbox import ActionRow
 from hub.safety.words import Words
+from hub.storage.media import PictureState
 from hub.storage.schema import alerts, events, receipts
 from hub.views import EntryView, IncidentView
 
@@ -28,18 +29,18 @@ def report(
     connection: Connection,
     words: Words,
     view: IncidentView,
-    kept: Callable[[str], bool],
+    picture: Callable[[str], PictureState],
     by: str,
     now: datetime,
 ) -> ReportView:
-    """The report of a complete incident view; `kept` says whether a picture is still there."""
+    """The report of a complete incident view; `picture` says what became of one."""
     acts = outbox.of_incidents(connection, [view["id"]])
     moments = _moments(connection, words, view, acts)
     doors = [_act(one) for one in acts if one.kind == "door"]
     notices = [_notice(one, words) for one in acts if one.kind == "notice"]
     _add_receipts(connection, view["id"], notices)
     shown = {each["picture"]: each for each in reversed(view["entries"]) if each["picture"]}
-    pictures = [_picture(each, kept) for each in reversed(shown.values())]
+    pictures = [_picture(each, picture) for each in reversed(shown.values())]
     return ReportView(
         school=words.config.hub.name,
         timezone=words.config.hub.timezone,
@@ -226,9 +227,11 @@ def _add_receipts(connection: Connection, incident: str, told: list[dict[str, An
             by_key[row.key]["receipts"].append({"name": row.name, **stages})
 
 
-def _picture(entry: EntryView, kept: Callable[[str], bool]) -> dict[str, Any]:
-    name = str(entry["picture"])
-    return {"name": name, "time": entry["time"], "text": entry["text"], "kept": kept(name)}
+def _picture(entry: EntryView, became: Callable[[str], PictureState]) -> dict[str, Any]:
+    name, text = str(entry["picture"]), entry["text"]
+    state = became(name)
+    said = {"name": name, "time": entry["time"], "text": text, "kept": state == "kept"}
+    return said | ({"changed": True} if state == "changed" else {})
 
 
 def _missing(
@@ -252,7 +255,11 @@ def _missing(
     clocks = sorted({each["source"] for each in view["entries"] if each["clock"]})
     if clocks:
         said.append(f"Sources whose times may be wrong: {', '.join(clocks)}.")
-    gone = sum(not one["kept"] for one in pictures)
+    changed = [one["name"] for one in pictures if one.get("changed")]
+    if changed:
+        named = ", ".join(changed)
+        said.append(f"Pictures that are not as they were taken, and not shown: {named}.")
+    gone = sum(not one["kept"] for one in pictures) - len(changed)
     if gone:
         said.append(f"Pictures that are no longer kept: {gone}.")
     undone = sum(one["state"] == "open" for one in view["tasks"])

@@ -24,6 +24,7 @@ from hub.errors import CommandFailed, Refused
 from hub.events import Event
 from hub.incidents import Incidents
 from hub.kinds.notifiers import Ack, Notice, Receipt
+from hub.perception.pictures import Pictures
 from hub.ports import Outcome
 from hub.safety.incidents.desk import CaseDesk
 from hub.safety.notices.hearing import Hearing
@@ -132,6 +133,26 @@ async def test_it_holds_everything_that_was_done_and_what_was_not(
     assert kinds[-1] == "incident.closed"
     assert made["alerts"][0]["verdict"]["by"] == "School resource officer"
     assert json.loads(json.dumps(made)) == made
+
+
+async def test_a_picture_that_was_exchanged_is_no_evidence(
+    house: School, desk: Incidents, tmp_path: Path
+) -> None:
+    """Its name is the SHA-256 of what was taken: another file of that name is named, not shown."""
+    media = tmp_path / "media"
+    name = Pictures(tmp_path / "newest.jpg", media).store((media / KEPT).read_bytes())
+    await house.intake.accept(house.seen(data={"picture": name}))
+    await house.settled()
+    case = (await house.intake.incidents())[0]["id"]
+
+    async def shown() -> tuple[list[bool], bool]:
+        made = await desk.report(case, "head")
+        kept = [one["kept"] for one in made["pictures"] if one["name"] == name]
+        return kept, any(name in line for line in made["missing"])
+
+    assert await shown() == ([True], False)
+    Image.new("RGB", (64, 36), "#46515e").save(media / name)
+    assert await shown() == ([False], True)
 
 
 async def test_what_is_not_known_is_said(house: School, desk: Incidents) -> None:
