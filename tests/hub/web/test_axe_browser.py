@@ -37,6 +37,7 @@ MORE = {
     "ways": "/me/sign-in",
     "people": "/people",
     "person": "/people/{person}",
+    "match": "/visitors/front/v3/match",
     "guests": "/guests",
     "glass": "/glass",
     "guest": "{guest}",
@@ -52,6 +53,7 @@ async def console(
     """A house that is served, with somebody signed in who may do everything."""
     house = CaseHouse(tmp_path_factory.mktemp("axe"))
     await house.open()
+    house.not_admitted["Delivery, kitchen"] = "Court order"
     running = Console(house, browser, await sign_in(house, "Administrator", "admin"))
     await running.serve()
     yield running
