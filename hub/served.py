@@ -50,6 +50,7 @@ class Served:
         self._context: ssl.SSLContext | None = None
         self._certificate: Certificate | None = None
         self._loaded: tuple[object, ...] = ()
+        self._turn = asyncio.Lock()
         self._trouble = ""
         self._list_trouble = ""
         self._listens = ""
@@ -63,7 +64,7 @@ class Served:
         if self._begun.tls != "off":
             self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             self._context.minimum_version = ssl.TLSVersion.TLSv1_2
-            await asyncio.to_thread(self._take)
+            await self._taken()
         runner = web.AppRunner(
             app,
             access_log=None,
@@ -106,6 +107,13 @@ class Served:
         """Take over a certificate that was renewed; see whether the list can be read."""
         self._list_trouble = await asyncio.to_thread(self._of_the_list)
         if self._context is not None:
+            await self._taken()
+
+    async def _taken(self) -> None:
+        """One at a time: two that make the hub's own would each write their file over the other's,
+        and somebody compares a fingerprint that is gone.
+        """
+        async with self._turn:
             await asyncio.to_thread(self._take)
 
     def _of_the_list(self) -> str:

@@ -141,6 +141,21 @@ async def test_a_generated_certificate_is_shown_and_told(tmp_path: Path) -> None
             await asyncio.open_connection("127.0.0.1", school.port, ssl=old)
 
 
+async def test_a_first_start_makes_one_certificate_however_many_look(tmp_path: Path) -> None:
+    """Whoever looks while the first is still being made waits for it: what was printed stays."""
+    school = School(tmp_path, tls="generated")
+    async with AsyncExitStack() as exits:
+        listener = listen("127.0.0.1", 0)
+        exits.callback(listener.close)
+        school.port = listener.getsockname()[1]
+        opened = asyncio.create_task(school.served.open(web.Application(), listener, exits))
+        await asyncio.sleep(0)  # the context is there, and so the others look as well
+        await asyncio.gather(opened, *(school.served.look() for _ in range(20)))
+        first = school.served.fingerprint
+        await school.served.look()
+        assert await school.shown() == school.served.fingerprint == first
+
+
 async def test_a_generated_one_is_made_anew_while_it_is_shown(tmp_path: Path) -> None:
     """Months later the next connection has the new one; nobody restarts anything."""
     async with serving(tmp_path, tls="generated") as school:
