@@ -96,14 +96,14 @@ def sign(secret: str, seconds: int, content: bytes) -> str:
 
 
 def event(notice: Notice, source: str) -> dict[str, Any]:
-    """The notice as a CloudEvents 1.0 object; its id is the notice's key."""
+    """The notice as a CloudEvents 1.0 object; its id is the notice's key, its subject the alert."""
     return {
         "specversion": "1.0",
         "id": notice.key,
         "source": source,
         "type": f"notice.{notice.about}",
         "time": iso(notice.time),
-        "subject": notice.alert,
+        **({"subject": notice.alert} if notice.alert else {}),
         "datacontenttype": "application/json",
         "data": {
             "about": notice.about,
