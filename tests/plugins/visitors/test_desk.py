@@ -172,6 +172,20 @@ async def test_an_overstay_is_told_once_over_restarts(office):
     assert office.told().count(("visitor.overstayed", "Reading volunteer")) == 1
 
 
+@pytest.mark.parametrize("ahead", [timedelta(hours=3), timedelta(days=60)])
+async def test_a_clock_that_is_set_ahead_makes_nobody_late(office, ahead):
+    """Whoever came for two and a half hours is late once those are over, and then they are."""
+    visit = await office.find("Reading volunteer")
+    await office.desk.check_in(visit.id)
+    await office.passes(minutes=10)
+    office.clock.set(office.clock.now() + ahead)
+    await office.passes(hours=2, minutes=19)
+    late = ("visitor.overstayed", "Reading volunteer")
+    assert late not in office.told()
+    await office.passes(minutes=2)
+    assert late in office.told()
+
+
 async def test_who_left_in_time_never_overstays(office):
     """Checked out visits and those that never came tell nothing."""
     visit = await office.find("Reading volunteer")
