@@ -91,6 +91,8 @@ class HomeAssistant:
         found = json_object(body) or {}
         if status != 200 or not isinstance(found.get("state"), str):
             raise NotReady(f"Home Assistant answers HTTP {status} when asked for {entity}")
+        if found.get("entity_id", entity) != entity:
+            raise NotReady(f"Home Assistant answers of another entity when asked for {entity}")
         return self._read(found, date)
 
     async def hello(self, session: ClientSession) -> str:

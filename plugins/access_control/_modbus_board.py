@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pymodbus.client import AsyncModbusTcpClient
     from pymodbus.pdu import ModbusPDU
 
+READ_COILS, READ_INPUTS, WRITE_COIL = 0x01, 0x02, 0x05
 ANSWER_S = 2.0  # for one question
 JOIN_S = 2.0  # to be connected
 REFUSALS = {
@@ -44,7 +45,9 @@ class Board:
         """Whether a relay is on (function 0x01). Raises `NotReady` or `CommandFailed`."""
         unit = self._unit
         answer = await self._ask(
-            f"coil {address}", lambda client: client.read_coils(address, count=1, device_id=unit)
+            f"coil {address}",
+            READ_COILS,
+            lambda client: client.read_coils(address, count=1, device_id=unit),
         )
         return self._bit(answer)
 
@@ -53,6 +56,7 @@ class Board:
         unit = self._unit
         answer = await self._ask(
             f"input {address}",
+            READ_INPUTS,
             lambda client: client.read_discrete_inputs(address, count=1, device_id=unit),
         )
         return self._bit(answer)
@@ -60,9 +64,13 @@ class Board:
     async def write(self, address: int, on: bool) -> None:
         """Switch a relay (function 0x05). Raises as `coil` does."""
         unit = self._unit
-        await self._ask(
-            f"coil {address}", lambda client: client.write_coil(address, on, device_id=unit)
+        answer = await self._ask(
+            f"coil {address}",
+            WRITE_COIL,
+            lambda client: client.write_coil(address, on, device_id=unit),
         )
+        if (answer.address, answer.bits[:1]) != (address, [on]):
+            self._mixes_up()
 
     def hang_up(self) -> None:
         """Close the line; the next question opens another, unless the board is `shut`."""
@@ -70,7 +78,7 @@ class Board:
         if client is not None:
             client.close()
 
-    async def _ask(self, what: str, ask: Ask) -> ModbusPDU:
+    async def _ask(self, what: str, function: int, ask: Ask) -> ModbusPDU:
         from pymodbus import ModbusException
 
         client = await self._line()
@@ -86,7 +94,16 @@ class Board:
             code = int(getattr(answer, "exception_code", 0))
             why = REFUSALS.get(code, f"it refused (exception {code})")
             raise CommandFailed(f"{what} of {self}: {why}")
+        if answer.function_code != function:
+            self._mixes_up()
         return answer
+
+    def _mixes_up(self) -> NoReturn:
+        """An answer to another question says nothing, and nor do those that follow on its line: a
+        gateway to a serial line may be one answer behind.
+        """
+        self.hang_up()
+        raise NotReady(f"{self} did not answer what was asked")
 
     async def _line(self) -> AsyncModbusTcpClient:
         from pymodbus.client import AsyncModbusTcpClient

@@ -202,7 +202,7 @@ class ShellyDoors(RelayDoors[ShellyDevice]):
 
     async def _is_on(self, device: ShellyDevice, relay: int) -> bool | None:
         status = await self._line(device).call("Switch.GetStatus", {"id": relay})
-        return _bit(status.get("output"))
+        return _bit(status.get("output")) if status.get("id", relay) == relay else None
 
     async def _let_one_through(self, device: ShellyDevice) -> None:
         line, on = self._line(device), device.for_locked(False)
@@ -227,6 +227,9 @@ class ShellyDoors(RelayDoors[ShellyDevice]):
         for kind, number in device.components():
             method = f"{kind.capitalize()}.GetStatus"
             status = await self._line(device).call(method, {"id": number})
+            if status.get("id", number) != number:
+                told = f"{self._line(device)} did not answer what was asked: {method} of {number}"
+                raise NotReady(told)
             if self._doors.get(door) is not device:
                 return  # it went, or hangs elsewhere now
             self._known[device.host][f"{kind}:{number}"] = status
