@@ -15,6 +15,7 @@ from hub.kinds import Block
 from hub.units import Duration
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Title = Annotated[str, StringConstraints(pattern=r"\S")]
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 ProtocolName = Literal["hold", "secure", "lockdown", "evacuate", "shelter"]
 Span = Annotated[Duration, Field(gt=0, le=86400)]

@@ -14,12 +14,23 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, SkipValidation, ValidationInfo, field_validator
 
 from hub.alert_settings import FalseAlarms, Ladder, LadderStep, Override, Rotation, TellAgain
-from hub.conditions import Condition, Count, Fraction, ProtocolName, Same, Slug, Step, Unless
+from hub.conditions import (
+    Condition,
+    Count,
+    Fraction,
+    ProtocolName,
+    Same,
+    Slug,
+    Step,
+    Title,
+    Unless,
+)
 from hub.door_settings import DoorBlock, DoorsKeep
+from hub.heartbeat_settings import HeartbeatSettings
 from hub.inbound.blocks import InboundBlock
 from hub.incident_settings import IncidentBlock, IncidentKind
 from hub.kinds import Block, Kind
-from hub.liveness import HeartbeatSettings
+from hub.polygons import Point, Polygon
 from hub.protocol_settings import DrillSettings, DuressSettings, FireSettings, InputBlock
 from hub.role_settings import BreakGlassSettings, RoleBlock
 from hub.rule_settings import (
@@ -51,8 +62,6 @@ __all__ = [
     "Unless", "VisitorBlock", "Weekly", "Zone",
 ]  # fmt: skip
 
-Point = tuple[Fraction, Fraction]
-Polygon = Annotated[tuple[Point, ...], Field(min_length=3)]
 Latitude = Annotated[float, Field(ge=-90.0, le=90.0)]
 Longitude = Annotated[float, Field(ge=-180.0, le=180.0)]
 Wait = Annotated[Duration, Field(gt=0)]
@@ -159,7 +168,7 @@ class HubSettings(Block):
 class Place(Block):
     """A part of the campus. `in` names the place it is part of; a private one is never analysed."""
 
-    name: str = Field(description="What people call it.")
+    name: Title = Field(description="What people call it.")
     kind: PlaceKind = Field(description="What it is.")
     parent: Slug | None = Field(
         None,

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, SkipValidation
 
-from hub.conditions import Slug
+from hub.conditions import Slug, Title
 from hub.kinds import Block
 from hub.units import Duration
 
@@ -17,7 +17,7 @@ DoorsKeep = Annotated[Duration, Field(ge=60, le=86400)]
 class DoorBlock(Block):
     """A door: which controller moves it, what it closes off and that people can always leave."""
 
-    name: str = Field(description="What people call it.")
+    name: Title = Field(description="What people call it.")
     controller: Slug = Field(description="Which controller moves it.")
     place: Slug = Field(description="The place that it closes off.")
     leads_to: Slug | None = Field(None, description="What lies on its other side.")

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from hub.check_contacts import contact_findings
 from hub.check_entry import entry_findings
 from hub.check_ladders import EVERY_NAME
 from hub.check_safety import safety_findings
@@ -106,7 +107,8 @@ class Examination:
         }
         config = Config.model_construct(None, hub=settings or HubSettings(), **read)
         self._across()
-        for finding in contradictions(config):
+        unlike = contact_findings(config, self.registry, self.hidden)
+        for finding in chain(contradictions(config), unlike):
             self._add(finding)
         found = (text_findings(config, self.folder), entry_findings(config, self.folder))
         for finding, noted in chain.from_iterable(found):

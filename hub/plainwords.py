@@ -253,6 +253,7 @@ _BY_PATTERN = {
     r"^[^@\s": "an address such as office@school.example",
     "^[^#+": "a topic without `#` and `+`",
     "^[-_A-Za-z0-9]": "letters, digits, - and _",
+    r"\S": "text that people can read",
 }
 _BY_TYPE = {
     "string": "text",

@@ -21,6 +21,7 @@ from hub.conditions import (
     Slug,
     Span,
     Step,
+    Title,
     Unless,
     at_least_one,
     one_or_many,
@@ -40,7 +41,7 @@ LanguageName = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Z]{2})
 class Person(Block):
     """Somebody who can be told; `contact` maps a notifier to their address on it."""
 
-    name: str = Field(
+    name: Title = Field(
         description="What they are called in notices. Say what they do (School nurse) rather than "
         "who they are."
     )
@@ -265,7 +266,7 @@ class Rule(Block):
     At most one of `count`, `followed_by` and `lasting` says that more than one event matters.
     """
 
-    name: str = Field(description="The alert's title.")
+    name: Title = Field(description="The alert's title.")
     when: EventTypes = Field(
         description="The type of event ([all of them](#events)), one of a plugin's own under "
         "`plugin.`, or a list."

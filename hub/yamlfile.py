@@ -20,7 +20,7 @@ from hub.errors import CannotCheck
 from hub.typewords import PRIVATE
 from hub.yamlaliases import AliasPlaces, alias_places
 from hub.yamlsections import Composed, compose
-from hub.yamlsyntax import PLAIN, WHOLE, YAML, Mark, path_text, scalar_value
+from hub.yamlsyntax import PLAIN, WHOLE, YAML, Mark, path_text
 from hub.yamltags import QUOTE_IT, SECRETS, TAGS, Includes, SecretsFile, Tags, mark_of, read_secrets
 
 __all__ = ["SECRETS", "Document", "KeyPath", "Marks", "read_yaml"]
@@ -148,11 +148,7 @@ class _Values(Tags):
                 self.document.marks[(*path, index)] = Marks(mark, mark)
                 items.append(self.value(item, (*path, index), depth + 1))
             return items
-        try:
-            return scalar_value(node.tag, str(node.value))
-        except ValueError:
-            expected = node.tag.removeprefix(YAML)
-            return self.broken(node, path, f"is no {expected}; expected a value without the tag")
+        return self.scalar(node, path)
 
     def mapping(
         self, node: yaml.MappingNode, path: KeyPath, depth: int, taken: Collection[str] = ()

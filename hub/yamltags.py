@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,14 @@ import yaml
 
 from hub.document import Document, KeyPath
 from hub.errors import Problem
-from hub.yamlsyntax import DOC, WHOLE, YAML, Loader, Mark, path_text, syntax_problem
+from hub.yamlsyntax import DOC, WHOLE, YAML, Loader, Mark, path_text, scalar_value, syntax_problem
 
 SECRETS = "secrets.yaml"
 TAGS_DOC = "docs/reference/config.md#tags"
 TAGS = ("!secret", "!env", "!include")
+AS_TEXT = re.compile(rf"(?:{'|'.join(TAGS)}) .")
+AS_VARIABLE = re.compile(r"\$\{([A-Z_][A-Z0-9_]*)\}")
+MOST_DIGITS = 300
 QUOTE_IT = "put a text that begins with `!` in quotes"
 
 
@@ -156,6 +160,25 @@ class Tags:
         self.shown = shown
         self.file = file
 
+    def scalar(self, node: yaml.Node, path: KeyPath) -> Any:
+        """The value of a text or number; a tag that became a part of the text is noted."""
+        text = str(node.value)
+        if AS_TEXT.match(text):
+            tag = text.partition(" ")[0]
+            words = f"in quotes {tag} is a text like any other; expected {tag} NAME without quotes"
+            return self.broken(node, path, words)
+        if variable := AS_VARIABLE.fullmatch(text):
+            words = f"no variable is put in here; expected !env {variable[1]}"
+            return self.broken(node, path, words, f"a text that looks so can stand in {SECRETS}")
+        if len(text) > MOST_DIGITS and node.tag.removeprefix(YAML) in ("int", "float"):
+            words = f"a number of {len(text)} characters; expected a shorter one"
+            return self.broken(node, path, words)
+        try:
+            return scalar_value(node.tag, text)
+        except ValueError:
+            expected = node.tag.removeprefix(YAML)
+            return self.broken(node, path, f"is no {expected}; expected a value without the tag")
+
     def secret(self, node: yaml.ScalarNode, path: KeyPath) -> str | None:
         """The text of a secret: a credential of the service, else a line of secrets.yaml."""
         self.document.hidden.add(path)
@@ -175,7 +198,7 @@ class Tags:
             if not known.broken and name not in known.faulty:
                 words = f"no secret is named {name!r}; expected it in {SECRETS} beside this file"
                 words += " or among the service's credentials"
-                self.problem(node, path, words, _close(name, known.texts))
+                self.problem(node, path, words, _close(name, [*known.texts, *_in(folder)]))
         return known.texts.get(name)
 
     def environment(self, node: yaml.ScalarNode, path: KeyPath) -> str | None:
@@ -247,6 +270,14 @@ class Tags:
         where = path_text(path) or WHOLE
         problem = Problem(mark.file, mark.line, mark.column, where, words, hint, TAGS_DOC)
         self.document.problems.append(problem)
+
+
+def _in(folder: str | None) -> list[str]:
+    """The names of a service's credentials, as far as they can be seen."""
+    try:
+        return sorted(each.name for each in Path(folder).iterdir()) if folder else []
+    except OSError:
+        return []
 
 
 def _close(name: str, known: Any) -> str:

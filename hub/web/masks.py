@@ -43,7 +43,9 @@ async def plan(request: web.Request) -> web.Response:
         drawn = _read(str(fields.get("masks", "")))
         view = await request.app[HOUSE].masks.plan(camera["id"], drawn)
     except ValueError:
-        problem = _("These are no masks: a mask is a list of at least three corners.")
+        problem = _(
+            "These are no masks: a mask has at least three corners, and its sides do not cross."
+        )
         return await _page(request, camera, (), problem, text=str(fields.get("masks", "")))
     except Refused as refusal:
         return await _page(request, camera, drawn, sentence(str(refusal)))

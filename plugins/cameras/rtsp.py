@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from contextlib import suppress
 from typing import Literal
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from pydantic import Field, field_validator
 
 from hub import Block, Context, Driver, Purpose, VideoSource, hookimpl
+
+HOST = re.compile(r"[^\s/\\]+")
+NUMBERS = re.compile(r"[0-9.]+")  # meant as an address, though no name server knows 192.0.2.300
 
 
 class RtspConfig(Block):
@@ -36,7 +42,17 @@ class RtspConfig(Block):
             raise ValueError(
                 "expected rtsp://HOST:PORT/PATH, and user and password under keys of their own"
             )
+        if not _may_be_host(parts.hostname or ""):
+            raise ValueError("expected a host name, or an address such as 192.0.2.7, in the URL")
         return url
+
+
+def _may_be_host(text: str) -> bool:
+    if NUMBERS.fullmatch(text):
+        with suppress(ValueError):
+            return bool(ipaddress.IPv4Address(text))
+        return False
+    return HOST.fullmatch(text) is not None
 
 
 class RtspCamera:
