@@ -21,11 +21,11 @@ from typing import Any
 
 from hub.calls import CALLS, Raised, broker_in, offers, subscriptions_in, trait
 from hub.clock import SystemClock
-from hub.contained import folder_of, log_plainly
 from hub.errors import NotReady, PluginError
 from hub.events import Event
 from hub.kinds import BrokerAddress, Context, Kind, Subscription
 from hub.link import Link, Message
+from hub.plugin_process import folder_of, log_plainly
 from hub.plugins import load_only
 from hub.procfs import die_with_parent, give_way
 
@@ -100,7 +100,7 @@ class Host:
             raise
         except BaseException as error:
             self._raise(number, error)
-            if not isinstance(error, Exception):
+            if not isinstance(error, Exception | SystemExit):  # `sys.exit` of a vendor's library
                 raise
         else:
             self._link.offer({"t": "answer", "id": number, "value": value})

@@ -20,7 +20,11 @@ from typing import Any
 from hub.calls import CALLS, MAY_PUBLISH, Call, DriverFault, Raised, granted
 from hub.child_process import Exit, Launch
 from hub.clock import Clock
-from hub.contained import (
+from hub.errors import NotReady, PluginError, Refused
+from hub.events import Event
+from hub.kinds import Context, Kind
+from hub.link import BadFrame, Link, Message
+from hub.plugin_process import (
     EVENTS_A_SECOND,
     FAULTS,
     SLOW_AFTER_S,
@@ -28,11 +32,8 @@ from hub.contained import (
     Allowance,
     environment,
 )
-from hub.errors import NotReady, PluginError, Refused
-from hub.events import Event
-from hub.kinds import Context, Kind
-from hub.link import BadFrame, Link, Message
 from hub.plugins import Provider
+from hub.silence import Silence
 from hub.supervisor import Supervisor
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class PluginHost:
         self._under_way: dict[int, str] = {}
         self._streams: dict[int, asyncio.Queue[Any]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._heard_at = 0.0
+        self._silence: Silence | None = None
         self._killed_for: tuple[str, str] | None = None
         self._faults: deque[float] = deque(maxlen=FAULTS)
         self._may_tell_again = 0.0
@@ -113,7 +114,7 @@ class PluginHost:
         theirs.close()
         self.life += 1
         self.over = asyncio.Event()
-        self._heard_at = self._clock.monotonic()
+        self._silence = Silence(pid, self._clock, PING_EVERY_S)
         for work, what in ((self._converse(ours), "link"), (self._watch(), "watch")):
             self._task(work, f"{what} of {self.name}")
 
@@ -166,7 +167,7 @@ class PluginHost:
             link = self._link
             if link is not None:
                 link.offer({"t": "ping"})
-                silent = self._clock.monotonic() - self._heard_at
+                silent = self._silence.seconds() if self._silence is not None else 0.0
                 if silent > BLOCKED_AFTER_S:
                     during = (
                         f", during {', '.join(calls)}"
@@ -276,7 +277,7 @@ class PluginHost:
 
     async def _converse(self, ours: socket.socket) -> None:
         self._link = link = await Link.over(ours)
-        self._heard_at = self._clock.monotonic()
+        self._hear()
         self._up.set()
         began, number = self._clock.monotonic(), 0
         try:
@@ -292,10 +293,14 @@ class PluginHost:
         except BadFrame as error:
             await self._kill("is not understood", str(error))
 
+    def _hear(self) -> None:
+        if self._silence is not None:
+            self._silence.broken()
+
     def _take(self, message: Message) -> None:
         match message["t"]:
             case "pong":
-                self._heard_at = self._clock.monotonic()
+                self._hear()
                 if int(message["tasks"]) > MAX_TASKS:
                     why = f"{message['tasks']} tasks are running"
                     self._task(self._kill("leaks tasks", why), f"kill of {self.name}")

@@ -50,6 +50,17 @@ def memory_mb(pid: int) -> float:
     return sum(int(row.split()[1]) for row in text.splitlines() if row.startswith("Pss:")) / 1024
 
 
+def waited_s(pid: int) -> float:
+    """How long a process's first thread has been ready to run and had no processor; 0 if unknown.
+
+    The second field of /proc/PID/schedstat, in nanoseconds.
+    """
+    try:
+        return int((Path("/proc") / str(pid) / "schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 def threads(pid: int) -> dict[int, tuple[str, float]]:
     """By thread: its name as the kernel knows it (15 characters), and the seconds it has worked."""
     found: dict[int, tuple[str, float]] = {}

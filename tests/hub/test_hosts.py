@@ -13,7 +13,6 @@ import pytest
 
 from hub.clock import SystemClock
 from hub.config import ControllerBlock, DriverBlock, NotifierBlock, VisitorBlock
-from hub.contained import EVENTS_A_SECOND, EVENTS_AT_ONCE, FAULTS
 from hub.errors import (
     BadConfig,
     CommandFailed,
@@ -27,6 +26,7 @@ from hub.isolated import Hosts
 from hub.kinds import BrokerAddress, Context, Kind
 from hub.kinds.access_control import AccessReport
 from hub.kinds.notifiers import Channel, Notice, Recipient
+from hub.plugin_process import EVENTS_A_SECOND, EVENTS_AT_ONCE, FAULTS
 from hub.plugins import Registry, load_registry
 from hub.supervisor import Supervisor
 
@@ -56,6 +56,8 @@ class Moody:
             raise RuntimeError("not today")
         if self.mood == "wrong":
             raise BadConfig([Problem("x.yaml", 3, 4, "a.b", "is wrong; expected right", "mend it")])
+        if self.mood == "gives up":
+            raise SystemExit("no device")
         if self.mood == "blocks":
             time.sleep(60)
         if self.mood == "hangs":
@@ -300,6 +302,7 @@ async def test_a_controller_works_as_in_the_hub(house: House) -> None:
     ("mood", "error", "says"),
     [
         ("raises", Exception, "RuntimeError: not today"),
+        ("gives up", Exception, "SystemExit: no device"),
         ("unbuildable", PluginError, "its factory raised RuntimeError: no parts"),
         ("wrong", BadConfig, "x.yaml:3:4: a.b: is wrong; expected right"),
     ],
@@ -311,6 +314,7 @@ async def test_what_a_driver_raises_is_raised(
     with pytest.raises(error) as caught:
         await house.make("notifiers", mood).start()
     assert says in str(caught.value)
+    assert house.named("dies") == []
 
 
 @pytest.mark.parametrize(
