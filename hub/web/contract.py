@@ -22,6 +22,7 @@ from pydantic import (
 
 from hub.clock import from_iso, iso
 from hub.web.problems import Denied
+from hub.web.validation import in_words, short
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -123,11 +124,11 @@ def _query(request: web.Request, model: type[BaseModel]) -> BaseModel:
     hint = f"What it takes there: {known}." if known else "It takes nothing there."
     given = request.query
     if twice := next((name for name in given if len(given.getall(name)) > 1), None):
-        raise Denied(422, f"The query says {_short(twice)} more than once.", hint)
+        raise Denied(422, f"The query says {short(twice)} more than once.", hint)
     try:
         return model.model_validate(dict(given))
     except ValidationError as problem:
-        raise Denied(422, f"The query cannot be used: {_in_words(problem)}", hint) from None
+        raise Denied(422, f"The query cannot be used: {in_words(problem)}", hint) from None
 
 
 async def _body(request: web.Request, model: type[BaseModel]) -> BaseModel:
@@ -142,21 +143,8 @@ async def _body(request: web.Request, model: type[BaseModel]) -> BaseModel:
     except ValidationError as problem:
         if problem.errors(include_url=False, include_input=False)[0]["type"] == "json_invalid":
             raise Denied(400, "The body is not valid JSON.", hint) from None
-        raise Denied(422, _in_words(problem), hint) from None
+        raise Denied(422, in_words(problem), hint) from None
 
 
 def _utf8(charset: str | None) -> bool:
     return charset is None or charset.lower() in ("utf-8", "utf8")
-
-
-def _in_words(problem: ValidationError) -> str:
-    """What is wrong, without repeating what was sent: a secret may stand in it."""
-    found = problem.errors(include_url=False, include_context=False, include_input=False)
-    return "; ".join(
-        f"{_short('.'.join(str(part) for part in each['loc'])) or 'body'}: {each['msg']}"
-        for each in found[:10]
-    )
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= 80 else f"{name[:80]}…"

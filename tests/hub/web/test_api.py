@@ -75,7 +75,7 @@ async def test_a_verdict_is_given_once_and_a_late_one_is_told_whose_stands(
         ("", 400, "not valid JSON"),
         ("{", 400, "not valid JSON"),
         ("[]", 422, "body"),
-        ("{}", 422, "verdict: Field required"),
+        ("{}", 422, "verdict: is missing"),
         ('{"verdict": "perhaps"}', 422, "verdict"),
         ('{"verdict": "verified", "extra": 1}', 422, "extra"),
         ('{"verdict": "verified", "note": 5}', 422, "note"),
