@@ -20,7 +20,7 @@ from hub.incident_settings import IncidentKind
 from hub.safety import outbox
 from hub.safety.alerts import plan
 from hub.safety.alerts import rows as alerts
-from hub.safety.alerts.duplicates import duplicate
+from hub.safety.alerts.duplicates import duplicate, joinable
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.alerts.undoing import DISMISSED, Undoing
 from hub.safety.doors import fire
@@ -29,6 +29,7 @@ from hub.safety.incidents import rows as incidents
 from hub.safety.incidents.hand_off import reached
 from hub.safety.notices import notice as notices
 from hub.safety.outbox import Intention
+from hub.safety.rules.about import quiet_about
 from hub.safety.rules.book import PROTOCOLS, Listed, Match, camera_for
 from hub.safety.rules.memory import Cooldown
 from hub.safety.rules.recall import note_protocol
@@ -120,7 +121,7 @@ class Decider(Undoing):
         """Act on a match, and keep in the journal why it did; returns the incident it is part of.
         What a cooldown keeps back is listed instead, at once and then every half minute.
         """
-        memory, key = self._memory(), (match.rule, match.about.scope)
+        memory, key = self._memory(), (match.rule, quiet_about(match.event, match.about))
         cooldown = memory.cooldowns.get(key)
         if match.kept_back:
             if cooldown is not None and cooldown.owes_a_list(self._now):
@@ -132,7 +133,7 @@ class Decider(Undoing):
                 self._list(*key, cooldown)
             until = self._now + timedelta(seconds=match.spec.cooldown)
             memory.cool(key, Cooldown(self._now, until, match.severity, row.id))
-        facts: dict[str, Any] = {"rule": match.rule, "scope": match.about.scope, "alert": row.id}
+        facts: dict[str, Any] = {"rule": match.rule, "scope": key[1], "alert": row.id}
         facts |= {"cause": match.event.id, "severity": match.severity}
         facts |= {"place": match.about.place, "door": match.about.door}
         facts |= {"matched": list(match.matched), "events": list(match.events)}
@@ -155,7 +156,7 @@ class Decider(Undoing):
 
     def _alert(self, match: Match, event: Event) -> AlertRow:
         match = self._within_budget(match)
-        going_on = alerts.joinable(self._connection, match, self._now)
+        going_on = joinable(self._connection, match, self._now)
         if going_on is None:
             going_on = duplicate(self._connection, self._charter.config, match, self._now)
         if going_on is not None:
@@ -195,6 +196,9 @@ class Decider(Undoing):
             )
         if found is not None:
             incidents.touch(self._connection, found, severity, self._now)
+            kind = self._kind(match.spec.alert.incident, event)
+            if severity in incidents.OPENS and kind != "other":
+                self.plan_tasks(found, kind)  # what it began as may ask for other things
             return found
         if severity not in incidents.OPENS:
             return ""

@@ -38,7 +38,7 @@ def call_card(
     """The card of a complete incident view, with what came of handing it over. `missing` names, in
     words, what the configuration ought to say and does not.
     """
-    place = incident["place"]
+    place = _at(campus, incident)
     address = next(
         (one for step in campus.ancestry(place) if (one := _address(config, step))), ""
     ) or _only_address(config, campus, place)
@@ -55,7 +55,7 @@ def call_card(
     )
     lines = [
         CallLine(ask="Where", say=", ".join(part for part in (config.hub.name, address) if part)),
-        CallLine(ask="Exactly", say=campus.words(place) or "Not known yet"),
+        CallLine(ask="Exactly", say=_exactly(campus, incident, place)),
         *([CallLine(ask="Coordinates", say=f"{point[0]:.5f}, {point[1]:.5f}")] if point else []),
         CallLine(ask="Way in", say=_ways_in(config, campus, place, doors)),
         CallLine(ask="What", say=_what(incident)),
@@ -77,6 +77,33 @@ def call_card(
         missing=missing,
         hand_off=list(hand_off),
     )
+
+
+def _standing(alerts: Sequence[AlertView]) -> list[AlertView]:
+    """The alerts that nobody has called false, those that are verified first."""
+    return sorted(
+        (one for one in alerts if one["state"] != "dismissed"), key=lambda a: not _is_real(a)
+    )
+
+
+def _at(campus: Campus, incident: IncidentView) -> str:
+    """The place that the card is about: where the one verified place within the incident is, which
+    may have begun elsewhere in it, or as something else.
+    """
+    real = {one.get("place", "") for one in incident["alerts"] if _is_real(one)}
+    only = real.pop() if len(real) == 1 else ""
+    return only if only and campus.within(only, incident["place"]) else incident["place"]
+
+
+def _exactly(campus: Campus, incident: IncidentView, place: str) -> str:
+    """The place in words, and where else something stands that belongs to the incident."""
+    others: dict[str, str] = {}
+    for alert in _standing(incident["alerts"]):
+        elsewhere = alert.get("place", "")
+        if elsewhere and elsewhere != place and elsewhere not in others:
+            others[elsewhere] = f"{alert['title']}: {campus.words(elsewhere)}"
+    here = campus.words(place) or ("" if others else "Not known yet")
+    return ". ".join(part for part in (here, *others.values()) if part)
 
 
 def _address(config: Config, place: str) -> str:
@@ -119,7 +146,7 @@ def _door(name: str, config: Config, views: dict[str, DoorView]) -> str:
 
 def _what(incident: IncidentView) -> str:
     kind = "" if incident["kind"] == "other" else incident["kind_name"]
-    titles = dict.fromkeys(each["title"] for each in incident["alerts"])
+    titles = dict.fromkeys(each["title"] for each in _standing(incident["alerts"]))
     said = [part for part in (kind, incident["title"], *titles) if part]
     return "; ".join(dict.fromkeys(said))
 
@@ -128,7 +155,13 @@ def _how_sure(alerts: Sequence[AlertView]) -> str:
     verdicts = [each["verdict"] for each in alerts if each["verdict"] is not None]
     real = next((one for one in verdicts if one["verdict"] == "verified"), None)
     if real is not None:
-        return f"Verified by {real['by']}"
+        sure = {one["title"] for one in alerts if _is_real(one)}
+        said = dict.fromkeys(one["title"] for one in _standing(alerts))
+        unsure = [title for title in said if title not in sure]
+        if not unsure:
+            return f"Verified by {real['by']}"
+        known = ", ".join(title for title in said if title in sure)
+        return f"Verified by {real['by']}: {known}. Not verified: {', '.join(unsure)}"
     if alerts and all(one["state"] == "dismissed" for one in alerts):
         return "Every alert was marked as a false alarm"
     return "Nobody has verified it yet: say so" if alerts else "Opened by a person"

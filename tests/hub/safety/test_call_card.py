@@ -12,6 +12,8 @@ from hub.incident_views import CallCardView
 from hub.safety.incidents.call_card import call_card
 
 NOW = datetime(2026, 3, 2, 16, 4, 5, tzinfo=UTC)
+REAL = {"verdict": "verified", "by": "the officer"}
+FALSE = {"verdict": "dismissed", "by": "the officer"}
 DOOR = {"controller": "locks", "exterior": True, "leads_to": "site"}
 SCHOOL: dict[str, Any] = {
     "hub": {
@@ -88,6 +90,38 @@ def test_it_says_how_sure_the_school_is() -> None:
     false = {**alert, "verdict": {"verdict": "dismissed", "by": "x"}, "state": "dismissed"}
     assert "false alarm" in said(card(alerts=[false]), "How sure")
     assert said(card(), "How sure") == "Opened by a person"
+
+
+def test_what_nobody_has_verified_is_never_read_out_as_verified() -> None:
+    """One verified alert makes no other true, and what was called false is not said at all."""
+    person = {"title": "Person in the closed wing", "verdict": REAL, "state": "verified"}
+    weapon = {"title": "Weapon reported", "verdict": None, "state": "raised"}
+    false = {"title": "Door forced open", "verdict": FALSE, "state": "dismissed"}
+    made = card(alerts=[weapon, person, false])
+    assert said(made, "How sure") == (
+        "Verified by the officer: Person in the closed wing. Not verified: Weapon reported"
+    )
+    assert said(made, "What") == (
+        "Somebody where nobody should be; Person in the closed wing; Weapon reported"
+    )
+
+
+def test_responders_are_sent_to_where_it_was_verified() -> None:
+    """An incident may have begun elsewhere, or be about all of the school; where more stands is
+    said behind it.
+    """
+    person = {"title": "Person in the closed wing", "verdict": REAL, "state": "verified"}
+    noise = {"title": "Door forced open", "verdict": None, "state": "raised", "place": "gym"}
+    made = card("site", alerts=[noise, {**person, "place": "lab"}])
+    assert said(made, "Exactly") == (
+        "Laboratory, First floor, Main building. Door forced open: Gym"
+    )
+    assert said(made, "Coordinates") == "41.87811, -87.62980"
+    both = card("site", alerts=[{**person, "place": "lab"}, {**person, "place": "hall"}])
+    assert said(both, "Exactly") == (
+        "Person in the closed wing: Laboratory, First floor, Main building. "
+        "Person in the closed wing: Hall, Ground floor, Main building"
+    )
 
 
 def test_it_says_what_since_when_and_who_is_there() -> None:

@@ -220,6 +220,18 @@ async def test_another_kind_brings_its_tasks_along(house: School, desk: CaseDesk
     assert len(case["tasks"]) == 2
 
 
+async def test_an_alert_of_another_kind_brings_its_tasks_along(
+    house: School, desk: CaseDesk
+) -> None:
+    """Somebody breaks in while the school looks after a fall: that has to be done as well."""
+    fall = await desk.open("Fall", "medical", "high", "site", "head")
+    await house.intake.accept(house.seen())
+    (case,) = await house.intake.incidents()
+    view = await house.intake.incident(case["id"])
+    assert (view["id"], view["kind"]) == (fall["id"], "medical")
+    assert [one["text"] for one in view["tasks"]] == TASKS["intrusion"]["tasks"][:2]
+
+
 async def test_merged_incidents_are_one_story_and_both_stay_readable(
     house: School, desk: CaseDesk
 ) -> None:
