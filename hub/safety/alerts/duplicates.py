@@ -1,25 +1,67 @@
 """Which alerts are the same thing told twice.
 
-The matches of one rule about one door, camera or place join (`hub.safety.alerts.rows.joinable`).
-Two rules may fire for the same thing as well: the later one joins where it would tell nobody
-anything new. A new place is never a duplicate, nor is what is graver, nor what would tell somebody
-else or act differently once verified: swallowing those would cost what people rely on.
+The matches of one rule about one door, camera or place join (`joinable`). Two rules may fire for
+the same thing as well: the later one joins where it would tell nobody anything new. A new place is
+never a duplicate, nor is what is graver, nor what would tell somebody else or act differently once
+verified: swallowing those would cost what people rely on.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, true
 
 from hub.clock import iso
 from hub.config import Config, Rule
+from hub.events import Event
 from hub.kinds.notifiers import SEVERITIES
 from hub.safety.alerts.rows import OPEN, AlertRow
 from hub.safety.rules.book import Match
-from hub.storage.schema import alerts, demotions, events
+from hub.storage.schema import alerts, demotions, events, incidents
 
 SAME_WITHIN = timedelta(minutes=2)
+STILL_SAME = timedelta(minutes=10)
+
+
+def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
+    """The alert that a further match belongs to: same rule, same place, door or camera, and open or
+    verified a short while ago. A dismissed or resolved alert is over, and so is one whose incident
+    was closed: the next match is news. So is one that is graver than the alert, for people have not
+    been told that; one of what another system reports under another label; and one long after
+    somebody took the alert on, for nobody would be called.
+    """
+    since = iso(now - STILL_SAME)
+    taken_on = alerts.c.acknowledged_time
+    going_on = or_(
+        and_(
+            alerts.c.state.in_(OPEN),
+            or_(taken_on == "", taken_on >= since, alerts.c.updated >= since),
+        ),
+        and_(
+            alerts.c.state == "verified",
+            alerts.c.updated >= since,
+            alerts.c.resolved_time == "",
+            ~exists().where(incidents.c.id == alerts.c.incident, incidents.c.state == "closed"),
+        ),
+    )
+    no_less_grave = SEVERITIES[: SEVERITIES.index(match.severity) + 1]
+    return connection.execute(
+        select(alerts)
+        .where(alerts.c.rule == match.rule, alerts.c.scope == match.about.scope, going_on)
+        .where(alerts.c.severity.in_(no_less_grave), same_report(match.event))
+        .order_by(alerts.c.opened.desc())
+        .limit(1)
+    ).first()
+
+
+def same_report(event: Event) -> ColumnElement[bool]:
+    """That an alert is about what an event says: another system's report of a weapon is no more of
+    the fight that it reported before. Of anything else the door, camera or place says it.
+    """
+    if event.type != "report.received":
+        return true()
+    return alerts.c.label == str(event.data.get("label") or "")
 
 
 def duplicate(
@@ -39,6 +81,7 @@ def duplicate(
             alerts.c.scope == match.about.scope,
             alerts.c.place == match.about.place,
             alerts.c.rule != match.rule,
+            same_report(match.event),
             alerts.c.state.in_(OPEN),
             alerts.c.severity.in_(no_less_grave),
             alerts.c.opened >= iso(now - SAME_WITHIN),

@@ -14,12 +14,9 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Row,
-    and_,
     bindparam,
-    exists,
     func,
     insert,
-    or_,
     select,
     update,
 )
@@ -31,13 +28,12 @@ from hub.kinds.notifiers import SEVERITIES
 from hub.safety.alerts.plan import Step, will
 from hub.safety.rules.book import Match, number
 from hub.safety.words import Words
-from hub.storage.schema import alerts, incidents
+from hub.storage.schema import alerts
 from hub.views import AlertView, AnswerView, LadderStepView, LadderView, Verdict, VerdictView
 
 AlertRow: TypeAlias = Row[Any]
 
 OPEN = ("raised", "unsure")
-STILL_SAME = timedelta(minutes=10)
 ANNOUNCE_EVERY = timedelta(seconds=30)
 DECIDED_SHOWN = 200
 KEPT_BACK = "the cooldown of "
@@ -55,36 +51,6 @@ _JUDGED = (
         verdict_note=bindparam("note"),
     )
 )
-
-
-def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
-    """The alert that a further match belongs to: same rule, same place, door or camera, and open or
-    verified a short while ago. A dismissed or resolved alert is over, and so is one whose incident
-    was closed: the next match is news. So is one that is graver than the alert, for people have not
-    been told that; and one long after somebody took the alert on, for nobody would be called.
-    """
-    since = iso(now - STILL_SAME)
-    taken_on = alerts.c.acknowledged_time
-    going_on = or_(
-        and_(
-            alerts.c.state.in_(OPEN),
-            or_(taken_on == "", taken_on >= since, alerts.c.updated >= since),
-        ),
-        and_(
-            alerts.c.state == "verified",
-            alerts.c.updated >= since,
-            alerts.c.resolved_time == "",
-            ~exists().where(incidents.c.id == alerts.c.incident, incidents.c.state == "closed"),
-        ),
-    )
-    no_less_grave = SEVERITIES[: SEVERITIES.index(match.severity) + 1]
-    return connection.execute(
-        select(alerts)
-        .where(alerts.c.rule == match.rule, alerts.c.scope == match.about.scope, going_on)
-        .where(alerts.c.severity.in_(no_less_grave))
-        .order_by(alerts.c.opened.desc())
-        .limit(1)
-    ).first()
 
 
 def raise_alert(
@@ -166,6 +132,13 @@ def judge(
         if alert.state == verdict:
             return False
         when = words.moment(from_iso(alert.verdict_time))
+        if verdict == "verified":
+            raise Refused(
+                "%(person)s already marked this alert as dismissed at %(when)s; that verdict "
+                "stands. If it is real after all, open an incident or start a protocol",
+                person=words.person(alert.verdict_by),
+                when=when,
+            )
         raise Refused(
             "%(person)s already marked this alert as %(state)s at %(when)s; that verdict stands",
             person=words.person(alert.verdict_by),

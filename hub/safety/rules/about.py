@@ -65,6 +65,14 @@ def about_event(event: Event, config: Config) -> About:
     return About(scope, places[0] if places else "", camera, door, tuple(places), drill)
 
 
+def quiet_about(event: Event, about: About) -> str:
+    """What a cooldown keeps a rule quiet about: the subject, and of what another system reports
+    the label too, since a weapon is no more of the fight before it.
+    """
+    label = text(event.data, "label") if event.type == "report.received" else ""
+    return f"{about.scope}/{label}" if label else about.scope
+
+
 def camera_for(about: About, config: Config, campus: Campus) -> str:
     """The camera that saw it, else the one that looks closest at its places; empty for none."""
     if about.camera:

@@ -19,11 +19,12 @@ from hub.campus import Campus
 from hub.config import Config, Rule
 from hub.events import Event
 from hub.kinds.notifiers import Severity
-from hub.safety.rules.about import About, about_event, camera_for, number
+from hub.safety.rules.about import About, about_event, camera_for, number, quiet_about
 from hub.safety.rules.clauses import Compiler, Seen
 from hub.safety.rules.memory import Cooldown, Memory
 from hub.safety.rules.patterns import FOR_FACTS, CompiledRule, Fulfilled, Part, compiled
 from hub.safety.rules.schedule import timetables
+from hub.storage.eventlog import CLOCK_MOVED
 
 __all__ = ["About", "Match", "RuleBook", "about_event", "camera_for", "number"]
 
@@ -32,6 +33,7 @@ OLDEST = timedelta(hours=24)
 AHEAD = timedelta(minutes=1)
 AFTER_TROUBLE = timedelta(minutes=1)
 FACTS = ("zone.entered", "zone.left", "camera.offline", "hub.started")
+UNSEEN = ("hub.started", CLOCK_MOVED)  # nobody was there in the time before, or it did not pass
 PROTOCOLS = ("protocol.started", "protocol.ended")
 
 log = structlog.get_logger(__name__)
@@ -65,6 +67,13 @@ class Listed:
 def counts_at(event: Event, now: datetime) -> datetime:
     """When an event counts: by its own time, or `now` where that time cannot be right."""
     return event.time if now - OLDEST <= event.time <= now + AHEAD else now
+
+
+def set_ahead(event: Event) -> timedelta:
+    """By how much the clock was set ahead, where an event tells of that."""
+    if event.type != CLOCK_MOVED:
+        return timedelta()
+    return timedelta(seconds=max(0.0, number(event.data.get("seconds")) or 0.0))
 
 
 class RuleBook:
@@ -103,12 +112,14 @@ class RuleBook:
         """Every rule that fires for an event. Schedules and windows go by the event's own time, or
         by `now` when that time cannot be right (a day old, or ahead of us).
         """
+        if (ahead := set_ahead(event)) > timedelta():
+            memory.set_forward(ahead, now)
         memory.tick(now)
         shelves = self._shelves.get(event.type)
         if not shelves and event.type not in FACTS and event.type not in PROTOCOLS:
             return []
         about = about_event(event, self._config)
-        moment = counts_at(event, now)
+        moment = memory.counted_from(counts_at(event, now))
         memory.facts.note(event, about, moment)
         if event.type == "hub.started":
             memory.started(now)
@@ -164,7 +175,7 @@ class RuleBook:
             return
         severity, graver = rule.severity(seen)
         why = (*fulfilled.matched, *excused, *graver)
-        key = (rule.name, seen.about.scope)
+        key = (rule.name, quiet_about(seen.event, seen.about))
         cooldown = memory.cooldowns.get(key) if rule.spec.cooldown is not None else None
         kept_back = cooldown is not None and cooldown.keeps_back(severity, now)
         if kept_back:
@@ -210,7 +221,7 @@ class RuleBook:
         for rule in self.rules.values():
             if rule.remembers:
                 types = {type_ for part in rule.parts for type_ in part.pattern.types}
-                for type_ in types | {"hub.started", "camera.offline"}:
+                for type_ in types | {"hub.started", "camera.offline", CLOCK_MOVED}:
                     found[type_] = max(found.get(type_, timedelta()), rule.reach)
             if rule.asks_facts:
                 for type_ in (*FACTS, *PROTOCOLS):

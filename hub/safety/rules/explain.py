@@ -19,7 +19,7 @@ from hub.events import Event
 from hub.expression import compile_expression
 from hub.phrases import phrase
 from hub.rules_port import Came
-from hub.safety.rules.about import number, text
+from hub.safety.rules.about import number, quiet_about, text
 from hub.safety.rules.clauses import Clause, Compiler, Seen, Timed, in_view, values_of
 from hub.safety.rules.course import Check, Course, Fulfilment, Hindsight
 from hub.safety.rules.describe import Describer, listed
@@ -218,7 +218,7 @@ class Explainer:
         """Exceptions, cooldown and severity, as they were when the rule had all it waits for."""
         checks = list(self._exceptions(rule, memory, seen))
         fires = all(check.met for check in checks)
-        cooldown = memory.cooldowns.get((rule.name, seen.about.scope))
+        cooldown = memory.cooldowns.get((rule.name, quiet_about(seen.event, seen.about)))
         severity, why = rule.severity(seen)
         kept_back = False
         if self._spec.cooldown is not None:

@@ -19,10 +19,10 @@ from hub.campus import Campus
 from hub.clock import iso
 from hub.config import Config
 from hub.events import Event
-from hub.safety.rules.about import HELP_RULE
-from hub.safety.rules.book import DERIVED, FACTS, PROTOCOLS, Listed, Match, RuleBook
+from hub.safety.rules.about import HELP_RULE, quiet_about
+from hub.safety.rules.book import DERIVED, FACTS, PROTOCOLS, UNSEEN, Listed, Match, RuleBook
 from hub.safety.rules.memory import Cooldown, Memory
-from hub.safety.rules.recall import first_since, read
+from hub.safety.rules.recall import first_since, read, set_ahead_within
 from hub.storage.schema import events
 
 STEP = 5000
@@ -117,7 +117,8 @@ class Replay:
     def run(self, connection: Connection, step: Callable[[int, int], None]) -> Replayed:
         """Read the journal once; `step` is told how many of how many events are done."""
         reach = max(self._book.reach.values(), default=timedelta())
-        first = first_since(connection, self.found.since - reach)
+        ahead = set_ahead_within(connection, self.found.since, reach)
+        first = first_since(connection, self.found.since - ahead - reach)
         last = int(connection.scalar(select(func.max(events.c.seq))) or 0)
         wanted = dict.fromkeys(self._types(), first)
         for number, (seq, event, received) in enumerate(read(connection, wanted, last)):
@@ -138,11 +139,11 @@ class Replay:
             return {""}
         parts = self._book.rules[self._only].parts
         looked_at = {type_ for part in parts for type_ in part.pattern.types}
-        return looked_at | {*FACTS, *PROTOCOLS, *DID}
+        return looked_at | {*FACTS, *PROTOCOLS, *DID, *UNSEEN}
 
     def _take(self, event: Event, received: datetime) -> None:
         reported = received >= self.found.since
-        if event.type != "hub.started":  # until then the hub may have been down
+        if event.type not in UNSEEN:
             self._lapse(received)
         if event.type.startswith(DERIVED):
             if reported:
@@ -167,7 +168,7 @@ class Replay:
             return
         if match.spec.cooldown is not None:
             until = now + timedelta(seconds=match.spec.cooldown)
-            key = (match.rule, match.about.scope)
+            key = (match.rule, quiet_about(match.event, match.about))
             self._memory.cool(key, Cooldown(now, until, match.severity, ""))
         if reported:
             firing = self._firing(match.rule, match.event.id, now)

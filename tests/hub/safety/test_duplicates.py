@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from safety_school import SCHOOL, School, school
 
+from hub.events import Event
+
 FIRST = {
     "name": "Somebody in the wing", "when": "zone.entered", "if": {"place": "wing"},
     "alert": {"severity": "high", "tell": ["sro", "front_office"], "through": ["console", "post"]},
@@ -54,6 +56,41 @@ async def test_what_says_or_does_more_is_an_alert_of_its_own(
     found = await alerts_of(tmp_path, SECOND | changes)
     assert sorted(each["rule"] for each in found) == ["first", "second"]
     assert len({each["incident"] for each in found if each["incident"]}) == 1
+
+
+async def test_a_report_of_something_else_is_news(tmp_path: Path) -> None:
+    """A weapon where a fight was reported is told; the same report once more is counted."""
+    rule = {**FIRST, "when": "report.received", "if": {}}
+    other = {**SECOND, "when": "report.received", "if": {"label": "weapon"}}
+    async with school(tmp_path, rules={"first": rule, "second": other}) as house:
+        for number, label in enumerate(("fight", "fight", "weapon", "weapon", "fight")):
+            data = {"place": "wing", "label": label}
+            now = house.clock.now() + timedelta(seconds=number)
+            report = Event("report.received", "inbound/eye", now, "eye", data)
+            await house.intake.accept(report)
+        found = await house.intake.alerts()
+        told = {(each["rule"], each["label"]): each["count"] for each in found}
+        assert told == {("first", "fight"): 3, ("first", "weapon"): 4}
+
+
+async def test_no_cooldown_swallows_another_threat(tmp_path: Path) -> None:
+    """Quiet about a fight is not quiet about a weapon, also after the hub has started again."""
+    rule = {**FIRST, "when": "report.received", "if": {}, "cooldown": "1h"}
+
+    async def told(house: School, label: str) -> list[tuple[str, int]]:
+        now, data = house.clock.now(), {"place": "wing", "label": label}
+        await house.intake.accept(Event("report.received", "inbound/eye", now, "eye", data))
+        for each in await house.intake.alerts(open_only=True):
+            await house.intake.verdict(each["id"], "dismissed", "officer")
+        return sorted((each["label"], each["count"]) for each in await house.intake.alerts())
+
+    async with school(tmp_path, rules={"first": rule}) as house:
+        await told(house, "fight")
+        assert await told(house, "fight") == [("fight", 1)], "kept back"
+        assert await told(house, "weapon") == [("fight", 1), ("weapon", 1)]
+    async with school(tmp_path, rules={"first": rule}) as house:
+        assert await told(house, "weapon") == [("fight", 1), ("weapon", 1)], "kept back"
+        assert len(await told(house, "knife")) == 3
 
 
 async def test_a_new_place_or_kind_of_event_never_joins(tmp_path: Path) -> None:
