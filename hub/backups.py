@@ -1,4 +1,8 @@
-"""Backups while the hub runs: one each hour, in a thread that gives way to everything else."""
+"""Backups while the hub runs: one each hour, in a thread that gives way to everything else.
+
+A folder on a share may not answer for hours, and no thread that waits for it can be called back:
+that is told, and neither the hub's work nor its end waits for it.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +10,17 @@ import asyncio
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from hub.clock import Clock, iso
 from hub.config import BackupSettings
+from hub.doctor.apart import in_thread
 from hub.errors import StateError
 from hub.events import Event
 from hub.ports import Accept
@@ -31,6 +35,8 @@ T = TypeVar("T")
 SETTLE_S = 60.0
 LOOK_EACH_S = 30.0
 TRY_AGAIN_S = 600.0
+STUCK_S = 600.0
+LEAVE_WITHIN_S = 5.0
 NICENESS = 10
 BY = "the hub"
 
@@ -39,6 +45,10 @@ log = structlog.get_logger("backups")
 
 class _HubStops(Exception):
     """The hub stops: a backup in the making is given up."""
+
+
+class _LeftBehind(Exception):
+    """The folder does not answer, and another is to be used now."""
 
 
 class Backups:
@@ -65,6 +75,8 @@ class Backups:
         self._made = self._tried = float("-inf")  # on the monotonic clock
         self._trouble = ""
         self._stopping = threading.Event()
+        self._moved = 0.0  # on the monotonic clock: when the thread at work last said something
+        self._work: set[asyncio.Task[Any]] = set()
 
     @property
     def folder(self) -> Path:
@@ -84,25 +96,25 @@ class Backups:
     async def run(self) -> None:
         """Make backups until cancelled; one in the making is then given up."""
         self._stopping.clear()
-        threads = ThreadPoolExecutor(1, "backup", initializer=give_way)
         try:
             await self._clock.sleep(SETTLE_S)
-            await self._look_back(threads)
+            await self._look_back()
             while True:
                 every = self._settings().every
                 if every == "off":
                     self._trouble = ""
                 elif self._is_due(every):
-                    await self._back_up(threads)
+                    await self._back_up()
                 await self._clock.sleep(LOOK_EACH_S)
         finally:
             self._stopping.set()
-            await asyncio.to_thread(threads.shutdown)
+            if self._work:
+                await asyncio.wait(self._work, timeout=LEAVE_WITHIN_S)
 
-    async def _look_back(self, threads: ThreadPoolExecutor) -> None:
+    async def _look_back(self) -> None:
         """An earlier run's newest backup counts, as far as its time can be believed."""
-        with suppress(StateError):
-            self._newest = await _in(threads, Shelf(self.folder).newest)
+        with suppress(StateError, _LeftBehind):
+            self._newest = await self._done(Shelf(self.folder).newest)
         if self._newest is not None and self._newest.manifest is not None:
             age = (self._clock.now() - self._newest.manifest.time).total_seconds()
             if age >= 0:
@@ -112,12 +124,12 @@ class Backups:
         now = self._clock.monotonic()
         return now - self._made >= every and now - self._tried >= min(every, TRY_AGAIN_S)
 
-    async def _back_up(self, threads: ThreadPoolExecutor) -> None:
+    async def _back_up(self) -> None:
         shelf, keep = Shelf(self.folder), timedelta(seconds=self._settings().keep)
         thin = self._may_thin()
         try:
-            made = await _in(threads, partial(self._make, shelf, keep, thin))
-        except BackupUnderWay:
+            made = await self._done(partial(self._make, shelf, keep, thin))
+        except (BackupUnderWay, _LeftBehind):
             return
         except StateError as error:
             self._tried = self._clock.monotonic()
@@ -139,7 +151,39 @@ class Backups:
                 log.warning("an old backup stays", reason=str(error))
         return made
 
+    async def _done(self, work: Callable[[], T]) -> T:
+        """What `work` gives, in a thread; that nothing moves there is told meanwhile. Raises
+        `_LeftBehind` where it never ends and another folder is to be used.
+        """
+        folder, self._moved, stuck = self.folder, self._clock.monotonic(), False
+        done = asyncio.create_task(in_thread(partial(_giving_way, work)), name="backup")
+        self._work.add(done)
+        done.add_done_callback(self._ended)
+        while not done.done():
+            alarm = asyncio.create_task(self._clock.sleep(LOOK_EACH_S), name="backups: look")
+            try:
+                await asyncio.wait((done, alarm), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                alarm.cancel()
+            silent = self._clock.monotonic() - self._moved
+            if not stuck and not done.done() and silent >= STUCK_S:
+                stuck = True
+                await self._failed(
+                    f"{folder} does not answer: nothing has moved there for "
+                    f"{duration_words(STUCK_S)}; look at the disk or the share behind it, or name "
+                    "another folder as `hub.backup.folder`"
+                )
+            if stuck and not done.done() and self.folder != folder:
+                raise _LeftBehind
+        return done.result()
+
+    def _ended(self, work: asyncio.Task[Any]) -> None:
+        self._work.discard(work)
+        if not work.cancelled():
+            work.exception()  # whoever asked may have left
+
     def _go_on(self, what: str, done: int, total: int) -> None:
+        self._moved = self._clock.monotonic()
         if self._stopping.is_set():
             raise _HubStops
 
@@ -156,8 +200,9 @@ class Backups:
             log.error("it could not be journaled", reason=str(error))
 
 
-async def _in(threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-    return await asyncio.get_running_loop().run_in_executor(threads, work)
+def _giving_way(work: Callable[[], T]) -> T:
+    give_way()
+    return work()
 
 
 def give_way() -> None:

@@ -13,7 +13,7 @@ import shutil
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -39,6 +39,7 @@ from hub.storage.backup_copy import (
     unheard,
 )
 from hub.storage.backup_manifest import JOURNAL, Manifest, Stored, write_manifest
+from hub.storage.backup_place import note_its_disk, refuse_without_its_disk
 from hub.storage.backup_shelf import Backup, Shelf
 from hub.storage.folder import StateFolder
 from hub.storage.media import needed_pictures
@@ -98,6 +99,8 @@ def create(
     if not state.journal.is_file():
         raise StateError(f"there is no journal in {state.path} yet, so there is nothing to keep")
     now = clock.now()
+    with _in_words(shelf):
+        refuse_without_its_disk(state.path, state.run, shelf.folder)
     with shelf.alone():
         try:
             _refuse_without_room(state, shelf)
@@ -118,7 +121,17 @@ def create(
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
+        with _in_words(shelf):
+            note_its_disk(state.path, state.run, shelf.folder)
     return Backup(whole, manifest)
+
+
+@contextmanager
+def _in_words(shelf: Shelf) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise _failed(shelf, error) from error
 
 
 def _paced(told: Told, pause: float) -> Told:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
+import tempfile
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from hub.backups import SETTLE_S, Backups
+from hub import backups
+from hub.backups import LOOK_EACH_S, SETTLE_S, STUCK_S, Backups
 from hub.config import BackupSettings
 from hub.events import Event
 from hub.storage import backup
@@ -35,7 +39,7 @@ class Kept:
         self.clock = clock or FakeClock()
         self.settings = BackupSettings(folder=path / "backups")
         self.events: list[Event] = []
-        self.degraded = False
+        self.degraded = self.hangs = False
         self.backups = Backups(
             self.state,
             self.clock,
@@ -49,16 +53,23 @@ class Kept:
         self.events.extend(events)
 
     async def pass_time(self, seconds: float, until: Callable[[], bool]) -> None:
-        """Let so much time pass, then wait for the thread to do what it has to."""
-        await self.clock.advance(seconds)
-        deadline = time.monotonic() + 20
-        while not until():
-            assert time.monotonic() < deadline, "it did not happen"
-            await asyncio.sleep(0.005)
+        """Let so much time pass, in which the thread does what it has to, unless it `hangs`."""
+        while seconds > 0:
+            await self.clock.advance(min(seconds, LOOK_EACH_S))
+            seconds -= LOOK_EACH_S
+            await _until(lambda: self.hangs or not self.backups._work)
+        await _until(until)
         await asyncio.sleep(0.02)
 
     def count(self, wanted: int) -> Callable[[], bool]:
         return lambda: len(self.shelf.every()) == wanted
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
@@ -172,3 +183,118 @@ async def test_a_hub_that_stops_gives_up_a_backup_at_once(
         await began.wait()
     assert kept.shelf.every() == []
     assert [path.name for path in kept.shelf.folder.iterdir()] == ["backups.lock"]
+
+
+def silent_share(folder: Path) -> Callable[[], None]:
+    """A folder of backups that does not answer when the newest is looked at; returns what makes it
+    answer again.
+    """
+    where = folder / "backup-20260301T000000Z"
+    where.mkdir(parents=True)
+    os.mkfifo(where / "manifest.json")
+
+    def answer() -> None:
+        deadline = time.monotonic() + 20
+        while True:
+            with suppress(OSError):  # nobody has begun to wait for it yet
+                os.close(os.open(where / "manifest.json", os.O_WRONLY | os.O_NONBLOCK))
+                shutil.rmtree(where)
+                return
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    return answer
+
+
+async def test_a_share_that_does_not_answer_is_told_and_so_is_that_it_does_again(
+    tmp_path: Path,
+) -> None:
+    """After ten minutes in which nothing moved, once; nothing piles up meanwhile, and when it
+    answers a backup is made.
+    """
+    kept = Kept(tmp_path)
+    answer, kept.hangs = silent_share(tmp_path / "backups"), True
+    before = threading.active_count()
+    async with running(kept):
+        await kept.pass_time(SETTLE_S + 1, lambda: True)
+        await kept.pass_time(STUCK_S - 60, lambda: True)
+        assert kept.events == []
+        await kept.pass_time(90, lambda: bool(kept.events))
+        await kept.pass_time(5 * HOUR, lambda: True)
+        assert [event.type for event in kept.events] == ["backup.failed"]
+        assert (
+            "backups does not answer: nothing has moved there for 10m"
+            in (kept.backups.view()["trouble"])
+        )
+        assert threading.active_count() <= before + 1
+        answer()
+        kept.hangs = False
+        await kept.pass_time(HOUR, kept.count(1))
+        await kept.pass_time(1, lambda: len(kept.events) == 2)
+        assert kept.events[1].type == "backup.recovered"
+        assert kept.backups.view()["trouble"] == ""
+
+
+async def test_another_folder_is_used_although_the_share_never_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever names another one has to start nothing anew."""
+    monkeypatch.setattr(backups, "LEAVE_WITHIN_S", 0.05)
+    kept = Kept(tmp_path)
+    answer, kept.hangs = silent_share(tmp_path / "backups"), True
+    try:
+        async with asyncio.timeout(30), running(kept):
+            await kept.pass_time(SETTLE_S + 1, lambda: True)
+            await kept.pass_time(STUCK_S + 60, lambda: bool(kept.events))
+            kept.settings = BackupSettings(folder=tmp_path / "elsewhere")
+            kept.shelf = Shelf(tmp_path / "elsewhere")
+            await kept.pass_time(HOUR, lambda: len(kept.events) == 2)
+            assert len(kept.shelf.every()) == 1
+            assert kept.backups.view()["trouble"] == ""
+    finally:
+        answer()
+
+
+async def test_a_hub_that_stops_waits_for_no_share(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread that nothing can call back is left behind."""
+    monkeypatch.setattr(backups, "LEAVE_WITHIN_S", 0.05)
+    kept = Kept(tmp_path)
+    answer, kept.hangs = silent_share(tmp_path / "backups"), True
+    try:
+        async with asyncio.timeout(20), running(kept):
+            await kept.pass_time(SETTLE_S + 1, lambda: True)
+    finally:
+        answer()
+
+
+async def test_a_share_that_is_gone_is_told_and_its_empty_folder_is_not_filled(
+    tmp_path: Path,
+) -> None:
+    """What is left where it was lies on the disk of the journal. Once it is mounted again backups
+    go on, without a start anew.
+    """
+    share = Path(tempfile.mkdtemp(dir="/dev/shm"))
+    try:
+        kept = Kept(tmp_path)
+        assert share.stat().st_dev != tmp_path.stat().st_dev
+        mounted = tmp_path / "mounted"
+        mounted.symlink_to(share)
+        kept.settings = BackupSettings(folder=mounted / "backups")
+        kept.shelf = Shelf(share / "backups")
+        async with running(kept):
+            await kept.pass_time(SETTLE_S + 1, kept.count(1))
+            mounted.unlink()
+            mounted.mkdir()
+            await kept.pass_time(HOUR + 60, lambda: bool(kept.events))
+            assert [event.type for event in kept.events] == ["backup.failed"]
+            assert "the share that was there is gone" in kept.backups.view()["trouble"]
+            assert list(mounted.iterdir()) == []
+            mounted.rmdir()
+            mounted.symlink_to(share)
+            await kept.pass_time(HOUR, kept.count(2))
+            await kept.pass_time(1, lambda: len(kept.events) == 2)
+            assert kept.events[1].type == "backup.recovered"
+    finally:
+        shutil.rmtree(share)
