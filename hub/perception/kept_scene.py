@@ -52,6 +52,13 @@ class KeptScene:
         except OSError as error:
             log.warning("a camera's scene could not be kept: %s", error.strerror)
 
+    def forget(self) -> None:
+        """Nothing of the scene stays: its place is private now, or more of it is masked."""
+        try:
+            self._file.unlink(missing_ok=True)
+        except OSError as error:
+            log.warning("a camera's scene could not be deleted: %s", error.strerror)
+
     def recall(self, watch: TamperWatch, view: View, now: datetime) -> str:
         """Have a fresh watch remember the scene; what is another now, in words, where that cannot
         be: pictures of another size.
@@ -62,6 +69,7 @@ class KeptScene:
                 old = now.timestamp() - about["time"] > GOOD_FOR_S  # a clock may also be behind
                 (size, masks), (its_size, its_masks) = json.loads(json.dumps(view)), about["view"]
                 if old or (about["form"], about["of"], its_masks) != (FORM, self._of, masks):
+                    self.forget()
                     return ""
                 if size != its_size:
                     return another_size((int(its_size[0]), int(its_size[1])), view[0])

@@ -115,6 +115,8 @@ class LiveCamera:
         self._size = (0, 0)
         self._mask: PaintedMask | None = None
         self._oversight = Oversight(scene, self._stored, clock)
+        if spec.private:
+            self._oversight.forget()
         self._keys = 0
         command = ByCommand(spec.id, spec.by_command, clock) if spec.by_command else None
         self._stream = StreamDecoder(feed.reopen, command)
@@ -178,6 +180,7 @@ class LiveCamera:
                 before, (self.spec, pipeline) = self.spec, self._next
                 if (before.masks, before.private) != (self.spec.masks, self.spec.private):
                     self.pictures.forget()  # what is masked now was still in them
+                    self._oversight.forget()
                 self._looks.rate = self.spec.fps
                 self._sleeping.after = None if self.spec.private else self.spec.sleep_after
                 self._pipeline_for = None if self.spec.private else pipeline

@@ -70,6 +70,12 @@ class Oversight:
         ended = [] if watch is None else watch.give_up(why)
         return [tamper_event(spec, change, wall, now, {}) for change in ended]
 
+    def forget(self) -> None:
+        """Keep nothing of what was seen so far: some of it must not be looked at any more."""
+        self._kept_at = NEVER
+        if self._scene is not None:
+            self._scene.forget()
+
     def _begin(
         self, spec: CameraSpec, frame: Frame, pipeline: CameraPipeline, view: View, wall: datetime
     ) -> list[Event]:

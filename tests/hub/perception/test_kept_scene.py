@@ -99,6 +99,24 @@ async def test_pictures_of_another_size_are_told(
     assert await known.show(90) == []
 
 
+async def test_nothing_is_kept_of_what_nobody_may_look_at(known: Restarted) -> None:
+    """Neither while it runs nor at a start does the scene outlive a mask or a private place."""
+    corner = (((0.0, 0.0), (0.3, 0.0), (0.3, 0.3)),)
+    for number, changes in enumerate(({"masks": corner}, {"private": True}) * 2):
+        kept = known.file.read_bytes()
+        spec = known.spec.model_copy(update=changes)
+        if number < 2:
+            known.camera.adopt(spec, known.pipeline)
+            known.camera.work()
+        else:
+            known.spec, before = spec, known.spec
+            known.begin(seed=1)
+            await known.show(2)
+            known.spec = before
+        assert not known.file.exists()
+        known.file.write_bytes(kept)
+
+
 async def test_a_damaged_file_costs_nothing(known: Restarted) -> None:
     """It is learned anew, as if nothing had been kept."""
     for damaged in (b"", b"PK nonsense", known.file.read_bytes()[:-200]):
