@@ -21,7 +21,6 @@ from hub.bus import Bus
 from hub.campus import Campus
 from hub.chosen import Chosen
 from hub.clock import Clock, SystemClock, from_iso
-from hub.conduct import Conduct
 from hub.config import Config, DriverBlock
 from hub.configuration import Configuration
 from hub.control import Control
@@ -39,6 +38,7 @@ from hub.kinds.visitors import VisitorSystem
 from hub.parts import Parts
 from hub.perception.pictures import tidy
 from hub.perception.workers import Perception
+from hub.plugin_faults import PluginFaults
 from hub.plugins import Registry
 from hub.safety.actions import Performer
 from hub.safety.alerts.escalator import Escalator
@@ -93,7 +93,7 @@ class Hub:
         self._broker: BrokerAddress | None = None
         self._broker_lock = asyncio.Lock()
         self.bus = Bus()
-        self.conduct = Conduct()
+        self.plugin_faults = PluginFaults()
         self.milestones = Milestones(self.clock)
         self.journal = Journal(folder.journal, reserve=Reserve(folder.journal))
         self.supervisor = Supervisor(
@@ -309,7 +309,7 @@ class Hub:
     async def accept(self, *events: Event) -> None:
         clean = [self.secrets.clean_event(event) for event in events]
         for event in clean:
-            self.conduct.note(event)
+            self.plugin_faults.note(event)
         await self.intake.accept(*clean)
 
     async def _site_broker(self) -> BrokerAddress:
@@ -375,7 +375,7 @@ class Hub:
             perception=self.perception,
             hosts=self.hosts,
             broker=self._site_broker,
-            conduct=self.conduct,
+            plugin_faults=self.plugin_faults,
             backups=self.backups,
             served=self.served,
             registry=lambda: self.registry,

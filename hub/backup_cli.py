@@ -251,8 +251,8 @@ def _told_losses(path: Path, manifest: Manifest, losses: Lost) -> list[str]:
         said.append("any more: two hubs on the same doors undo each other's commands.")
     elif losses.events:
         said.append(
-            f"Lost will be {losses.events} events until {losses.until}, among them "
-            f"{losses.alerts} alerts and {losses.incidents} incidents."
+            f"Lost will be {_counted(losses.events, 'event')} until {losses.until}, among them "
+            f"{_counted(losses.alerts, 'alert')} and {_counted(losses.incidents, 'incident')}."
         )
     else:
         said.append("No event is lost.")
@@ -282,7 +282,11 @@ def _line(each: Backup) -> str:
 
 
 def _events(manifest: Manifest) -> str:
-    return f"{manifest.rows.get('events', 0)} events"
+    return _counted(manifest.rows.get("events", 0), "event")
+
+
+def _counted(number: int, of_what: str) -> str:
+    return f"{number} {of_what}" if number == 1 else f"{number} {of_what}s"
 
 
 def _size(bytes_: int) -> str:

@@ -11,17 +11,25 @@ simply not so; nothing here raises once an expression is compiled.
 from __future__ import annotations
 
 import ast
-import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hub.expression_values import (
+    ARITHMETIC,
+    CALLS,
+    COMPARE,
+    MOST_ITEMS,
+    arithmetic,
+    number,
+    plain,
+    shown,
+)
+
 LONGEST = 500
 MOST_PARTS = 120
 DEEPEST = 20
-LONGEST_TEXT = 4096
-MOST_ITEMS = 64
 NO_EXPRESSION = "is no expression"
 SUCH_AS = "expected one such as score > 0.8 and hour >= 20"
 
@@ -69,12 +77,12 @@ class Expression:
 
     def holds(self, values: Values) -> bool:
         """Whether it is so. `values` has the names of `NAMES` and `data`."""
-        return _truth(self._read(values))
+        return bool(self._read(values))
 
     def seen(self, values: Values) -> str:
         """The values it looked at, in words: `score 0.86, data["speed"] 31`."""
         found = zip(self.uses, self._used, strict=True)
-        return ", ".join(f"{name} {_shown(read(values))}" for name, read in found)
+        return ", ".join(f"{name} {shown(read(values))}" for name, read in found)
 
 
 def compile_expression(text: str) -> Expression:
@@ -121,7 +129,7 @@ class _Builder:
         if isinstance(value, bool) or value is None:
             return lambda values: value
         if isinstance(value, int | float):
-            found = _number(value)
+            found = number(value)
             if found is None:
                 raise BadExpression(
                     "the number is too large; expected a smaller one", _column(node)
@@ -141,7 +149,7 @@ class _Builder:
             known = ", ".join(NAMES)
             words = f'{name} is not known; expected one of {known}, or data["{name}"]'
             raise BadExpression(words, _column(node))
-        self.used[name] = read = lambda values: _plain(values.get(name))
+        self.used[name] = read = lambda values: plain(values.get(name))
         return read
 
     def subscript(self, node: ast.Subscript, depth: int) -> Read:
@@ -160,7 +168,7 @@ class _Builder:
             found: Any = values.get("data")
             for key in path:
                 found = found.get(key) if isinstance(found, Mapping) else None
-            return _plain(found)
+            return plain(found)
 
         self.used["data" + "".join(f'["{key}"]' for key in path)] = read
         return read
@@ -168,27 +176,27 @@ class _Builder:
     def boolean(self, node: ast.BoolOp, depth: int) -> Read:
         parts = [self.build(part, depth) for part in node.values]
         if isinstance(node.op, ast.And):
-            return lambda values: all(_truth(part(values)) for part in parts)
-        return lambda values: any(_truth(part(values)) for part in parts)
+            return lambda values: all(bool(part(values)) for part in parts)
+        return lambda values: any(bool(part(values)) for part in parts)
 
     def unary(self, node: ast.UnaryOp, depth: int) -> Read:
         part = self.build(node.operand, depth)
         if isinstance(node.op, ast.Not):
-            return lambda values: not _truth(part(values))
+            return lambda values: not bool(part(values))
         if isinstance(node.op, ast.USub):
-            return lambda values: _arithmetic(operator.sub, 0.0, part(values))
+            return lambda values: arithmetic(operator.sub, 0.0, part(values))
         raise BadExpression("is not known here; expected `not` or `-`", _column(node))
 
     def binary(self, node: ast.BinOp, depth: int) -> Read:
-        work = _ARITHMETIC.get(type(node.op))
+        work = ARITHMETIC.get(type(node.op))
         if work is None:
             raise BadExpression("is not known here; expected one of + - * / %", _column(node))
         left, right = self.build(node.left, depth), self.build(node.right, depth)
-        return lambda values: _arithmetic(work, left(values), right(values))
+        return lambda values: arithmetic(work, left(values), right(values))
 
     def compare(self, node: ast.Compare, depth: int) -> Read:
         parts = [self.build(part, depth) for part in (node.left, *node.comparators)]
-        works = [_COMPARE.get(type(op)) for op in node.ops]
+        works = [COMPARE.get(type(op)) for op in node.ops]
         known = [work for work in works if work is not None]
         if len(known) < len(works):
             raise BadExpression(
@@ -243,14 +251,14 @@ def _refuse_unlike(named: ast.expr, other: ast.expr) -> None:
     value = other.value if isinstance(other, ast.Constant) else None
     if value is None or name not in (*RANGES, "weekday"):
         return
-    shown = f'"{value[:40]}"' if isinstance(value, str) else _shown(value)
+    written = f'"{value[:40]}"' if isinstance(value, str) else shown(value)
     if name == "weekday" and value not in WEEKDAYS:
-        words = f"weekday is never {shown}; expected one of {', '.join(WEEKDAYS)}"
+        words = f"weekday is never {written}; expected one of {', '.join(WEEKDAYS)}"
         raise BadExpression(words, _column(other))
     if name in RANGES:
-        (least, most), number = RANGES[name], _number(value)
-        if number is None or not least <= number <= most:
-            words = f"{name} is never {shown}; expected a number from {least} to {most}"
+        (least, most), given = RANGES[name], number(value)
+        if given is None or not least <= given <= most:
+            words = f"{name} is never {written}; expected a number from {least} to {most}"
             raise BadExpression(words, _column(other))
 
 
@@ -268,124 +276,7 @@ def _called(node: ast.expr) -> str:
     }.get(type(node).__name__, type(node).__name__.lower())
 
 
-def _truth(value: object) -> bool:
-    return bool(value)
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        found = float(value)
-    except OverflowError:
-        return None
-    return found if math.isfinite(found) else None
-
-
-def _plain(value: object) -> object:
-    """A value of an event as the language knows it: bounded, and numbers of one kind."""
-    if isinstance(value, str):
-        return value[:LONGEST_TEXT]
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value[:MOST_ITEMS] if not isinstance(each, list | tuple)]
-    return _number(value)
-
-
-def _arithmetic(work: Callable[[float, float], float], left: object, right: object) -> object:
-    one, other = _number(left), _number(right)
-    if one is None or other is None:
-        return None
-    try:
-        return _number(work(one, other))
-    except (ZeroDivisionError, OverflowError):
-        return None
-
-
-def _ordered(work: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
-    def compare(left: Any, right: Any) -> bool:
-        numbers = _number(left) is not None and _number(right) is not None
-        texts = isinstance(left, str) and isinstance(right, str)
-        return (numbers or texts) and work(left, right)
-
-    return compare
-
-
-def _within(left: Any, right: Any) -> bool:
-    if isinstance(right, str):
-        return isinstance(left, str) and left in right
-    return isinstance(right, list) and left in right
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:g}"
-    text = "nothing" if value is None else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _length(value: Any) -> float | None:
-    return float(len(value)) if isinstance(value, str | list) else None
-
-
-def _lower(value: Any) -> str | None:
-    return value.lower() if isinstance(value, str) else None
-
-
-def _starts(value: Any, start: Any) -> bool:
-    return isinstance(value, str) and isinstance(start, str) and value.startswith(start)
-
-
-def _ends(value: Any, end: Any) -> bool:
-    return isinstance(value, str) and isinstance(end, str) and value.endswith(end)
-
-
-def _least(*given: Any) -> float | None:
-    return min(found) if (found := _all_numbers(given)) else None
-
-
-def _most(*given: Any) -> float | None:
-    return max(found) if (found := _all_numbers(given)) else None
-
-
-def _all_numbers(given: tuple[Any, ...]) -> list[float]:
-    found = [number for each in given if (number := _number(each)) is not None]
-    return found if len(found) == len(given) else []
-
-
-def _size(value: Any) -> float | None:
-    found = _number(value)
-    return None if found is None else abs(found)
-
-
-CALLS: Mapping[str, tuple[Callable[..., Any], int, int]] = {
-    "abs": (_size, 1, 1),
-    "min": (_least, 2, 8),
-    "max": (_most, 2, 8),
-    "length": (_length, 1, 1),
-    "lower": (_lower, 1, 1),
-    "starts_with": (_starts, 2, 2),
-    "ends_with": (_ends, 2, 2),
-}
 _ALLOWED = "names, numbers, texts, comparisons, and, or, not, + - * / %"
-_ARITHMETIC: Mapping[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
-}
-_COMPARE: Mapping[type[ast.cmpop], Callable[[Any, Any], bool]] = {
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: _ordered(operator.lt),
-    ast.LtE: _ordered(operator.le),
-    ast.Gt: _ordered(operator.gt),
-    ast.GtE: _ordered(operator.ge),
-    ast.In: _within,
-    ast.NotIn: lambda left, right: not _within(left, right),
-}
 _BUILDERS: Mapping[type[ast.expr], Callable[[_Builder, Any, int], Read]] = {
     ast.Constant: _Builder.constant,
     ast.Name: _Builder.name,

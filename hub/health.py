@@ -46,7 +46,7 @@ class Health:
         for report in self._parts.perception.detectors().values():
             if report.get("quarantine"):
                 quarantined[str(report["plugin"])] = str(report["quarantine"])
-        return self._parts.conduct.views(self._parts.registry(), self._config(), quarantined)
+        return self._parts.plugin_faults.views(self._parts.registry(), self._config(), quarantined)
 
     async def view(self) -> HealthView:
         """How the house is."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from hub.clock import iso
 from hub.errors import StateError
 from hub.events import Event, new_id
-from hub.liveness import HeartbeatSettings, HeartbeatView
+from hub.heartbeat_settings import HeartbeatSettings, HeartbeatView
 from hub.phrases import phrase
 from hub.safety.actions import Performer
 from hub.safety.notices.deadline import Deadlines

@@ -17,7 +17,7 @@ from hub.kinds.cameras import Purpose, VideoSource
 from hub.kinds.notifiers import Ack, Channel, Notice, Receipt
 from hub.kinds.visitors import Screening, Visit
 from hub.link import Message
-from hub.plain import plain
+from hub.plain_settings import plain
 from hub.plugins import Provider, Registry
 from hub.supervisor import Supervisor
 

@@ -9,12 +9,12 @@ from hub.backups import Backups
 from hub.bus import Bus
 from hub.campus import Campus
 from hub.clock import Clock
-from hub.conduct import Conduct
 from hub.config import Config
 from hub.drivers import Drivers
 from hub.isolated import Hosts
 from hub.kinds import BrokerAddress
 from hub.perception.workers import Perception
+from hub.plugin_faults import PluginFaults
 from hub.plugins import Registry
 from hub.ports import ConfigurationFacade
 from hub.safety.actions import Performer
@@ -48,7 +48,7 @@ class Parts:
     perception: Perception
     hosts: Hosts
     broker: Callable[[], Awaitable[BrokerAddress]]
-    conduct: Conduct
+    plugin_faults: PluginFaults
     backups: Backups
     served: Served
     registry: Callable[[], Registry]

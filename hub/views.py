@@ -11,12 +11,12 @@ from typing import Any, Literal
 from typing_extensions import TypedDict
 
 from hub.door_views import DoorIntentView
+from hub.heartbeat_settings import HeartbeatView
 from hub.incident_settings import IncidentKind
 from hub.incident_views import ActionState as ActionState
 from hub.incident_views import CaseLinkView, CasePersonView, TaskView
 from hub.kinds.access_control import Lock, Position, Verb
 from hub.kinds.notifiers import Severity
-from hub.liveness import HeartbeatView
 from hub.past_views import MachineView
 
 Verdict = Literal["verified", "dismissed", "unsure"]

@@ -14,8 +14,9 @@ ROOT = Path(__file__).resolve().parent.parent
 FOUNDATION = {"clock", "errors", "events", "kinds", "hookspecs", "secrets", "units"}
 FOUNDATION |= {"origin", "phrases"}
 DESCRIPTION = FOUNDATION | {"config", "rule_settings", "role_settings", "conditions", "expression"}
+DESCRIPTION |= {"expression_values", "polygons"}
 DESCRIPTION |= {"campus", "views", "ports"}
-DESCRIPTION |= {"incident_views", "incident_settings", "alert_settings", "liveness"}
+DESCRIPTION |= {"incident_views", "incident_settings", "alert_settings", "heartbeat_settings"}
 DESCRIPTION |= {"door_views", "protocol_views", "protocol_settings", "protocol_port"}
 DESCRIPTION |= {"rules_port", "config_text_views", "visitors_port"}
 DESCRIPTION |= {"audit_port", "camera_views", "past_views", "sign_in_settings", "web_settings"}
@@ -24,7 +25,8 @@ MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION
     | {"perception", "plugins", "models"}
-    | {"backoff", "child_process", "contained", "supervisor", "link", "plain", "procfs"},
+    | {"backoff", "child_process", "plugin_process", "supervisor", "link"}
+    | {"plain_settings", "procfs", "silence"},
     "safety": DESCRIPTION | {"safety", "storage", "bus"},
     "storage": DESCRIPTION | {"storage"},
     "inbound": DESCRIPTION | {"inbound"},

@@ -35,7 +35,6 @@ class Defects:
 
 GOOD = Defects(missed=0.1, jitter=0.02, doubles=0.02, false=0.03, score=0.82)
 POOR = Defects(missed=0.3, jitter=0.04, doubles=0.05, false=0.1, score=0.66)
-DETECTORS = {"good": GOOD, "poor": POOR}
 
 
 def found(walk: Walk, defects: Defects, seed: int) -> list[list[Detection]]:

@@ -26,11 +26,13 @@ import numpy as np
 
 from hub.backoff import Backoff
 from hub.clock import Clock
-from hub.contained import FAULTS, SLOW_AFTER_S, WITHIN_S, environment
 from hub.errors import ModelError, NotReady, PluginError, VestibuleError
 from hub.kinds.detectors import Crop, Detection, DetectorInfo
 from hub.link import Message
 from hub.perception.crossing import SHARED, Build, batches, crops_out, found_in
+from hub.plugin_process import FAULTS, SLOW_AFTER_S, WITHIN_S, environment
+from hub.procfs import waited_s
+from hub.silence import MOST_FORGIVEN_S
 
 log = logging.getLogger(__name__)
 
@@ -137,11 +139,16 @@ class DetectorApart:
 
     def _talk(self, connection: Connection, question: Any, within_s: float, what: str) -> Message:
         """Ask and wait; raises `NotReady` where there is no answer."""
+        pid = self._process.pid if self._process is not None else 0
+        before = waited_s(pid)
         try:
             connection.send_bytes(json.dumps(question).encode())
             if not connection.poll(SLOW_AFTER_S):
                 self._tell("hangs", f"{what} has taken {SLOW_AFTER_S:g} s so far")
-                if not connection.poll(within_s - SLOW_AFTER_S):
+                if not (
+                    connection.poll(within_s - SLOW_AFTER_S)
+                    or connection.poll(min(waited_s(pid) - before, MOST_FORGIVEN_S))
+                ):
                     self._kill("hangs", f"{what} did not end within {within_s:g} s")
                     raise NotReady(f"{what} did not end within {within_s:g} s")
             answer: Message = json.loads(connection.recv_bytes(MOST_ANSWER))

@@ -13,11 +13,11 @@ from pathlib import Path
 from hub.backoff import Backoff
 from hub.child_process import Launch
 from hub.clock import Clock
-from hub.contained import environment
 from hub.events import Event
 from hub.link import BadFrame, Link, Message
 from hub.perception.link import MAX_IN_FLIGHT
 from hub.perception.spec import WorkerSpec
+from hub.plugin_process import environment
 from hub.ports import Accept
 
 log = logging.getLogger(__name__)

@@ -21,11 +21,11 @@ from pathlib import Path
 from typing import Any
 
 from hub.clock import SystemClock
-from hub.contained import folder_of, log_plainly
 from hub.kinds import Context
 from hub.kinds.detectors import Detector
 from hub.link import Message
 from hub.perception.crossing import crops_in
+from hub.plugin_process import folder_of, log_plainly
 from hub.plugins import load_only
 from hub.procfs import die_with_parent
 

@@ -15,7 +15,7 @@ from hub.config import Config, Polygon, Zone
 from hub.kinds import Block
 from hub.kinds.cameras import VideoSource
 from hub.perception.ffmpeg import Hardware
-from hub.plain import plain
+from hub.plain_settings import plain
 
 
 class CameraSpec(Block):

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from hub.config import CameraBlock
 from hub.perception.boxes import Box
 from hub.perception.tracking import TrackState
 
@@ -46,13 +45,6 @@ class Occurrence:
     box: Box
     time: float
     guessing: bool = False
-
-
-def areas_of(camera: CameraBlock) -> tuple[ZoneArea, ...]:
-    """A camera's zones; one that names none watches its own place with the whole picture."""
-    if not camera.zones:
-        return (ZoneArea(camera.place),)
-    return tuple(ZoneArea(zone.place, zone.polygon, zone.name) for zone in camera.zones)
 
 
 def contains(polygon: Polygon, x: float, y: float) -> bool:

@@ -34,9 +34,7 @@ TDC = "http://www.onvif.org/ver10/doorcontrol/wsdl"
 TAC = "http://www.onvif.org/ver10/accesscontrol/wsdl"
 TEV = "http://www.onvif.org/ver10/events/wsdl"
 WSNT = "http://docs.oasis-open.org/wsn/b-2"
-TT = "http://www.onvif.org/ver10/schema"
 DEEPEST = 64
-ECHOED_CHARS = 4096
 DRIFT = timedelta(seconds=3)
 
 

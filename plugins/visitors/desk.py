@@ -185,7 +185,8 @@ class Desk:
     async def probe(self) -> str:
         """Read the lists as they are now. Raises `BadConfig` for a bad one."""
         await asyncio.to_thread(self._read_lists)
-        told = f"{len(self._expected.rows)} lines in {self._expected.file}"
+        count = len(self._expected.rows)
+        told = f"{count} {'line' if count == 1 else 'lines'} in {self._expected.file}"
         if self._stopped is not None:
             told += f", {len(self._stopped.rows)} in {self._stopped.file}"
         return told

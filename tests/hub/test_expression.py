@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.expression import LONGEST_TEXT, BadExpression, compile_expression
+from hub.expression import BadExpression, compile_expression
+from hub.expression_values import LONGEST_TEXT
 
 VALUES: dict[str, Any] = {
     "type": "zone.entered",

@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.config import CameraBlock, Zone
 from hub.perception.tracking import TrackState
-from hub.perception.zones import WHOLE, Occurrence, ZoneArea, ZoneWatch, areas_of, contains
+from hub.perception.zones import WHOLE, Occurrence, ZoneArea, ZoneWatch, contains
 
 SIZE = (640, 360)
 LEFT = ZoneArea("hall", ((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)), "left half")
@@ -132,12 +131,3 @@ def test_somebody_cut_by_the_lower_edge_stands_in_the_picture() -> None:
     near = TrackState(1, "person", 0.8, "confirmed", 1, (200.0, 100.0, 300.0, 360.0))
     happened = watch(ZoneWatch("lobby", [ZoneArea("hall")], SIZE), *[[near]] * 5)
     assert [one.place for one in happened] == ["hall"]
-
-
-def test_a_camera_without_zones_watches_its_place() -> None:
-    """The whole picture is one zone of the camera's own place; named zones replace it."""
-    plain = CameraBlock(driver="file", place="lobby")
-    assert areas_of(plain) == (ZoneArea("lobby", WHOLE),)
-    corner = Zone(place="office", polygon=((0, 0), (1, 0), (0, 1)), name="counter")
-    zoned = CameraBlock(driver="file", place="lobby", zones=(corner,))
-    assert [(area.place, area.name) for area in areas_of(zoned)] == [("office", "counter")]

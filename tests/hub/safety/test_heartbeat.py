@@ -18,7 +18,7 @@ from sqlalchemy import Connection, func, select
 
 from hub.events import Event
 from hub.heartbeat import SETTLE_S, Heartbeat
-from hub.liveness import HeartbeatSettings
+from hub.heartbeat_settings import HeartbeatSettings
 from hub.storage import eventlog
 from hub.storage.schema import actions, events, receipts
 from hub.testing import FakeClock

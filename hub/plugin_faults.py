@@ -1,4 +1,4 @@
-"""How plugins behave, as the health page shows them: where each came from, and what it last did."""
+"""What plugins did that they must not, as the health page shows it, and where each came from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub.views import PluginView
 MISBEHAVED = "plugin.misbehaved"
 
 
-class Conduct:
+class PluginFaults:
     """Remembers, since the hub started, what each plugin did that it must not."""
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Whether the whole path works: how often that is tried, and what is known of it."""
+"""The heartbeat: how often the whole path is tried, and what is told of it."""
 
 from __future__ import annotations
 
