@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import get_args, get_type_hints
 
 import structlog
 
@@ -24,6 +25,7 @@ from hub.safety.notices.speaking import Speaking
 from hub.safety.outbox import ActionRow, writable
 
 TRIES = 4
+STATES = get_args(get_type_hints(Receipt)["state"])
 
 log = structlog.get_logger(__name__)
 
@@ -143,3 +145,5 @@ def _look_over(receipt: object) -> None:
         raise TypeError(f"expected a Receipt, found {type(receipt).__name__}")
     if not isinstance(receipt.id, str) or not isinstance(receipt.detail, str):
         raise TypeError("expected id and detail of a Receipt to be text")
+    if receipt.state not in STATES:  # what is no state is no word that anybody was told
+        raise TypeError(f"expected the state of a Receipt to be one of {', '.join(STATES)}")

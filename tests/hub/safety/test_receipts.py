@@ -380,17 +380,26 @@ async def test_what_a_provider_repeats_takes_no_turn_of_the_writer(tmp_path: Pat
         assert hearing.queue()["heard"] == 201
 
 
-async def test_a_receipt_that_is_none_is_a_failure_in_words(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (("accepted", 7), "expected id and detail of a Receipt to be text"),
+        (("sent", "7"), "expected the state of a Receipt to be one of accepted, delivered, failed"),
+    ],
+)
+async def test_a_receipt_that_is_none_is_a_failure_in_words(
+    tmp_path: Path, given: Any, says: str
+) -> None:
     """A driver that answers nonsense is tried a few times, then its people count as not reached."""
     async with school(tmp_path) as house:
-        house.channels["post"].answer = lambda notice: Receipt("accepted", 7)  # type: ignore[arg-type]
+        house.channels["post"].answer = lambda notice: Receipt(*given)
         house.perform()
         alert = await raised(house)
         await house.pass_time(12)
         await house.settled()
         got = (await told(house, alert))["officer"]
         assert got["state"] == "failed"
-        assert "expected id and detail of a Receipt to be text" in got["detail"]
+        assert says in got["detail"]
 
 
 async def test_a_secret_in_what_a_provider_calls_a_notice_is_hidden(tmp_path: Path) -> None:
