@@ -34,6 +34,7 @@ from hub.web.pages import incident_page
 from hub.web.problems import turned_down
 from hub.web.render import error_page, page
 from hub.web.security import HOUSE, allowed, see_other, who_is
+from hub.web.validation import in_words
 from hub.web.words import sentence
 
 _Text = Annotated[str, StringConstraints(max_length=4000), AfterValidator(str.strip)]
@@ -207,12 +208,6 @@ ACTS: tuple[Act, ...] = (
 )  # fmt: skip
 
 
-def _in_words(problem: ValidationError) -> str:
-    first = problem.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part) for part in first["loc"])
-    return f"{where}: {first['msg']}" if where else str(first["msg"])
-
-
 async def _fields(request: web.Request, body: type[_Body]) -> _Body:
     """A form's fields as that body. Raises `ValidationError`."""
     fields = await request.post()
@@ -235,7 +230,7 @@ def by_form(act: Act) -> Callable[[web.Request], Awaitable[web.Response]]:
         except KeyError:
             raise web.HTTPNotFound from None
         except ValidationError as problem:
-            return await _refused(request, at.get("id", ""), 422, _in_words(problem))
+            return await _refused(request, at.get("id", ""), 422, in_words(problem))
         except Refused as refusal:
             return await _refused(request, at.get("id", ""), 409, str(refusal))
         return see_other(f"/incidents/{view['id']}")
@@ -305,7 +300,7 @@ async def take_report(request: web.Request) -> web.Response:
     except KeyError:
         raise web.HTTPNotFound from None
     except ValidationError as problem:
-        return await _refused(request, request.match_info["id"], 422, _in_words(problem))
+        return await _refused(request, request.match_info["id"], 422, in_words(problem))
     except Refused as refusal:
         return await _refused(request, request.match_info["id"], 409, str(refusal))
 
