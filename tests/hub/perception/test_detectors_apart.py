@@ -210,6 +210,23 @@ def test_one_that_hangs_is_named_and_ended(
     assert len(eye.infer([crop()])[0]) == 1
 
 
+def test_one_that_had_no_processor_is_given_that_time(
+    begin: Callable[..., DetectorApart], tmp_path: Path, told: Told,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Where Linux says that it waited for a processor, its answer is waited for, and is good."""
+    eye = begin()
+    eye.wait()
+    told.clear()
+    monkeypatch.setattr(apart_module, "SLOW_AFTER_S", 0.1)
+    monkeypatch.setattr(apart_module, "ANSWERS_WITHIN_S", 0.2)
+    waited = iter((5.0, 25.0))
+    monkeypatch.setattr(apart_module, "waited_s", lambda pid: next(waited))
+    mood(tmp_path, "import time; time.sleep(0.5)")
+    assert len(eye.infer([crop()])[0]) == 1
+    assert [what for _, what, _ in told] == ["hangs"]
+
+
 @pytest.mark.parametrize(
     ("does", "what", "why"),
     [
