@@ -11,9 +11,12 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from hub.audit_port import Asked, AuditLineView, AuditView, LookView, whole_day
 from hub.clock import from_iso, iso
 from hub.errors import StateError
+from hub.identity.permissions import role_name
+from hub.protocol_settings import PROTOCOL_NAMES
 from hub.web.contract import Contract, Line, Moment, asked, taken
 from hub.web.language import gettext as _
 from hub.web.language import known, mark, ngettext
+from hub.web.me import WAYS
 from hub.web.problems import denial
 from hub.web.render import error_page, page, words_in
 from hub.web.security import HOUSE, allowed, is_api, who_is
@@ -170,6 +173,8 @@ def _about(request: web.Request, line: AuditLineView | LookView) -> tuple[str, s
     if act == "door" and subject in house.config.doors:
         link = f"/doors/{subject}" if allowed(request, "see.doors") else ""
         return house.config.doors[subject].name or subject, link
+    if act == "protocol" and subject in PROTOCOL_NAMES:
+        return subject.capitalize(), ""
     return ("" if subject == "audit" else subject), ""
 
 
@@ -197,17 +202,32 @@ def _more(request: web.Request, details: Mapping[str, Any]) -> str:
     if details.get("glass"):
         said.append(_("with broken glass"))
     if details.get("reason"):
-        said.append(_("reason: %(reason)s", reason=details["reason"]))
+        said.append(_("reason: %(reason)s", reason=known(details["reason"])))
     for name, value in details.items():
         if name in otherwise:
             continue
-        words = listed([str(each) for each in value]) if isinstance(value, list) else value
+        values = value if isinstance(value, list) else [value]
+        words = listed([_in_words(request, name, each) for each in values])
         if name in _OF_A_LOOK:
             words = words_in(house.config.hub.timezone).when(str(value), house.clock.now())
-        label = known(name.replace("_", " "))
-        shown = _("yes") if words is True else _("no") if words is False else known(words)
-        said.append(f"{label}: {shown}")
+        said.append(f"{known(name.replace('_', ' '))}: {words}")
     return ", ".join(said)
+
+
+def _in_words(request: web.Request, name: str, value: Any) -> str:
+    """A detail as people know it: what has a name in the configuration goes by that."""
+    house = request.app[HOUSE]
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if name in ("place", "places", "area"):
+        return house.campus.name(str(value))
+    if name in ("role", "was"):
+        return str(known(role_name(str(value), house.config.roles)))
+    if name == "way":
+        return _(WAYS.get(str(value), str(value)))
+    if name in ("protocol", "does") and value in PROTOCOL_NAMES:
+        return str(value).capitalize()
+    return str(known(str(value)))
 
 
 LINES: tuple[Line, ...] = (

@@ -140,6 +140,7 @@ async def page(
         role=role_name(who.role, house.config.roles),
         may=reader_may,
         door_name=lambda door: doors[door].name if door in doors else door,
+        door_there=lambda door: door in doors,
         health=health,
         protocols=protocols,
         drilling=bool(drills) and all(drills),

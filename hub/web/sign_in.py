@@ -43,7 +43,11 @@ async def form(request: web.Request) -> web.Response:
     if await request.app[DOORKEEPER].recognise(request) is not None:
         return see_other(onward)
     idle = request.query.get("idle") == "1"
-    said = _("You were signed out: nobody did anything here for a while.") if idle else ""
+    said = ""
+    if idle:
+        said = _("You were signed out: nobody did anything here for a while.")
+    elif request.query.get("left") == "1":
+        said = _("You are signed out. Sign in, and you are back where you were.")
     return signin_form(request, next=onward, problem=said)
 
 

@@ -226,16 +226,19 @@ def listed(words: list[str], last: str = "and") -> str:
 def matched(alert: AlertView) -> str:
     """Why the alert was raised, in one sentence, from what the rule says that it matched."""
     parts: list[str] = []
+    reported = "report.received" in alert["matched"]
     for line in alert["matched"]:
         label = _LABEL.fullmatch(line)
-        if label is not None and alert["guessing"]:
+        if label is not None and reported:
+            parts.append(_("%(label)s, says another system", label=known(label[1])))
+        elif label is not None and alert["guessing"]:
             parts.append(_("%(label)s-sized mover seen", label=known(label[1])))
         elif label is not None:
             parts.append(_("%(label)s seen", label=known(label[1])))
         elif line.startswith("place "):
             parts.append(_("in %(place)s", place=line.removeprefix("place ")))
         elif line in EVENT_TYPES:
-            if not line.startswith("zone.") or len(alert["matched"]) == 1:
+            if not line.startswith(("zone.", "report.")) or len(alert["matched"]) == 1:
                 parts.append(str(known(EVENT_TYPES[line])).rstrip("."))
         else:
             parts.append(str(known(line)))

@@ -89,10 +89,16 @@
     return severe.length;
   }
 
+  // A hub of another version wrote this page: its script comes with the page, once nothing is under way.
+  const written = (root) => (root.querySelector('script[src^="/static/console.js"]') || document.body).getAttribute("src");
+  const busy = () => held() || document.querySelector("dialog[open], .holding, #hold-note:not([hidden]), form[data-sent]")
+    || all("main textarea, main select, main input:not([type=hidden])").some((each) => each === document.activeElement || (!each.matches("select, [type=checkbox], [type=radio], [type=range]") && each.value !== each.defaultValue));
+
   const inForce = (root) => all("#force .force:not(.glass) b", root).map((b) => b.textContent).join(", ");
   let forced = inForce(document);
   let known = new Set(cards(document).map((c) => c.id));
   function show(page) {
+    if (written(page) && written(page) !== written(document) && !busy()) { location.reload(); return; }
     skew = Date.parse(page.body.dataset.now) - Date.now();
     const before = queue(), after = page.querySelector("[data-queue]");
     if (before && after && held()) {
@@ -113,7 +119,7 @@
     body.className = page.body.className;
     const dark = page.getElementById("dark");
     if (dark && at("dark").media !== dark.media) at("dark").media = dark.media;
-    if (forced !== inForce(page)) { forced = inForce(page); shout(forced ? _("In force: %(names)s", { names: forced }) : _("No protocol is in force any more")); }
+    if (forced !== inForce(page)) { forced = inForce(page); shout(forced ? _("In force: %(names)s", { names: forced }) : _("No protocol is in force any more")); note(forced ? "" : _("No protocol is in force any more")); }
     if (body.dataset.lost) lock(true);
     tick();
   }
@@ -130,8 +136,16 @@
     place.replaceChildren(button); place.hidden = false;
   }
 
+  // For eyes that are far from where something was taken away.
+  let noted = 0;
+  function note(text) {
+    clearTimeout(noted);
+    put(at("news"), text); at("news").hidden = !text;
+    if (text) noted = setTimeout(() => note(""), 10000);
+  }
+
   // Fetching this page again: at most once a second, one at a time.
-  let fetching = false, again = false, fetched = Date.now(), planned = 0;
+  let fetching = false, again = false, fetched = Date.now(), planned = 0, unread = 0;
   function soon(delay = 150) {
     if (planned) return;
     planned = setTimeout(() => { planned = 0; refresh(); }, Math.max(delay, fetched + 1000 - Date.now()));
@@ -141,43 +155,65 @@
     fetching = true;
     try {
       const answer = await fetch(body.dataset.here || location.href, { cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
-      if (new URL(answer.url).pathname === "/signin") { location.assign(answer.url); return; }
+      const there = new URL(answer.url);
+      if (there.pathname === "/signin") { there.searchParams.set("left", "1"); location.assign(there); return; }
       if (answer.status === 403) { location.reload(); return; }  // hours are over, or a role is another
-      if (answer.ok) { show(new DOMParser().parseFromString(await answer.text(), "text/html")); fetched = Date.now(); connected(); }
-    } catch { /* the link says so */ } finally {
+      if (answer.ok) { show(new DOMParser().parseFromString(await answer.text(), "text/html")); fetched = Date.now(); unread = 0; connected(); }
+      else if (answer.status >= 500) missed();
+    } catch { missed(); } finally {
       fetching = false;
       if (again) { again = false; soon(); }
     }
   }
+  // While the page cannot be read again it grows old, whatever else still arrives.
+  function missed() { unread = unread || Date.now(); if (!document.hidden) soon(3000); }
   setInterval(() => { if (!document.hidden) refresh(); }, EVERY_MS);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) { listen(); refresh(); } });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { seenAgain = Date.now(); listen(); refresh(); tick(); } });
 
   // The link: named topics arrive; silence is loss.
-  let source = null, heard = Date.now(), lostSince = 0, failing = 0, tried = 0;
-  function connected() { heard = Date.now(); failing = 0; if (lostSince) { lostSince = 0; delete body.dataset.lost; at("lost").hidden = true; lock(false); say(_("Connected again")); soon(0); } }
+  let source = null, heard = Date.now(), beat = Date.now(), lostSince = 0, failing = 0, tried = 0, seenAgain = 0, told = 0;
+  function connected(e) { heard = Date.now(); failing = 0; if (e) beat = heard; if (lostSince && !unread) { lostSince = 0; delete body.dataset.lost; at("lost").hidden = true; lock(false); say(_("Connected again")); soon(0); } }
   function listen() {
-    if (source && source.readyState !== 2) return;
+    // A stream that is silent was lost on the way, even if the browser takes it for open.
+    if (source && source.readyState !== 2 && Date.now() - beat < SILENT_MS) return;
+    if (source) source.close();
+    beat = Date.now();
     source = new EventSource("/live");
     const topics = new Set([...(body.dataset.topics || "").split(" "), "alerts", "protocols", "glass"]);
     for (const kind of ["hello", "beat"]) source.addEventListener(kind, connected);
     // What happened between the page's making and the link: where seconds count it is asked for.
     if ((body.dataset.topics || "").includes("protocols")) source.addEventListener("hello", () => soon(0));
-    source.addEventListener("changed", (e) => { connected(); if (e.data.split(" ").some((t) => topics.has(t))) soon(); });
+    source.addEventListener("changed", (e) => { connected(e); if (e.data.split(" ").some((t) => topics.has(t))) soon(); });
     source.addEventListener("error", () => { if (!failing) failing = Date.now(); if (source.readyState === 2) setTimeout(listen, 3000); });
   }
   function checkLink() {
-    const lost = (failing && Date.now() - failing > 3000) || Date.now() - heard > SILENT_MS;
+    const now = Date.now(), lost = (failing && now - failing > 3000) || now - heard > SILENT_MS || (unread && now - unread > SILENT_MS);
+    if (!document.hidden && now - beat > SILENT_MS) listen();
     const pill = at("pill");
     if (!document.hidden && lost) {
-      if (!lostSince) { lostSince = Math.min(heard, failing || heard); body.dataset.lost = "1"; lock(true); }
+      if (!lostSince) { lostSince = Math.min(heard, failing || heard, unread || heard); body.dataset.lost = "1"; lock(true); }
       at("lost").hidden = false;
       const text = _("Not connected since %(time)s. What you see is %(age)s old. Verdicts and doors are off here until it is back; nothing is kept to act later.", { time: clockOf.format(lostSince + skew), age: span((Date.now() - fetched) / 1000) });
-      if (at("lost").dataset.since !== String(lostSince)) { at("lost").dataset.since = String(lostSince); at("lost").textContent = text; shout(text); } else if (Math.floor(Date.now() / 1000) % 5 === 0) put(at("lost"), text);
+      if (at("lost").dataset.lost !== String(lostSince)) { at("lost").dataset.lost = String(lostSince); at("lost").textContent = text; } else if (Math.floor(Date.now() / 1000) % 5 === 0) put(at("lost"), text);
+      // A phone that was just unlocked has a moment to connect before it speaks.
+      if (told !== lostSince && now - seenAgain > 1500) { told = lostSince; shout(text); }
       put(pill.lastElementChild, _("Not connected")); pill.firstElementChild.className = "dot off";
       if (Date.now() - tried > 3000) { tried = Date.now(); refresh(); listen(); }
     } else if (!lost) { put(pill.lastElementChild, _("Live")); pill.firstElementChild.className = "dot live"; }
   }
   function lock(on) { for (const each of all("[data-acts] button")) each.disabled = on; }
+  // A page that is here is worth more than one that cannot come.
+  let leaving = 0;
+  function stay(e, text) {
+    if (!body.dataset.lost || e.defaultPrevented || Date.now() - leaving < 10000) return;
+    e.preventDefault(); leaving = Date.now();
+    warn(text);
+  }
+  document.addEventListener("click", (e) => {
+    const link = e.target.closest && e.target.closest("a[href]");
+    if (!link || link.origin !== location.origin || (link.hash && link.pathname === location.pathname) || e.ctrlKey || e.metaKey || e.shiftKey) return;
+    stay(e, _("Not connected: that page cannot be fetched now, and this one stays. Press again to try all the same."));
+  });
   addEventListener("offline", () => { failing = failing || Date.now() - 4000; checkLink(); });
   addEventListener("pagehide", () => { if (source) source.close(); });
   addEventListener("pageshow", (e) => { if (e.persisted) { listen(); refresh(); } });
@@ -185,7 +221,8 @@
   // Forms: sent once, answered in place; the words come from the hub.
   document.addEventListener("submit", async (e) => {
     const form = e.target;
-    if (!form.matches("[data-enhance]")) return;
+    if (form.matches("[data-hold], [method=dialog]")) return;
+    if (!form.matches("[data-enhance]")) { stay(e, _("Not connected: nothing was sent, and this page stays. Press again to try all the same.")); return; }
     e.preventDefault();
     if (form.dataset.sent || body.dataset.lost) return;
     form.dataset.sent = "1";
@@ -212,11 +249,16 @@
   });
   function trouble(page) {
     const words = page && page.querySelector("[data-problem]");
+    warn(words ? words.textContent.trim() : _("Not confirmed by the hub. Look at what stands here, then try again."));
+  }
+  let warned = 0;
+  function warn(text) {
     const place = at("trouble");
-    put(place, words ? words.textContent.trim() : _("Not confirmed by the hub. Look at what stands here, then try again."));
+    put(place, text);
     place.hidden = false;
-    shout(place.textContent);
-    setTimeout(() => { place.hidden = true; place.textContent = ""; }, 15000);
+    shout(text);
+    clearTimeout(warned);
+    warned = setTimeout(() => { place.hidden = true; place.textContent = ""; }, 15000);
   }
 
   // Keys.

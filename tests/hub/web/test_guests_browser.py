@@ -69,7 +69,9 @@ async def test_a_link_is_made_opened_on_a_phone_and_ended_while_it_is_open(
             await console.house.protocols.start("lockdown", "school", "SRO", key=f"{size}-{theme}")
             in_force = phone.get_by_role("region", name="In force: Lockdown")
             await expect(in_force).to_be_visible(timeout=6000)
-            await expect(phone.locator("#dark")).to_have_attribute("media", "(max-width: 48rem)")
+            await expect(phone.locator("#dark")).to_have_attribute(
+                "media", "screen and (max-width: 48rem)"
+            )
             await expect(phone.get_by_role("img", name="Map of First floor")).to_be_visible()
             await fits(phone, "phone")
             await phone.screenshot(path=tmp_path / "guest.png", full_page=True)

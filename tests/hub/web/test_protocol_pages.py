@@ -572,3 +572,16 @@ async def test_only_responders_open_a_door_that_a_protocol_keeps_locked(
     status = 303 if may else 409
     await press(client, "/doors/main/commands", csrf, status, verb="momentary")
     assert [verb for _, verb, _, _ in house.commands] == (["momentary"] if may else [])
+
+
+async def test_a_door_that_has_left_the_configuration_is_named_without_a_link(
+    client: TestClient, house: ScriptedHouse, csrf: str
+) -> None:
+    """A run names every door that it asked; only those that still have a page lead to it."""
+    run = await running(house)
+    house.protocols.secure(run, but="gym")
+    left = {name: door for name, door in house.config.doors.items() if name == "science_east"}
+    house.config = house.config.model_copy(update={"doors": left})
+    page = await (await client.get(f"/protocols/{run}")).text()
+    assert "Gym East" in page
+    assert set(re.findall(r'href="/doors/(\w+)"', page)) == {"science_east"}
