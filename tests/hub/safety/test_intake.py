@@ -267,7 +267,9 @@ async def test_an_incident_of_false_alarms_is_closed(tmp_path: Path) -> None:
 
 
 async def test_a_second_verdict_is_refused_and_names_the_first(tmp_path: Path) -> None:
-    """A final verdict stands; who differs is told who decided and when. The same one is no news."""
+    """A final verdict stands; who differs is told who decided and when, and what is left to
+    do if it is real. The same one is no news.
+    """
     async with school(tmp_path) as house:
         await house.intake.accept(house.seen())
         (alert,) = await house.intake.alerts()
@@ -279,8 +281,10 @@ async def test_a_second_verdict_is_refused_and_names_the_first(tmp_path: Path) -
             "verdict": "dismissed", "by": "officer", "time": "2026-03-02T20:15:00.000Z",
             "note": "a cleaner",
         }  # fmt: skip
-        for other in ("verified", "unsure"):
-            with pytest.raises(Refused, match=r"School resource officer .* dismissed at 20:15 on"):
+        for other, told in (("verified", "If it is real after all"), ("unsure", "verdict stands$")):
+            with pytest.raises(
+                Refused, match=rf"School resource officer .* dismissed at 20:15 on .*{told}"
+            ):
                 await house.intake.verdict(alert["id"], other, "desk")
         with pytest.raises(KeyError):
             await house.intake.verdict("unknown", "verified", "desk")
