@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 CLOCK_SLACK_S = 2.0  # corrections of up to so much are not told
+APART_S = 0.1
+LOOKS = 5
 
 
 class Clock(Protocol):
@@ -44,22 +46,30 @@ class ClockWatch:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._ahead = self._latest = self._wall_ahead()
+        self._ahead = self._wall_ahead()
 
     def moved(self) -> float:
-        """Seconds by which it was set, forward or back (negative), since it was last `seen`; 0
+        """Seconds by which it was set, forward or back (negative), and that nobody has `seen` to; 0
         where that is a correction of at most two seconds.
         """
-        self._latest = self._wall_ahead()
-        moved = self._latest - self._ahead
+        moved = self._wall_ahead() - self._ahead
         return moved if abs(moved) > CLOCK_SLACK_S else 0.0
 
-    def seen(self) -> None:
-        """What `moved` told last has been seen to."""
-        self._ahead = self._latest
+    def seen(self, seconds: float) -> None:
+        """That it was set by so much has been seen to; negative where that came to nothing."""
+        self._ahead += seconds
 
     def _wall_ahead(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic()
+        """By how much the wall clock is ahead of the other. A thread that was put off between the
+        two looks has seen nothing, and looks again.
+        """
+        ahead = 0.0
+        for _ in range(LOOKS):
+            before = self._clock.monotonic()
+            ahead = self._clock.now().timestamp() - before
+            if self._clock.monotonic() - before < APART_S:
+                break
+        return ahead
 
 
 def iso(moment: datetime) -> str:

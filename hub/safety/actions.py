@@ -19,7 +19,7 @@ from typing import Any
 
 import structlog
 
-from hub.clock import Clock, ClockWatch, from_iso, iso
+from hub.clock import Clock, from_iso, iso
 from hub.errors import CommandFailed, StateError
 from hub.kinds.access_control import Verb
 from hub.kinds.notifiers import Notifier
@@ -72,7 +72,6 @@ class Performer:
         self._ways_from = 0.0
         self._ways_due: str | None = None
         self._wanted = asyncio.Event()
-        self._watch = ClockWatch(self._clock)
         self._begun = False
         self._running: dict[int, tuple[ActionRow, asyncio.Task[None]]] = {}
         self._deadlines = Deadlines(self._clock)
@@ -124,7 +123,6 @@ class Performer:
         """Pick up what the last run left, then carry out what is due for ever."""
         try:
             await self._intake.decide(Decider.recover)
-            self._watch = ClockWatch(self._clock)
             self._intake.on_begun = self._go_on
             while True:
                 self._wanted.clear()
@@ -142,13 +140,6 @@ class Performer:
             self._intake.on_begun = None
             await self._leave()
 
-    async def _see_to_the_clock(self) -> None:
-        """When somebody has set the wall clock, what waits must neither stall nor expire by it."""
-        if moved := self._watch.moved():
-            log.warning("the machine's clock was set", seconds=round(moved, 1))
-            await self._intake.decide(lambda d: d.clock_moved(timedelta(seconds=moved)))
-            self._watch.seen()
-
     async def _see_to_quiet_hours(self) -> None:
         """With another configuration what waits for the end of quiet hours may wait for another."""
         config = self._intake.config
@@ -157,7 +148,7 @@ class Performer:
             self._known = config
 
     async def _start_due(self) -> str | None:
-        await self._see_to_the_clock()
+        await self._intake.see_to_the_clock()
         await self._see_to_quiet_hours()
         now = self._clock.now()
         journal = self._intake.journal
@@ -302,7 +293,7 @@ class Performer:
         if isinstance(result, Outcome):
             await self._settle(action, result)
             return
-        await self._see_to_the_clock()
+        await self._intake.see_to_the_clock()
         wait = timedelta(seconds=_wait(result.after))
         if action.kind == "door":
             wait = timedelta(0)

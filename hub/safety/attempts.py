@@ -107,7 +107,8 @@ class Attempts(Receiving, Walk):
             outbox.clock_set_back(self._connection, self._now)
         self.hold_again()
         facts = {"seconds": round(by.total_seconds(), 3)}
-        self._derived(eventlog.CLOCK_MOVED, "hub", "", facts)
+        event = self._derived(eventlog.CLOCK_MOVED, "hub", "", facts)
+        self._charter.rules.judge(self._memory(), event, self._now)
 
     def _gather(self, back: ActionRow | None = None) -> None:
         words, public = self._charter.words, self._charter.public

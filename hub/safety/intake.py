@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
+from contextlib import suppress
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import Connection
 
 from hub.bus import Bus
 from hub.campus import Campus
-from hub.clock import Clock, from_iso
+from hub.clock import Clock, ClockWatch, from_iso
 from hub.config import Config
-from hub.errors import Refused
+from hub.errors import Refused, StateError
 from hub.events import Event
 from hub.kinds.access_control import Verb
 from hub.safety import outbox
@@ -91,6 +92,8 @@ class Intake(Answers):
         self.on_begun: Callable[[Sequence[ActionRow]], None] | None = None
         self.public = public
         self._urgent = urgent_types(config)
+        self._watch = ClockWatch(clock)
+        self._seeing = asyncio.Lock()
         self._bus = bus
         self._on_incident = on_incident
         self._on_request = on_request
@@ -195,10 +198,13 @@ class Intake(Answers):
         """Run `work` with a decider in one transaction, then tell of what it did; `urgent` goes
         before all that is not.
         """
+        if self._watch.moved():
+            with suppress(StateError):  # then this is decided by the clock as it was
+                await self.see_to_the_clock()
 
         def transaction(connection: Connection) -> Decision:
             # The time of its turn: what is urgent may overtake what has waited long.
-            decider = Decider(connection, self._charter, self.clock.now())
+            decider = Decider(connection, self._charter, self._now())
             try:
                 work(decider)
                 once.note(connection, decider.decision.key)
@@ -215,6 +221,46 @@ class Intake(Answers):
         if decision.begun:
             await let_go_first()
         return decision
+
+    async def see_to_the_clock(self) -> bool:
+        """Where somebody has set the wall clock, move along what waits, before anything is decided
+        by it. Says whether somebody had; who looks for what is due asks first. Raises `StateError`.
+        """
+        if not self._watch.moved():
+            return False
+        async with self._seeing:
+            if not (moved := self._watch.moved()):
+                return True  # somebody else has seen to it
+            seen = False
+
+            def transaction(connection: Connection) -> Decision:
+                nonlocal seen
+                decider = Decider(connection, self._charter, self.clock.now())
+                decider.clock_moved(timedelta(seconds=moved))
+                if not seen:  # what comes next in this commit goes by the clock as it is
+                    self._watch.seen(moved)
+                seen = True
+                return decider.decision
+
+            log.warning("the machine's clock was set", seconds=round(moved, 1))
+            try:
+                await self.journal.write(transaction, after=self._tell, urgent=True)
+            except StateError:
+                self._charter.memory.stale = True
+                if seen:
+                    self._watch.seen(-moved)
+                raise
+            except Exception:  # nor may that keep anything from being decided
+                log.exception("what waits could not be moved along with the clock")
+                self._charter.memory.stale = True
+                if not seen:
+                    self._watch.seen(moved)
+            self.on_intentions()
+        return True
+
+    def _now(self) -> datetime:
+        """The time to decide by: the clock as it was, until it is seen to that it was set."""
+        return self.clock.now() - timedelta(seconds=self._watch.moved())
 
     async def opened(self, alert: str, person: str) -> None:
         """A person looks at an alert: what they were sent about it is seen."""

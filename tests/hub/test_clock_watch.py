@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -20,7 +20,7 @@ async def test_a_clock_that_was_set_is_told_until_it_is_seen_to(seconds: float) 
     clock.set(clock.now() + timedelta(seconds=seconds))
     assert watch.moved() == pytest.approx(seconds)
     assert watch.moved() == pytest.approx(seconds)
-    watch.seen()
+    watch.seen(watch.moved())
     assert watch.moved() == 0
 
 
@@ -39,7 +39,31 @@ def test_what_is_set_meanwhile_is_not_taken_for_seen() -> None:
     clock = FakeClock()
     watch = ClockWatch(clock)
     clock.set(clock.now() + timedelta(hours=1))
-    watch.moved()
+    told = watch.moved()
     clock.set(clock.now() - timedelta(hours=3))
-    watch.seen()
+    watch.seen(told)
     assert watch.moved() == pytest.approx(-3 * 3600)
+
+
+class PutOff(FakeClock):
+    """A thread that looks at it is put off for a while, in the middle of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.pauses = [0.0]
+
+    def now(self) -> datetime:
+        found = super().now()
+        self._elapsed += self.pauses.pop() if self.pauses else 0.0
+        return found
+
+
+def test_a_thread_that_is_put_off_takes_that_for_no_clock_that_was_set() -> None:
+    """On a machine that is too busy seconds pass between one look and the next."""
+    clock = PutOff()
+    watch = ClockWatch(clock)
+    clock.pauses = [7.0, 5.0]
+    assert watch.moved() == 0
+    clock.set(clock.now() + timedelta(hours=1))
+    clock.pauses = [7.0]
+    assert watch.moved() == pytest.approx(3600)

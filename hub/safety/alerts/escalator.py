@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 
 from sqlalchemy import Connection
 
-from hub.clock import Clock, ClockWatch, from_iso
+from hub.clock import Clock, from_iso
 from hub.safety.alerts import steps
 from hub.safety.alerts.auditing import unheard, worth_a_look
 from hub.safety.alerts.budget import demoted
@@ -38,7 +38,6 @@ class Escalator:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._clock: Clock = intake.clock
-        self._climbs, self._looks = ClockWatch(self._clock), ClockWatch(self._clock)
 
     def tasks(self) -> dict[str, Callable[[], Coroutine[Any, Any, None]]]:
         """What is to run for ever, by the name under which it is supervised."""
@@ -57,16 +56,8 @@ class Escalator:
             await self.climb()
 
     async def climb(self) -> None:
-        """Take the steps whose time has come. Raises `StateError` when the journal fails.
-
-        When somebody has just set the clock nothing is taken: what waits is first moved along by
-        whoever performs actions, so that no step comes too early.
-        """
-        moved = self._climbs.moved()
-        self._climbs.seen()
-        if moved:
-            self._intake.on_intentions()
-            return
+        """Take the steps whose time has come. Raises `StateError` when the journal fails."""
+        await self._intake.see_to_the_clock()
         due = await self._intake.journal.read(steps.next_due)
         if due is not None and due <= self._clock.now():
             await self._intake.decide(Decider.climb, urgent=True)
@@ -82,10 +73,7 @@ class Escalator:
         writes nothing. Nor does it find anything when somebody has just set the clock: what waits
         is not late by that.
         """
-        moved = self._looks.moved()
-        self._looks.seen()
-        if moved:
-            self._intake.on_intentions()
+        if await self._intake.see_to_the_clock():
             return
         if not await self._intake.journal.read(worth_a_look):
             return

@@ -46,13 +46,14 @@ class Commands(Attempts):
         return self._fire_known
 
     def clock_moved(self, by: timedelta) -> None:
-        """What is wanted of doors lasts no longer because the clock was set back. A clock that was
-        set forward is believed again.
+        """What is wanted of doors lasts no longer because the clock was set back, and no lock ends
+        because it was set forward; then it is believed again.
         """
         super().clock_moved(by)
         if by < timedelta(0):
             intents.clock_set_back(self._connection, -by)
         else:
+            intents.clock_set_forward(self._connection, by, self._now)
             doubt.end(self._connection)
         self.decision.doors_due = True
 

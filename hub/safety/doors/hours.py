@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from hub.kinds.access_control import Verb
 from hub.phrases import mark
@@ -27,10 +27,6 @@ class Hours(Wanting):
             self._end_wanting([row], "its time is over")
         if not self.fire_state().suspended:
             self._keep_schedules()
-
-    def keep_locks(self, by: timedelta) -> None:
-        """The clock was set forward by so much: no lock ends by that. Before `see_to_hours`."""
-        intents.clock_set_forward(self._connection, by, self._now)
 
     def believe_clock(self) -> None:
         """The clock is past what the journal knows, or a time server keeps it."""

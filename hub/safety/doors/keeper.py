@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 
-from hub.clock import ClockWatch, from_iso
+from hub.clock import from_iso
 from hub.errors import StateError
 from hub.events import Event
 from hub.phrases import phrase
@@ -54,7 +54,6 @@ class Keeper:
         self._due: datetime | None = None
         self._hours_change = True
         self._known = intake.config
-        self._watch = ClockWatch(self._clock)
 
     @classmethod
     async def load(
@@ -121,9 +120,10 @@ class Keeper:
         """Let schedules and expiries act: when they are due, at the start, with another
         configuration, and when somebody has set the clock.
         """
-        moved, config = self._watch.moved(), self._intake.config
+        await self._intake.see_to_the_clock()
+        config = self._intake.config
         due = self._due is not None and self._due <= self._clock.now()
-        if not (due or moved or self._hours_change or config is not self._known):
+        if not (due or self._hours_change or config is not self._known):
             return
         if config is not self._known:
             self._passages = Passages(config)
@@ -131,8 +131,6 @@ class Keeper:
         found: list[tuple[datetime | None, datetime | None]] = []
 
         def work(decider: Decider) -> None:
-            if moved > 0:
-                decider.keep_locks(timedelta(seconds=moved))
             if decider.doubted_until() is None or self._synchronised():
                 decider.believe_clock()
             decider.see_to_hours()
@@ -140,7 +138,6 @@ class Keeper:
 
         await self._intake.decide(work)
         next_hour, doubted = found[-1]
-        self._watch.seen()
         self._due = _earlier(self._due, next_hour)
         self._doors.doubt = "" if doubted is None else self._words_of(doubted)
 

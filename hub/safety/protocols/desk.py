@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from hub.clock import ClockWatch, iso
+from hub.clock import iso
 from hub.errors import Refused, StateError
 from hub.protocol_views import FireView, ProtocolRunView, ProtocolsView, StandingView
 from hub.safety import outbox
@@ -51,7 +51,6 @@ class ProtocolDesk:
         self._helpers = helpers
         self._doors = doors
         self._failing: Mapping[str, frozenset[str]] = {}
-        self._watch = ClockWatch(intake.clock)
 
     # ---------------------------------------------------------------- questions
 
@@ -219,14 +218,9 @@ class ProtocolDesk:
 
     async def look(self) -> None:
         """See once whether the time to decide in a fire alarm is over, whether doors of which no
-        answer came report what was asked of them, and whether any has not gone back. Not when
-        somebody has just set the clock: whoever performs actions first moves along what waits.
+        answer came report what was asked of them, and whether any has not gone back.
         """
-        moved = self._watch.moved()
-        self._watch.seen()
-        if moved:
-            self._intake.on_intentions()
-            return
+        await self._intake.see_to_the_clock()
         now = self._intake.clock.now()
         if await self._intake.journal.read(lambda c: bool(rows.undecided(c, now))):
             await self._intake.decide(Decider.fire_undecided, urgent=True)

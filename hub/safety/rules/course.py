@@ -14,11 +14,26 @@ from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
 from hub.safety.rules.about import about_event
-from hub.safety.rules.book import FACTS, PROTOCOLS, Match, RuleBook, counts_at
+from hub.safety.rules.book import (
+    FACTS,
+    PROTOCOLS,
+    UNSEEN,
+    Match,
+    RuleBook,
+    counts_at,
+    set_ahead,
+)
 from hub.safety.rules.clauses import Seen
 from hub.safety.rules.memory import Memory
 from hub.safety.rules.patterns import CompiledRule, Fulfilled
-from hub.safety.rules.recall import RECORDS, first_since, protocols_in_force, read, recorded
+from hub.safety.rules.recall import (
+    RECORDS,
+    first_since,
+    protocols_in_force,
+    read,
+    recorded,
+    set_ahead_within,
+)
 from hub.storage.schema import events
 
 MOST_BACK = 20_000
@@ -100,8 +115,9 @@ class Hindsight:
         rules.watches = False
         rules.fulfilments.clear()
         longest = max(rules.reach.values(), default=timedelta())
+        begin = received - set_ahead_within(connection, received, longest)
         after = {
-            type_: max(first_since(connection, received - span), seq - MOST_BACK)
+            type_: max(first_since(connection, begin - span), seq - MOST_BACK)
             for type_, span in {**rules.reach, **dict.fromkeys(RECORDS, longest)}.items()
         }
         known = protocols_in_force(connection).items()
@@ -114,8 +130,9 @@ class Hindsight:
 
     def seen(self, memory: Memory, event: Event, received: datetime) -> Seen:
         """The event as the rule's clauses look at it."""
-        about, moment = about_event(event, self._config), counts_at(event, received)
         memory.tick(received)
+        about = about_event(event, self._config)
+        moment = memory.counted_from(counts_at(event, received))
         memory.facts.note(event, about, moment)
         return Seen(event, about, moment, memory.facts)
 
@@ -133,6 +150,7 @@ class Hindsight:
             return course
         until, newest = received + self._waits(), received
         for later, when in self._after(connection, seq):
+            until += set_ahead(later)
             if when > until:
                 course.over = True
                 break
@@ -150,7 +168,7 @@ class Hindsight:
         """
         last = int(connection.scalar(select(func.max(events.c.seq))) or 0)
         types = {type_ for part in self.rule.parts for type_ in part.pattern.types}
-        after = dict.fromkeys([*types, *FACTS, *PROTOCOLS, *RECORDS], seq)
+        after = dict.fromkeys([*types, *FACTS, *PROTOCOLS, *UNSEEN, *RECORDS], seq)
         for count, (number, later, when) in enumerate(read(connection, after, last)):
             if count >= MOST_AHEAD:
                 return
@@ -161,7 +179,7 @@ class Hindsight:
 
     def _live(self, memory: Memory, event: Event, received: datetime) -> None:
         """Take in an event as the hub did when it came."""
-        if event.type != "hub.started":  # until then the hub may have been down
+        if event.type not in UNSEEN:
             list(self._book.lapse(memory, received))
         if event.type not in RECORDS:
             self._book.judge(memory, event, received)

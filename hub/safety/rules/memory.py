@@ -23,6 +23,7 @@ MOST_LISTED = 100
 SET_BACK = timedelta(minutes=1)
 SETTLING = timedelta(seconds=30)
 TOLD_EVERY = timedelta(seconds=30)
+ON_ITS_WAY = timedelta(minutes=1)
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 Key = tuple[str, str]
@@ -102,6 +103,8 @@ class Memory:
         self.stale = False
         self.now = NEVER
         self.settled = NEVER
+        self.set_at = NEVER
+        self.set_by = timedelta()
         self.forgotten = 0
         self.facts = Facts()
         self.marks: dict[Key, list[Mark]] = {}
@@ -122,6 +125,19 @@ class Memory:
         if self.now is not NEVER and now < self.now - SET_BACK:
             self._shift(now - self.now)
         self.now = now
+
+    def set_forward(self, by: timedelta, now: datetime) -> None:
+        """The clock was set ahead by so much: what has waited a minute has still waited a minute,
+        and what came a minute ago still did.
+        """
+        self._shift(by)
+        self.set_at, self.set_by, self.now = now, by, now
+
+    def counted_from(self, moment: datetime) -> datetime:
+        """The moment of an event by the clock as it is, where that was set ahead on its way."""
+        since = self.now - self.set_at if self.set_at is not NEVER else None
+        late = since is not None and timedelta() <= since <= ON_ITS_WAY
+        return moment + self.set_by if late and moment <= self.set_at - self.set_by else moment
 
     def due(self) -> datetime | None:
         """When something is to be looked at next; None when nothing waits."""
@@ -231,5 +247,6 @@ class Memory:
             cooldown.until += by
         if self.settled is not NEVER:
             self.settled += by
+        self.facts.protocols = {name: at + by for name, at in self.facts.protocols.items()}
         for alarm in self._alarms:
             alarm.due += by

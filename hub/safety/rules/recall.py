@@ -19,11 +19,13 @@ from hub.clock import from_iso, iso
 from hub.events import Event
 from hub.safety.rules.book import PROTOCOLS, RuleBook
 from hub.safety.rules.memory import SETTLING, Cooldown, Memory
+from hub.storage.eventlog import CLOCK_MOVED
 from hub.storage.schema import events, meta
 
 MOST_EVENTS = 1_000_000
 MOST_IN_VIEW = 50_000  # of what cameras see, which comes in floods
 BATCH = 2000
+MOST_AHEAD = timedelta(days=7)
 IN_FORCE = "protocols in force"
 RECORDS = ("rule.fired", "rule.suppressed")
 
@@ -40,9 +42,10 @@ def recall(connection: Connection, rules: RuleBook, memory: Memory, now: datetim
     reach = rules.reach
     longest = max(reach.values(), default=timedelta())
     after: dict[str, int] = {}
+    begin = now - set_ahead_within(connection, now, longest)
     for type_, span in {**reach, **dict.fromkeys(RECORDS, longest)}.items():
         most = MOST_IN_VIEW if type_.startswith("zone.") else MOST_EVENTS
-        after[type_] = max(first_since(connection, now - span), last - most)
+        after[type_] = max(first_since(connection, begin - span), last - most)
     memory.facts.protocols.update(protocols_in_force(connection))
     for _, event, received in read(connection, after, last):
         if event.type in RECORDS:
@@ -100,6 +103,23 @@ def first_since(connection: Connection, moment: datetime) -> int:
         else:
             low = max(middle, found.seq)
     return low
+
+
+def set_ahead_within(connection: Connection, now: datetime, span: timedelta) -> timedelta:
+    """By how much the clock was set ahead in a span of time that has passed: that did not pass. At
+    most `MOST_AHEAD`, since a clock that was years behind knows no moment of before.
+    """
+    ahead = timedelta()
+    while True:
+        of_it = select(events.c.data).where(
+            events.c.seq > first_since(connection, now - span - ahead),
+            events.c.type == CLOCK_MOVED,
+        )
+        moved = (float(json.loads(data)["seconds"]) for data in connection.scalars(of_it))
+        found = min(timedelta(seconds=sum(each for each in moved if each > 0)), MOST_AHEAD)
+        if found <= ahead:
+            return ahead
+        ahead = found
 
 
 def protocols_in_force(connection: Connection) -> dict[str, datetime]:

@@ -265,7 +265,7 @@ async def test_an_alert_that_nobody_received_stays_in_the_school(tmp_path: Path)
         house.perform()
         await house.intake.accept(house.seen())
         await house.settled()
-        house.clock.set(EVENING + timedelta(minutes=2))
+        await house.clock.advance(120)
         await Escalator(house.intake).look()
         await house.settled()
         assert (await house.intake.alerts())[0]["unheard"]
@@ -577,7 +577,7 @@ async def test_a_clock_that_is_set_makes_no_hand_off_live_longer(
     _, case = await seen(house)
     await desk.hand_over(case, "officer", key="k")
     house.clock.set(house.clock.now() + by)
-    await house.intake.decide(lambda d: d.clock_moved(by))
+    await house.intake.see_to_the_clock()
     if by < timedelta(0):
         house.clock.set(house.clock.now() + HAND_OFF_EXPIRES)
     house.perform()
