@@ -48,7 +48,8 @@ async def form(request: web.Request) -> web.Response:
         said = _("You were signed out: nobody did anything here for a while.")
     elif request.query.get("left") == "1":
         said = _("You are signed out. Sign in, and you are back where you were.")
-    return signin_form(request, next=onward, problem=said)
+    dark = request.query.get("dark") == "1"  # it came from a page on which a lockdown is in force
+    return signin_form(request, next=onward, problem=said, dark=dark)
 
 
 def signin_form(
@@ -59,8 +60,9 @@ def signin_form(
     name: str = "",
     problem: str = "",
     wait: float = 0.0,
+    dark: bool = False,
 ) -> web.Response:
-    """The form, with the ways that there are."""
+    """The form, with the ways that there are; `dark` keeps a telephone dark."""
     provider = request.app[HOUSE].config.hub.sign_in.provider
     return stranger_form(
         request,
@@ -70,6 +72,7 @@ def signin_form(
         next=next,
         name=name,
         problem=problem,
+        locked_down=dark,
         provider=provider.name if provider else "",
     )
 

@@ -156,7 +156,7 @@
     try {
       const answer = await fetch(body.dataset.here || location.href, { cache: "no-store", signal: AbortSignal.timeout ? AbortSignal.timeout(8000) : undefined });
       const there = new URL(answer.url);
-      if (there.pathname === "/signin") { there.searchParams.set("left", "1"); location.assign(there); return; }
+      if (there.pathname === "/signin") { there.searchParams.set("left", "1"); if (at("dark").media !== "not all") there.searchParams.set("dark", "1"); location.assign(there); return; }
       if (answer.status === 403) { location.reload(); return; }  // hours are over, or a role is another
       if (answer.ok) { show(new DOMParser().parseFromString(await answer.text(), "text/html")); fetched = Date.now(); unread = 0; connected(); }
       else if (answer.status >= 500) missed();

@@ -63,8 +63,14 @@ async def test_a_dismissed_alert_says_what_is_left_to_do_if_it_is_real(
 async def test_who_was_signed_out_under_an_open_page_reads_why_they_are_here(
     client: TestClient,
 ) -> None:
-    """The page that led here says so; a plain visit is not told that it was signed out."""
-    left = await see(client, "/signin?next=%2Fdoors&left=1")
+    """The page that led here says so, and a telephone stays dark in a lockdown; a plain visit is
+    not told that it was signed out.
+    """
+    dark = 'id="dark" media="screen and (max-width: 48rem)"'
+    address = "/signin?next=%2Fdoors&left=1"
+    assert dark in await (await client.get(f"{address}&dark=1")).text()
+    assert dark not in await (await client.get(address)).text()
+    left = await see(client, address)
     assert "You are signed out. Sign in, and you are back where you were." in left
     assert "You are signed out" not in await see(client, "/signin?next=%2Fdoors")
 
