@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
 
-Reason = Literal["motion", "scan", "scene_change", "none"]
+Reason = Literal["motion", "held", "scan", "scene_change", "none"]
 State = Literal["warming", "watching", "blind"]
 Luma = NDArray[np.uint8]
 Mask = NDArray[np.uint8] | NDArray[np.bool_]
@@ -74,7 +74,8 @@ class GateResult(NamedTuple):
     """What the gate says of one frame.
 
     `regions` is int32 (N, 4): x1 y1 x2 y2 in frame pixels, clipped, (0, 4) when empty. A "scan"
-    asks for a look at its regions although nothing triggered.
+    asks for a look at its regions although nothing triggered; "held" ones are where somebody was
+    who walked until a moment ago.
     """
 
     triggered: bool
@@ -163,6 +164,7 @@ class MotionGate:
             np.zeros(n + 8, np.int64),  # cells of a mover; eight are written at once
             np.zeros((n // 2 + 1, 2), np.int64),  # runs of them
             self._boxes,
+            np.zeros((2, G.MAX_REGIONS, G.WALK)),
         )
         self._knobs[G.BASE] = BASE_THRESHOLD
         self._knobs[G.EDGE_SHARE] = EDGE_THRESHOLD
@@ -251,6 +253,7 @@ class MotionGate:
     def _use_mask(self, mask: Mask | None) -> None:
         if mask is not None and mask.shape != (self.height, self.width):
             raise ValueError(f"mask is {mask.shape}, the frame {(self.height, self.width)}")
+        self._found[G.WALKING] = 0  # nobody is held where nobody may look any more
         look = G.looked_at(self._grid, mask)
         self._field[G.LOOK] = look
         self._shape[G.LOOKED_AT] = int(look.sum())
@@ -307,11 +310,13 @@ class MotionGate:
     def _judge(self, count: int, dt: float) -> GateResult:
         self._weather += min(1.0, dt / 3.0) * (self._found.item(G.STRAY) - self._weather)
         state: State = "warming" if self._now < WARM_SECONDS else "watching"
-        if count:
+        if self._found.item(G.TOLD):
             self._last_look = self._now
             return GateResult(True, "motion", self._boxes[:count].copy(), state)
         if self._scan_seconds and self._now - self._last_look >= self._scan_seconds:
             return self._scan(state)
+        if count:
+            return GateResult(False, "held", self._boxes[:count].copy(), state)
         return GateResult(False, "none", NOWHERE, state)
 
     def _scan(self, state: State) -> GateResult:

@@ -116,8 +116,20 @@ KNOBS = 31
     FOLLOWING,  # 1 while who is faint is followed from look to look
     BENEATH,  # 1 while who walks beneath leaves is looked for
     STRANGE,  # seconds for which leaves are not known yet in another scene
-) = range(18)
-FOUND = 18
+    WALKING,  # how many walks are remembered
+    TOLD,  # regions of what moves now; those behind them are held
+) = range(20)
+FOUND = 20
+
+# Entries of a walk, behind its last region x1 y1 x2 y2 in pixels.
+(
+    FROM_X,  # twice the middle of its first region
+    FROM_Y,
+    LOOKS,  # in which it was told
+    UNTOLD,  # seconds since then
+    GONE_ON,  # 1 when a region of this look goes on with it
+) = range(4, 9)
+WALK = 9
 
 # What may become of a frame that was compared with the background.
 (
@@ -195,6 +207,10 @@ NOISY_SHAKE = 0.03  # share of an edge from which it is the camera that shakes
 DARK_GREY = np.float32(80.0)  # of the background below which a cell is dark
 DARK_SHARE = 0.5  # of the cells that are, in the dark
 RELIT_SECONDS = 15.0
+FADE_FROM = 0.75  # share of the light before, below which thresholds sink with it
+FADE_LEAST = 0.4  # share to which another light lets thresholds sink at the most
+OWN_NOISE = np.float32(0.3)  # noise power, grey levels squared, that may be a camera's own
+OWN_REACH = np.float32(0.9)  # likewise, grey levels from the background
 CALM_SIDE = np.float32(1.5)  # times the reach of a side that its noise may add up to
 CALM_AWAY = np.float32(0.25)  # share of the time from which no side is calm
 CALM_REST = np.float32(0.3)  # likewise, grey levels more
@@ -204,6 +220,12 @@ FLUTTER_MOST = np.float32(36.0)  # noise power that movers may teach
 FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forgotten
 NEW_REACH = np.float32(3.0)  # of a new scene, grey levels to a unit of its noise
 VAST_SHARE = 0.35  # of the cells looked at
+
+HOLD_SECONDS = 1.0 + 1e-6  # for which the last region of somebody who has walked is kept
+WALK_SHARE = 0.25  # of the smaller of two regions that they must share to be one walk
+WALK_TAKEN = 0.3  # of a last region that is told again, whoever it is by: then it is not kept
+WALK_LOOKS = 3.0  # in which somebody must have been told
+WALK_FAR = 3.0  # cells that they must have come from where they were first
 
 DOUBTFUL = np.float32(12.0)  # mean threshold, grey levels, from which more around is boxed
 LARGE = 80  # cells beyond which only a mover's clear part is boxed

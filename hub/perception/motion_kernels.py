@@ -23,6 +23,7 @@ from numba import njit, types
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
 from hub.perception.motion_faint import follow, level_to_follow
+from hub.perception.motion_hold import hold
 from hub.perception.motion_leaves import find_beneath, leaves_sway
 from hub.perception.motion_light import compare, trace_edges
 from hub.perception.motion_movers import gather, merge
@@ -181,6 +182,28 @@ def _relight(back: Any, offset: Any, gain: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _fade(noise: Any, above: Any, below: Any, gain: Any) -> None:
+    """In fainter light what cells do by themselves is fainter too, and people are: shade of leaves
+    by infrared. What may be a camera's own noise stays as it is.
+    """
+    for i in range(noise.shape[0]):
+        noise[i] = max(min(noise[i], G.OWN_NOISE), gain * gain * noise[i])
+    for i in range(noise.shape[0]):
+        above[i] = max(min(above[i], G.OWN_REACH), gain * above[i])
+        below[i] = max(min(below[i], G.OWN_REACH), gain * below[i])
+
+
+@njit(**OPTIONS)
+def _learn_light(field: Any, gain: Any) -> None:
+    """Let thresholds follow a light that has changed by `gain` at once, where it became much
+    fainter: shade that sways over the whole of a place changes the light a little as well.
+    """
+    if gain < G.FADE_FROM:
+        least = F(max(gain, G.FADE_LEAST))
+        _fade(field[G.NOISE], field[G.ABOVE], field[G.BELOW], least)
+
+
+@njit(**OPTIONS)
 def _learn(shape: Any, knobs: Any, field: Any, found: Any) -> None:
     """After every judged frame: noise, light and background move on."""
     _learn_noise(field, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
@@ -194,6 +217,8 @@ def _learn(shape: Any, knobs: Any, field: Any, found: Any) -> None:
     changed = abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02
     if found[G.JUMPED] > 0.0 or (changed and not bands):
         _relight(field[G.BACK], F(found[G.OFFSET]), F(found[G.GAIN]))
+    if found[G.JUMPED] > 0.0:
+        _learn_light(field, 1.0 + found[G.GAIN])
     _learn_back(field, knobs[G.BACK_RATE], knobs[G.BACK_SLOW], bands)
     if knobs[G.START_RATE] > F(0) and found[G.STRAY] >= G.START_STRAYS:
         _average(field[G.MEAN], field[G.BACK], field[G.FRONT], knobs[G.START_RATE])
@@ -221,10 +246,11 @@ def _shows_another_scene(shape: Any, found: Any) -> Any:
 @njit(types.int64(PLANE, types.int64[::1], types.float32[:, ::1], types.uint64[::1],
                   types.float32[::1], types.float32[:, ::1], types.uint8[::1],
                   types.float32[::1], types.float64[::1], types.uint8[:, ::1], types.int64[::1],
-                  types.int64[:, ::1], types.int32[:, ::1], types.int64), **OPTIONS)  # fmt: skip
+                  types.int64[:, ::1], types.int32[:, ::1], types.float64[:, :, ::1], types.int64),
+      **OPTIONS)  # fmt: skip
 def look(
     luma: Any, shape: Any, scale: Any, words: Any, knobs: Any, field: Any, labels: Any, sums: Any,
-    found: Any, votes: Any, cells: Any, runs: Any, boxes: Any, use: Any,
+    found: Any, votes: Any, cells: Any, runs: Any, boxes: Any, walks: Any, use: Any,
 ) -> Any:  # fmt: skip
     """Look at one frame: the whole of the gate in one call, since calls cost as much as loops do.
 
@@ -236,9 +262,12 @@ def look(
         trace_edges(shape, field)
     compare(shape, knobs, field, labels, sums, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
+        if use == G.WATCHED:
+            _learn_light(field, 1.0 + found[G.GAIN])
         found[G.HOT_BEFORE] = 1.0
         found[G.RELIT] = G.RELIT_SECONDS
         found[G.BENEATH], found[G.STRANGE] = 0.0, G.LEAF_SECONDS
+        found[G.WALKING] = 0.0
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, shape[G.LOOKED_AT])
     count = gather(shape, knobs, field, labels, votes, cells, runs, boxes, found)
@@ -248,6 +277,8 @@ def look(
     if leaves_sway(knobs, found):
         count = find_beneath(shape, field, labels, sums, found, cells, runs, boxes, count)
     count = merge(boxes, count)
+    found[G.TOLD] = np.float64(count)
+    count = hold(shape, np.float64(knobs[G.DT]), boxes, count, walks, found)
     _learn(shape, knobs, field, found)
     return count
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_numpy_faint import follow, level_to_follow
+from hub.perception.motion_numpy_hold import hold
 from hub.perception.motion_numpy_leaves import find_beneath, leaves_sway
 from hub.perception.motion_numpy_light import compare, trace_edges
 
@@ -261,6 +262,15 @@ def _learn_shade(knobs: Floats, field: Floats) -> None:
     field[G.RESTLESS] = np.maximum(field[G.RESTLESS], np.where(sways, G.SHADE_AS, F(0)))
 
 
+def _learn_light(field: Floats, gain: float) -> None:
+    if gain < G.FADE_FROM:
+        least = F(max(gain, G.FADE_LEAST))
+        noise = field[G.NOISE]
+        noise[:] = np.maximum(np.minimum(noise, G.OWN_NOISE), least * least * noise)
+        for row in (G.ABOVE, G.BELOW):
+            field[row] = np.maximum(np.minimum(field[row], G.OWN_REACH), least * field[row])
+
+
 def _learn(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> None:
     """After every judged frame: noise, light and background move on."""
     residual, front, back, ratio = (field[k] for k in (G.RESIDUAL, G.FRONT, G.BACK, G.RATIO))
@@ -271,6 +281,8 @@ def _learn(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> None:
     changed = bool(abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02)
     if found[G.JUMPED] > 0.0 or (changed and not bands):
         back[:] = back + F(found[G.OFFSET]) + F(found[G.GAIN]) * (back - F(128))
+    if found[G.JUMPED] > 0.0:
+        _learn_light(field, 1.0 + float(found[G.GAIN]))
     triple = F(3) * ratio
     square = triple * triple
     gentle = np.maximum(knobs[G.BACK_SLOW], knobs[G.BACK_RATE] / (F(1) + square * square))
@@ -312,6 +324,7 @@ def look(
     cells: Ints,
     runs: Ints,
     boxes: NDArray[np.int32],
+    walks: Doubles,
     use: int,
 ) -> int:
     """Look at one frame; returns how many boxes there are, or `G.UNJUDGED`."""
@@ -320,9 +333,12 @@ def look(
         trace_edges(shape, field)
     compare(shape, knobs, field, labels, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
+        if use == G.WATCHED:
+            _learn_light(field, 1.0 + float(found[G.GAIN]))
         found[G.HOT_BEFORE] = 1.0
         found[G.RELIT] = G.RELIT_SECONDS
         found[G.BENEATH], found[G.STRANGE] = 0.0, G.LEAF_SECONDS
+        found[G.WALKING] = 0.0
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
     most = len(boxes) - 1
@@ -333,6 +349,8 @@ def look(
     if leaves_sway(knobs, found):
         _box_told(shape, find_beneath(shape, field, found), G.LEAF_CELLS, rows, most)
     rows = _merge(rows)
+    found[G.TOLD] = len(rows)
+    rows += hold(shape, float(knobs[G.DT]), rows, most, walks, found)
     if rows:
         boxes[: len(rows)] = rows
     _learn(shape, knobs, field, found)
