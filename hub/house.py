@@ -58,7 +58,7 @@ from hub.views import (
 )
 from hub.visitors import Visitors
 
-MEDIA_NAME = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{64})\.jpg\Z")  # 32: before 0.1.0
+MEDIA_NAME = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{64})\.jpg\Z")  # 32: of older versions
 
 
 class House:
