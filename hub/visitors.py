@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 
 import structlog
 from sqlalchemy import Connection
@@ -88,13 +89,13 @@ class Visitors:
             screening = await self._screen(desk, found)
             if screening.match:
                 await self._decide(desk, found, screening.reason, by, admit)
-        here = await system.check_in(visit)
+        here = self._told(await system.check_in(visit))
         await self._audited("visit.checked_in", desk, here, by)
         return self._view(desk, here)
 
     async def check_out(self, desk: str, visit: str, by: str) -> VisitView:
         """The visitor has left. Raises `KeyError` or `Refused`."""
-        gone = await self._desks[desk].check_out(visit)
+        gone = self._told(await self._desks[desk].check_out(visit))
         await self._audited("visit.checked_out", desk, gone, by)
         return self._view(desk, gone)
 
@@ -118,7 +119,8 @@ class Visitors:
             async with asyncio.timeout(SCREENED_WITHIN_S):
                 screening = await self._desks[desk].screen(visit.visitor)
             if screening.match:
-                await self._accept(self._matched(desk, visit, screening.reason, ""))
+                reason = self._secrets.clean(screening.reason)
+                await self._accept(self._matched(desk, visit, reason, ""))
         except Exception as error:
             reason = str(error) or type(error).__name__
             log.warning("a visitor could not be compared with the lists", desk=desk, reason=reason)
@@ -128,7 +130,7 @@ class Visitors:
         for desk, system in list(self._desks.items()):
             try:
                 async with asyncio.timeout(ANSWERED_WITHIN_S):
-                    found[desk] = await system.visits()
+                    found[desk] = [self._told(visit) for visit in await system.visits()]
                 self._silent.pop(desk, None)
             except Exception as error:
                 reason = str(error) or type(error).__name__
@@ -139,18 +141,25 @@ class Visitors:
 
     async def _find(self, desk: str, visit: str) -> Visit | None:
         visits = await self._desks[desk].visits()
-        return next((each for each in visits if each.id == visit), None)
+        return next((self._told(each) for each in visits if each.id == visit), None)
 
     async def _screen(self, desk: str, visit: Visit) -> Screening:
         """What the lists say; where they do not answer, that a person has to look."""
         try:
             async with asyncio.timeout(SCREENED_WITHIN_S):
-                return await self._desks[desk].screen(visit.visitor)
+                said = await self._desks[desk].screen(visit.visitor)
+            return Screening(said.match, self._secrets.clean(said.reason))
         except Exception as error:
             reason = str(error) or type(error).__name__
             log.error("a visitor could not be compared with the lists", desk=desk, reason=reason)
-            said = phrase("the name could not be compared with the lists of whom not to admit")
-            return Screening(True, said)
+            unsure = phrase("the name could not be compared with the lists of whom not to admit")
+            return Screening(True, unsure)
+
+    def _told(self, visit: Visit) -> Visit:
+        """A visit as a desk tells it, without any secret that it tells by mistake."""
+        clean = self._secrets.clean
+        return replace(visit, visitor=clean(visit.visitor), host=clean(visit.host),
+                       purpose=clean(visit.purpose))  # fmt: skip
 
     async def _decide(self, desk: str, visit: Visit, reason: str, by: str, admit: str) -> None:
         await self._accept(self._matched(desk, visit, reason, by))
