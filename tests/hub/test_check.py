@@ -957,7 +957,7 @@ def test_the_example_school_is_the_school_that_is_promised() -> None:
     assert len(config.places) >= 8
     assert len(config.cameras) == 4
     assert len(config.doors) == 6
-    assert len(config.rules) == 7
+    assert len(config.rules) == 8
     assert set(config.protocols) == {"hold", "secure", "lockdown", "evacuate", "shelter"}
     enabled = {name for name, block in config.notifiers.items() if block.enabled}
     assert {"console", "logbook"} <= enabled

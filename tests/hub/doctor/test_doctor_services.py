@@ -163,7 +163,7 @@ async def test_a_visitor_list_is_read_and_its_mistakes_counted(school: School) -
     good = "visitor,host,purpose,from,until\nA Guest,Office,Talk,09:00,10:00\n"
     (school.folder / "guests.csv").write_text(good)
     school.write(visitors={"desk": {"driver": "desk", "file": "guests.csv"}})
-    assert "1 lines in" in (await school.one(drivers.probes)).found
+    assert "1 line in" in (await school.one(drivers.probes)).found
     (school.folder / "guests.csv").write_text(good + "B,C,D,late,10:00\nE,F,G,late,10:00\n")
     finding = await school.one(drivers.probes)
     assert finding.state == "bad"

@@ -73,7 +73,7 @@ async def test_who_looked_is_found_and_taken_away(
         await expect(tab.get_by_role("heading", name="Lines found")).to_be_visible()
         rows = tab.locator("#lines li")
         await expect(rows).to_have_count(2)
-        await expect(rows.first).to_contain_text("Started a protocol, or a drill of one: lockdown")
+        await expect(rows.first).to_contain_text("Started a protocol, or a drill of one: Lockdown")
         async with tab.expect_download() as taking:
             await tab.get_by_role("button", name="Take away as a file").press("Enter")
         await (await taking.value).save_as(tmp_path / "audit.jsonl")
