@@ -26,10 +26,11 @@ words: ## every text of the pages and sentences, for translating, into hub/web/l
 	@scripts/setup.sh test
 	@.venv/bin/python scripts/words.py $(ARGS)
 
-model: ## the person detector anew, from labelled pictures in PICTURES; hours on two cores
+model: ## the person detector anew, from labelled pictures in PICTURES; some two hours on two cores
 	@scripts/setup.sh model
 	@.venv/bin/python -m training.train "$(PICTURES)" $(ARGS)
-	@.venv/bin/python -m training.export training/out/people.pt
+	@.venv/bin/python -m training.calibrate training/out/people.pt "$(PICTURES)"
+	@.venv/bin/python -m training.export training/out/calibrated.pt
 
 format:
 	@scripts/setup.sh test

@@ -23,6 +23,7 @@ PASTED = {"few": 0.4, "group": 0.4, "close": 0.2}
 CLOSE = 0.12  # share of the crops around somebody that are too close to show all of them
 LEAVES, LEAVES_ALONE = 0.12, 0.45  # shares under leaves: with people, and without anybody
 ANIMALS, ANIMALS_ALONE = 0.2, 0.5  # shares with animals: of what is pasted into, of nobody
+FILMED = 0.1  # share of those by day that go through H.264
 PHOTOGRAPHED = 0.3  # share of the animals that are cut from photographs
 LARGEST = 3.5  # how many times a picture is enlarged at most
 
@@ -64,7 +65,8 @@ class Composer:
         if self.dark and rng.random() < self.dark:
             return _at_night(plain, rng)
         leaves = LEAVES if len(plain.people) else LEAVES_ALONE
-        return plain._replace(luma=weathered(plain.luma, rng, leaves))
+        by_day = plain._replace(luma=weathered(plain.luma, rng, leaves))
+        return _filmed(by_day, rng) if rng.random() < FILMED else by_day
 
     def _mosaic(self, rng: Generator, size: int) -> Sample:
         """Four crops side by side."""
@@ -140,9 +142,19 @@ class Composer:
 
 
 def _at_night(plain: Sample, rng: Generator) -> Sample:
-    """The same in the dark; those whom it swallows are in doubt."""
+    """The same in the dark."""
     place = night.lit(plain.luma, rng)
-    luma = night.seen(place, plain.people, rng)
+    return _shown(plain, place, night.seen(place, plain.people, rng))
+
+
+def _filmed(plain: Sample, rng: Generator) -> Sample:
+    """The same as a camera with few bits sends it."""
+    place = plain.luma.astype(np.float32)
+    return _shown(plain, place, night.sent(place, plain.people, rng))
+
+
+def _shown(plain: Sample, place: night.Light, luma: Luma) -> Sample:
+    """The place as `luma` shows it; those whom it no longer does are in doubt."""
     told = night.told(luma, place, plain.people)
     doubt = _joined([plain.doubt, plain.people[~told]])
     return plain._replace(luma=luma, people=plain.people[told], doubt=doubt)

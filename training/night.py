@@ -7,7 +7,7 @@ levels only is sent late or never; so somebody who walks is shown as an encoder 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -44,21 +44,35 @@ def lit(luma: Luma, rng: Generator) -> Light:
     return np.asarray(np.clip(picture, 0, 255), np.float32)
 
 
+def levels(picture: Light) -> Luma:
+    """In whole grey levels."""
+    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+
+
 def seen(place: Light, people: Boxes, rng: Generator) -> Luma:
     """The place as a camera sends it: with noise, mostly through H.264, those in it walking."""
     noise = float(np.exp(rng.uniform(np.log(0.8), np.log(9))))
     soft = float(rng.uniform(0.5, 0.9)) if rng.random() < 0.4 else 0.0
 
-    def sent(picture: Light) -> Luma:
+    def noisy(picture: Light) -> Luma:
         field = grain(picture.shape, rng) * noise
         if soft:
             field = cv2.GaussianBlur(field, (0, 0), soft) * 2
-        return np.clip(np.rint(picture + field), 0, 255).astype(np.uint8)
+        return levels(picture + field)
 
-    if rng.random() >= FILMED:
-        return sent(place)
+    return sent(place, people, rng, noisy) if rng.random() < FILMED else noisy(place)
+
+
+def sent(
+    place: Light,
+    people: Boxes,
+    rng: Generator,
+    develop: Callable[[Light], Luma] = levels,
+) -> Luma:
+    """The place through H.264, after up to two pictures in which those in it stood elsewhere."""
     before = [_walked(place, people, rng) for _ in range(int(rng.integers(0, 3)))]
-    return filmed([sent(picture) for picture in (*before, place)], int(rng.integers(*QUANTISER)))
+    pictures = [develop(picture) for picture in (*before, place)]
+    return filmed(pictures, int(rng.integers(*QUANTISER)))
 
 
 def told(luma: Luma, place: Light, people: Boxes) -> NDArray[np.bool_]:

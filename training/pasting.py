@@ -212,7 +212,7 @@ def car(layers: Layers, sprite: Sprite, rng: Generator) -> None:
 
 def animal(layers: Layers, sprite: Sprite, rng: Generator) -> None:
     """An animal, of any size, whole or cut off."""
-    layers.animal(*_thing(layers, sprite, rng, (0.12, 1.4)))
+    layers.animal(*_thing(layers, sprite, rng, (0.08, 1.4)))
 
 
 def _thing(

@@ -79,9 +79,8 @@ class Plan:
     """How long to train and how: `steps` at most, and `minutes` at most; without any step the
     norms are taken anew and nothing else changes.
 
-    The share `small` of it sees small samples. `frozen` leaves the finest stage as it is: about
-    twice as many steps in the same time. `still` leaves the norms' statistics as they start. `hold`
-    is the weight of what a teacher says, on samples without an animal. The share `dark` is at
+    The share `small` of it sees small samples. `still` leaves the norms' statistics as they start.
+    `hold` is the weight of what a teacher says, everywhere but on animals. The share `dark` is at
     night.
     """
 
@@ -92,7 +91,6 @@ class Plan:
     seed: int
     workers: int
     small: float = 0.6
-    frozen: bool = False
     still: bool = False
     hold: float = 1.0
     dark: float = 0.0
@@ -103,7 +101,6 @@ class Trainer:
 
     def __init__(self, network: Network, plan: Plan, teacher: Network | None = None) -> None:
         self.averaged = copy.deepcopy(network).eval()
-        network.eighth.requires_grad_(not plan.frozen)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._network, self._plan, self._teacher = network, plan, teacher
         self._optimiser = torch.optim.AdamW(_groups(network), lr=plan.rate)
@@ -152,7 +149,6 @@ class Trainer:
         for group in self._optimiser.param_groups:
             group["lr"] = self._plan.rate * warm * _cosine(self.done())
         self._network.train(not self._plan.still)
-        self._network.eighth.train(not self._plan.still and not self._plan.frozen)
         luma = luma.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
             rows = self._network(luma).float()
@@ -206,9 +202,8 @@ def average(averaged: torch.nn.Module, network: torch.nn.Module, share: float) -
 
 def _groups(network: Network) -> list[dict[str, Any]]:
     """Weights decay, biases and norms do not."""
-    learning = [p for p in network.parameters() if p.requires_grad]
-    many = [p for p in learning if p.ndim > 1]
-    few = [p for p in learning if p.ndim <= 1]
+    many = [p for p in network.parameters() if p.ndim > 1]
+    few = [p for p in network.parameters() if p.ndim <= 1]
     return [{"params": many, "weight_decay": 0.03}, {"params": few, "weight_decay": 0.0}]
 
 
@@ -221,21 +216,20 @@ def main(
     out: Annotated[Path, typer.Option(help="Where weights and the log go.")] = Path("training/out"),
     cache: Annotated[Path, typer.Option(help="What is drawn once.")] = Path("training/cache"),
     tiers: Annotated[str, typer.Option(help="Licence tiers to train on, A or AB.")] = "A",
-    steps: int = 40000,
-    minutes: Annotated[float, typer.Option(help="Stop after this long.")] = 600.0,
-    batch: int = 32,
+    steps: int = 44000,
+    minutes: Annotated[float, typer.Option(help="Stop after this long.")] = math.inf,
+    batch: int = 24,
     rate: float = 2e-3,
     seed: int = 1,
-    threads: int = 2,
+    threads: int = 1,
     workers: int = 1,
     share: Annotated[float, typer.Option(help="Of the drawn material, for short tries.")] = 1.0,
     start: Annotated[Path | None, typer.Option(help="Weights to go on from.")] = None,
-    small: Annotated[float, typer.Option(help="Share of the time with small samples.")] = 0.6,
-    frozen: Annotated[bool, typer.Option(help="Leave the finest stage as it starts.")] = False,
+    small: Annotated[float, typer.Option(help="Share of the time with small samples.")] = 0.4,
     still: Annotated[bool, typer.Option(help="Leave what the norms remember.")] = False,
     teacher: Annotated[Path | None, typer.Option(help="Weights whose scores to hold to.")] = None,
     hold: Annotated[float, typer.Option(help="The weight of those scores.")] = 1.0,
-    dark: Annotated[float, typer.Option(help="Share of samples at night.")] = 0.0,
+    dark: Annotated[float, typer.Option(help="Share of samples at night.")] = 0.2,
     name: str = "people",
 ) -> None:
     """Train, telling the quality on the validation scenes every two minutes."""
@@ -249,7 +243,7 @@ def main(
         taught = None if teacher is None else _loaded(teacher)
         weights = sum(p.numel() for p in network.parameters())
         progress.console.print(f"{weights:,} weights; {len(material.photographs)} photographs")
-        plan = Plan(steps, minutes, batch, rate, seed, workers, small, frozen, still, hold, dark)
+        plan = Plan(steps, minutes, batch, rate, seed, workers, small, still, hold, dark)
         Trainer(network, plan, taught).run(material, shown, out / f"{name}.jsonl", progress)
 
 

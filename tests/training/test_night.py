@@ -81,3 +81,20 @@ def test_samples_at_night_lose_nobody() -> None:
     for _ in range(20):
         sample = compose._at_night(plain, rng)
         assert len(sample.people) + len(sample.doubt) == len(plain.people) + len(plain.doubt)
+
+
+def test_whom_too_few_bits_swallow_is_in_doubt_by_day() -> None:
+    """Through H.264 whoever stands out is asked for; whom a wall hides is in doubt, not lost."""
+    rng = np.random.default_rng(3)
+    clear, faint = (
+        compose.Sample(place(shade), SOMEBODY, SOMEBODY[:0], SOMEBODY[:0]) for shade in (220, 90)
+    )
+    asked = {"clear": 0, "faint": 0}
+    for name, plain in (("clear", clear), ("faint", faint)):
+        for _ in range(12):
+            sample = compose._filmed(plain, rng)
+            assert not np.array_equal(sample.luma, plain.luma)
+            assert len(sample.people) + len(sample.doubt) == 1
+            asked[name] += len(sample.people)
+    assert asked["clear"] == 12
+    assert asked["faint"] < 6

@@ -99,8 +99,8 @@ def test_the_file_says_what_the_network_says(tmp_path: Path) -> None:
     assert (rows[..., 5] == 1).all()
 
 
-def test_the_finest_stage_stays_as_it_is_where_that_is_asked(tmp_path: Path) -> None:
-    """Two steps change the later stages alone, and the log has a line of the kept weights."""
+def test_every_stage_learns_and_the_log_tells_how_far(tmp_path: Path) -> None:
+    """After two steps all stages have changed; the log has a line of the weights that are kept."""
     import torch
     from rich.progress import Progress
 
@@ -113,16 +113,16 @@ def test_the_finest_stage_stays_as_it_is_where_that_is_asked(tmp_path: Path) -> 
     torch.manual_seed(1)
     network = Network()
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    plan = Plan(steps=2, minutes=5, batch=2, rate=1e-2, seed=1, workers=0, small=1.0, frozen=True)
+    plan = Plan(steps=2, minutes=5, batch=2, rate=1e-2, seed=1, workers=0, small=1.0)
     with Progress(disable=True) as progress:
         Trainer(network, plan).run(material, shown, tmp_path / "log.jsonl", progress)
     changed = {name.split(".")[0] for name, value in network.state_dict().items()
                if not torch.equal(value, before[name])}  # fmt: skip
-    assert changed == {"sixteenth", "coarse", "across", "smooth", "head"}
+    assert changed == {"eighth", "sixteenth", "coarse", "across", "smooth", "head"}
     (line,) = (tmp_path / "log.jsonl").read_text().splitlines()
     assert json.loads(line)["step"] == 2
     kept = torch.load(tmp_path / "log.pt", weights_only=True)
-    assert torch.equal(kept["eighth.0.0.weight"], before["eighth.0.0.weight"])
+    assert kept.keys() == before.keys()
 
 
 def test_norms_taken_anew_are_those_of_many_samples_and_no_weight_moves() -> None:
@@ -216,24 +216,6 @@ def test_a_file_of_another_network_is_not_unfolded() -> None:
                               [extra])  # fmt: skip
     with pytest.raises(ValueError, match="another network: across"):
         unfolded(helper.make_model(graph).SerializeToString(), drawn_material(), batches=1)
-
-
-def test_the_mean_of_weights_is_of_both_and_of_one_network() -> None:
-    """A quarter of the way is a quarter of the way, for norms too; other shapes are refused."""
-    import torch
-
-    from training.mean import mean
-    from training.network import Network
-
-    one, other = Network().state_dict(), Network().state_dict()
-    other["eighth.0.1.running_mean"] = torch.ones(16)
-    both = mean(one, other, 0.25)
-    name = "sixteenth.0.0.weight"
-    assert torch.allclose(both[name], 0.75 * one[name] + 0.25 * other[name], atol=1e-6)
-    assert both["eighth.0.1.running_mean"].tolist() == [0.25] * 16
-    Network().load_state_dict(both)
-    with pytest.raises(ValueError, match="two different networks"):
-        mean(one, Network(width=32).state_dict(), 0.5)
 
 
 def test_a_teacher_is_held_to_except_where_it_is_mistaken() -> None:
