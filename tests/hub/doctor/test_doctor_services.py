@@ -262,13 +262,18 @@ async def test_a_model_that_cannot_be_used_is_bad(school: School) -> None:
     assert "guessed from motion instead" in finding.found
 
 
-async def test_kernels_are_loaded_or_compiled_and_a_place_is_named(
-    school: School, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A file in the place of the cache is a warning that names what to set."""
+async def test_kernels_are_loaded_or_compiled(school: School) -> None:
+    """They judge a picture, and how long it took to have them is told."""
     finding = await school.one(perception.probes, only="compiled kernels")
     assert finding.state == "ok"
     assert "loaded in" in finding.found or "compiled in" in finding.found
+
+
+@pytest.mark.slow
+async def test_kernels_that_cannot_be_kept_are_compiled_and_a_place_is_named(
+    school: School, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file in the place of the cache is a warning that names what to set."""
     in_the_way = school.folder / "in_the_way"
     in_the_way.touch()
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(in_the_way))
@@ -283,11 +288,13 @@ async def test_kernels_are_loaded_or_compiled_and_a_place_is_named(
     [
         ({"kernels": "numpy", "folder": "", "kept": False, "seconds": 1.0, "chosen": ""}, "warn"),
         ({"kernels": "numba", "folder": "/x", "kept": True, "seconds": 1.0, "chosen": ""}, "ok"),
+        ({"kernels": "numba", "folder": "", "kept": False, "seconds": 1.0, "chosen": "/x"}, "warn"),
         ({"error": "ImportError: no numba"}, "bad"),
     ],
 )
 def test_what_the_trial_of_the_kernels_means(said: dict[str, Any], expected: str) -> None:
-    """NumPy standing in is a warning; a gate that does not start at all is bad."""
+    """NumPy standing in is a warning, and so is a cache that cannot be kept; a gate that does not
+    start at all is bad."""
     assert perception.kernels_finding(said).state == expected
 
 
