@@ -38,7 +38,7 @@ from hub.kinds.visitors import VisitorSystem
 from hub.parts import Parts
 from hub.perception.pictures import tidy
 from hub.perception.workers import Perception
-from hub.plugin_faults import PluginFaults
+from hub.plugin_faults import MISBEHAVED, PluginFaults
 from hub.plugins import Registry
 from hub.safety.actions import Performer
 from hub.safety.alerts.escalator import Escalator
@@ -307,10 +307,10 @@ class Hub:
         )
 
     async def accept(self, *events: Event) -> None:
-        clean = [self.secrets.clean_event(event) for event in events]
-        for event in clean:
-            self.plugin_faults.note(event)
-        await self.intake.accept(*clean)
+        for event in events:
+            if event.type == MISBEHAVED:
+                self.plugin_faults.note(self.secrets.clean_event(event))
+        await self.intake.accept(*events)
 
     async def _site_broker(self) -> BrokerAddress:
         """The broker of the configuration, or our own, started on first use."""

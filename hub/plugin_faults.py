@@ -23,11 +23,10 @@ class PluginFaults:
         self._last: dict[str, Event] = {}
 
     def note(self, event: Event) -> None:
-        """Remember a fault; other events are no matter."""
-        if event.type == MISBEHAVED:
-            plugin = str(event.data.get("plugin", ""))
-            self._faults[plugin] += 1
-            self._last[plugin] = event
+        """Remember a fault."""
+        plugin = str(event.data.get("plugin", ""))
+        self._faults[plugin] += 1
+        self._last[plugin] = event
 
     def views(
         self, registry: Registry, config: Config, quarantined: Mapping[str, str]

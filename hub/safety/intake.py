@@ -114,14 +114,15 @@ class Intake(Answers):
     # ------------------------------------------------------------ what comes in
 
     async def accept(self, *events: Event) -> None:
-        """Journal these events and all that follows from them, in one transaction.
+        """Journal these events, without any secret, and all that follows from them, in one
+        transaction.
 
         Returns once it is on the disk. An event whose id is already there changes nothing. Raises
         `ValueError` for what is not plain JSON or whole text, and `StateError` when the journal
         fails; either way none of these events was taken. Events of one source that must stay in
         order are handed over one call after the other, each after the one before has returned.
         """
-        encoded = [(event, _encoded(event)) for event in events]
+        encoded = [(event, _encoded(event)) for event in map(self.secrets.clean_event, events)]
 
         def work(decider: Decider) -> None:
             for event, data in encoded:
@@ -131,6 +132,7 @@ class Intake(Answers):
 
     async def take(self, event: Event) -> bool:
         """Accept one event, and say whether it is new. Raises as `accept` does."""
+        event = self.secrets.clean_event(event)
         data = _encoded(event)
         urgent = event.type in self._urgent
         done = await self.decide(lambda decider: decider.accept(event, data), urgent=urgent)

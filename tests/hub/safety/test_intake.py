@@ -41,6 +41,19 @@ async def test_a_match_raises_one_alert_with_all_that_is_known(tmp_path: Path) -
             await house.intake.alert("unknown")
 
 
+async def test_no_way_into_the_journal_takes_a_secret_along(tmp_path: Path) -> None:
+    """Whoever hands an event over, and by which call: what it says is written without secrets."""
+    async with school(tmp_path) as house:
+        house.intake.secrets.add(["hunter2!-canary"])
+        for hand_over in (house.intake.accept, house.intake.take):
+            seen = house.seen()
+            leaky = replace(seen, data={**seen.data, "detail": "it answers hunter2!-canary"})
+            await hand_over(leaky)
+        kept = await house.journal.read(lambda c: list(c.scalars(select(events.c.data))))
+        assert sum("it answers" in data for data in kept) == 2
+        assert not any("canary" in data for data in kept)
+
+
 async def test_forty_matches_are_one_alert(tmp_path: Path) -> None:
     """While an alert is open a further match at the same place joins it, and is told sparingly."""
     async with school(tmp_path) as house:
