@@ -20,13 +20,13 @@ import structlog
 
 from hub.clock import Clock, iso
 from hub.config import BackupSettings
-from hub.doctor.apart import in_thread
 from hub.errors import StateError
 from hub.events import Event
 from hub.ports import Accept
 from hub.storage.backup import create
 from hub.storage.backup_shelf import Backup, BackupUnderWay, Shelf
 from hub.storage.folder import StateFolder
+from hub.threads import in_thread
 from hub.units import duration_words
 from hub.views import BackupView
 

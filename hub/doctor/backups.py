@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from functools import partial
 
 from hub.config import BackupSettings
-from hub.doctor.apart import in_thread
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
 from hub.doctor.holder import running
 from hub.errors import StateError
 from hub.storage.backup_shelf import Backup, Shelf
+from hub.threads import in_thread
 from hub.units import duration_words
 
 SOON = 2.0

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from hub.config import CameraBlock, DriverBlock
-from hub.doctor.apart import in_loop, in_thread
+from hub.doctor.apart import in_loop
 from hub.doctor.drivers import EARLIER, as_finding, build, closed, late, probed, trouble
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
@@ -26,6 +26,7 @@ from hub.perception.feed import (
     without_credentials,
 )
 from hub.perception.ffmpeg import ways, why_not
+from hub.threads import in_thread
 from hub.units import duration_words
 
 LARGEST = 1280 * 720

@@ -8,10 +8,10 @@ import socket
 from collections.abc import AsyncIterator
 from functools import partial
 
-from hub.doctor.apart import in_thread
 from hub.doctor.finding import Finding, Probe, bad, ok
 from hub.doctor.given import Given
 from hub.doctor.holder import listens, running
+from hub.threads import in_thread
 from hub.web_settings import WebSettings, open_trouble
 
 FIRST_OPEN_PORT = 1024

@@ -8,11 +8,11 @@ from functools import partial
 from typing import Any
 
 from hub.config import DriverBlock
-from hub.doctor.apart import in_thread
 from hub.doctor.drivers import REMEDIES
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
 from hub.models import ANEW, ModelStore
+from hub.threads import in_thread
 
 TRIAL = "hub.doctor.trial"
 BUILD_PATIENCE_S = 30.0

@@ -7,12 +7,12 @@ from datetime import timedelta
 from functools import partial
 
 from hub import certificate
-from hub.doctor.apart import in_thread
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
 from hub.errors import NotReady, StateError
 from hub.identity.guessable import trouble_with
 from hub.identity.openid import Provider
+from hub.threads import in_thread
 
 SOON = timedelta(days=21)
 

@@ -12,10 +12,10 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from hub.doctor.apart import in_thread
 from hub.doctor.finding import Finding, Probe, bad, ok, warn
 from hub.doctor.given import Given
 from hub.doctor.holder import running
+from hub.threads import in_thread
 
 GIB, MIB = 1 << 30, 1 << 20
 LOW_BYTES, LOW_SHARE, LEAST_BYTES = 5 * GIB, 0.10, 500 * MIB
