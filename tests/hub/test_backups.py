@@ -206,6 +206,21 @@ def silent_share(folder: Path) -> Callable[[], None]:
     return answer
 
 
+@asynccontextmanager
+async def hanging(path: Path) -> AsyncIterator[Kept]:
+    """Backups that run and wait for a share that does not answer; how long they take to stop is
+    bounded.
+    """
+    kept = Kept(path)
+    answer, kept.hangs = silent_share(path / "backups"), True
+    try:
+        async with asyncio.timeout(30), running(kept):
+            await kept.pass_time(SETTLE_S + 1, lambda: True)
+            yield kept
+    finally:
+        answer()
+
+
 async def test_a_share_that_does_not_answer_is_told_and_so_is_that_it_does_again(
     tmp_path: Path,
 ) -> None:
@@ -240,19 +255,13 @@ async def test_another_folder_is_used_although_the_share_never_answers(
 ) -> None:
     """Whoever names another one has to start nothing anew."""
     monkeypatch.setattr(backups, "LEAVE_WITHIN_S", 0.05)
-    kept = Kept(tmp_path)
-    answer, kept.hangs = silent_share(tmp_path / "backups"), True
-    try:
-        async with asyncio.timeout(30), running(kept):
-            await kept.pass_time(SETTLE_S + 1, lambda: True)
-            await kept.pass_time(STUCK_S + 60, lambda: bool(kept.events))
-            kept.settings = BackupSettings(folder=tmp_path / "elsewhere")
-            kept.shelf = Shelf(tmp_path / "elsewhere")
-            await kept.pass_time(HOUR, lambda: len(kept.events) == 2)
-            assert len(kept.shelf.every()) == 1
-            assert kept.backups.view()["trouble"] == ""
-    finally:
-        answer()
+    async with hanging(tmp_path) as kept:
+        await kept.pass_time(STUCK_S + 60, lambda: bool(kept.events))
+        kept.settings = BackupSettings(folder=tmp_path / "elsewhere")
+        kept.shelf = Shelf(tmp_path / "elsewhere")
+        await kept.pass_time(HOUR, lambda: len(kept.events) == 2)
+        assert len(kept.shelf.every()) == 1
+        assert kept.backups.view()["trouble"] == ""
 
 
 async def test_a_hub_that_stops_waits_for_no_share(
@@ -260,13 +269,8 @@ async def test_a_hub_that_stops_waits_for_no_share(
 ) -> None:
     """A thread that nothing can call back is left behind."""
     monkeypatch.setattr(backups, "LEAVE_WITHIN_S", 0.05)
-    kept = Kept(tmp_path)
-    answer, kept.hangs = silent_share(tmp_path / "backups"), True
-    try:
-        async with asyncio.timeout(20), running(kept):
-            await kept.pass_time(SETTLE_S + 1, lambda: True)
-    finally:
-        answer()
+    async with hanging(tmp_path):
+        pass
 
 
 async def test_a_share_that_is_gone_is_told_and_its_empty_folder_is_not_filled(

@@ -11,9 +11,8 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
-from scripted_house import ScriptedHouse
 from test_console import Console, browser  # noqa: F401
-from test_protocol_browser import sign_in
+from test_protocol_browser import principal_at
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
@@ -75,13 +74,8 @@ async def console(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Console]:
     """A house that is served to every test here, with a principal signed in."""
-    house = ScriptedHouse(tmp_path_factory.mktemp("link"))
-    await house.open()
-    running = Console(house, browser, await sign_in(house, "Principal", "principal"))
-    await running.serve()
-    yield running
-    await running.stop()
-    await house.close()
+    async with principal_at(browser, tmp_path_factory.mktemp("link")) as running:
+        yield running
 
 
 async def opened(tab: Page, address: str) -> None:

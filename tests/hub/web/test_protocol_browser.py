@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,13 +27,8 @@ async def served(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Console]:
     """A house that is served to every test here, with a principal signed in."""
-    house = ScriptedHouse(tmp_path_factory.mktemp("protocols"))
-    await house.open()
-    running = Console(house, browser, await sign_in(house, "Principal", "principal"))
-    await running.serve()
-    yield running
-    await running.stop()
-    await house.close()
+    async with principal_at(browser, tmp_path_factory.mktemp("protocols")) as running:
+        yield running
 
 
 @pytest.fixture
@@ -40,6 +37,18 @@ def console(served: Console) -> Console:
     served.house.protocols = ScriptedProtocols(served.house)
     served.complaints.clear()
     return served
+
+
+@asynccontextmanager
+async def principal_at(browser: Browser, folder: Path) -> AsyncIterator[Console]:  # noqa: F811
+    """A house with its data in a folder, served, with a principal signed in."""
+    house = ScriptedHouse(folder)
+    await house.open()
+    running = Console(house, browser, await sign_in(house, "Principal", "principal"))
+    await running.serve()
+    yield running
+    await running.stop()
+    await house.close()
 
 
 async def sign_in(house: ScriptedHouse, name: str, role: str) -> str:
