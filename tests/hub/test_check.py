@@ -767,7 +767,8 @@ def test_a_secret_is_never_shown(
     assert SOUND.count(old) == 1
     found = faults(tmp_path, SOUND.replace(old, new))
     assert found
-    assert "77" not in "".join(f"{each}{each.as_dict()}" for each in found)
+    said = "".join(f"{each}{each.as_dict()}" for each in found)
+    assert "77" not in said.replace(str(tmp_path), "")  # a folder of pytest's may have that number
 
 
 def test_a_secret_reaches_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
