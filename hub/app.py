@@ -290,7 +290,7 @@ class Hub:
         }
         own: dict[Kind, dict[str, Any]] = {
             "access_control": {"credential_key": self._credential_key},
-            "notifiers": Browsers(self.journal, lambda: self.config, id_).ways(),
+            "notifiers": Browsers(self.journal, lambda: self.config, id_, self.clock).ways(),
         }
         return Context(
             name=id_,
@@ -384,7 +384,7 @@ class Hub:
 
     async def open_pages(self, listener: socket.socket) -> None:
         """Serve pages and API on a listening socket until the hub stops."""
-        app = create_app(self.house, secrets=self.secrets)
+        app = create_app(self.house, secrets=self.secrets, connections=self.served.connections)
         await self.served.open(app, listener, self._exits)
 
     async def setup_link(self) -> str | None:

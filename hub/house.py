@@ -113,6 +113,8 @@ class House:
             visitors.match,
         )
         self.check_in, self.check_out = visitors.check_in, visitors.check_out
+        self.desks_for_walk_ins, self.register = visitors.walk_ins, visitors.register
+        self.badge, self.roll_opened = visitors.badge, visitors.roll_opened
         self._health = Health(
             parts, lambda: self.config, self.cameras, self._queues, self._heartbeat, self.audit,
             self._sampling, self._inputs,
@@ -206,6 +208,7 @@ class House:
             "actions": self._parts.performer.queue(),
             "acks": self._parts.hearing.queue(),
             "inputs": {**self._inputs.counts, "dropped": 0},
+            "connections": self._parts.served.connections.counts(),
             **self._inbound.counts(),
             **self._parts.perception.queues(),
             **self._parts.hosts.dropped(),

@@ -12,7 +12,7 @@ import asyncio
 import ipaddress
 import ssl
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import timedelta
 from pathlib import Path
 from socket import socket
@@ -29,6 +29,7 @@ from hub.errors import StateError
 from hub.identity.guessable import trouble_with
 from hub.sign_in_settings import on_this_machine
 from hub.views import PagesView
+from hub.web.connections import IDLE_S, Connections
 from hub.web_settings import WebSettings
 
 LOOKED_EVERY_S = 60.0
@@ -55,6 +56,7 @@ class Served:
         self._list_trouble = ""
         self._listens = ""
         self.address = ""
+        self.connections = Connections()
 
     async def open(self, app: web.Application, listener: socket, exits: AsyncExitStack) -> None:
         """Serve an application on a listening socket until `exits` are closed. Raises `StateError`
@@ -70,10 +72,15 @@ class Served:
             access_log=None,
             auto_decompress=False,  # a body that is packed is refused, not unpacked
             shutdown_timeout=CLOSE_WITHIN_S,
+            keepalive_timeout=IDLE_S,
         )
         await runner.setup()
         exits.push_async_callback(runner.cleanup)
-        await web.SockSite(runner, listener, ssl_context=self._context).start()
+        assert runner.server is not None
+        taking = asyncio.create_task(
+            self.connections.take(listener, runner.server, self._context), name="web-connections"
+        )
+        exits.push_async_callback(_ended, taking)
         host, port = listener.getsockname()[:2]
         self._listens = str(host)
         self.address = self._begun.address or f"{self.scheme}://{_reached(host)}:{port}"
@@ -178,6 +185,13 @@ class Served:
             fingerprint=found.fingerprint if found else "",
             certificate_until=iso(found.until) if found else "",
         )
+
+
+async def _ended(taking: asyncio.Task[None]) -> None:
+    """Accept no more connections."""
+    taking.cancel()
+    with suppress(asyncio.CancelledError):
+        await taking
 
 
 def _place(settings: WebSettings) -> tuple[object, ...]:

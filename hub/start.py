@@ -26,6 +26,7 @@ from hub.name_lookups import NamesApart
 from hub.output import guard_output
 from hub.secrets import Secrets
 from hub.storage.folder import StateFolder
+from hub.web.connections import more_files
 from hub.web_settings import open_trouble
 
 CANNOT_START = 3
@@ -89,6 +90,7 @@ async def _serve(chosen: Chosen, options: Options, folder: StateFolder, secrets:
     port = settings.port if options.port is None else options.port
     if trouble := open_trouble(settings, address):
         return _say(trouble, CANNOT_START)
+    more_files()
     try:
         listener = listen(address, port)
     except OSError as error:

@@ -16,6 +16,7 @@ from hub.errors import Refused
 from hub.events import new_id
 from hub.identity.accounts import digest
 from hub.protocol_views import DeviceView, ProtocolRunView, StandingRunView
+from hub.web.connections import CONNECTIONS
 from hub.web.contract import Line
 from hub.web.language import gettext as _
 from hub.web.protocols import PRESS_AGAIN, started_before
@@ -105,7 +106,10 @@ def _said(request: web.Request, kind: str, named: str | None) -> web.Response:
 
 async def _device(request: web.Request) -> DeviceView | None:
     token = request.cookies.get(DEVICE_COOKIE, "")
-    return await request.app[HOUSE].protocols.device(token) if token else None
+    device = await request.app[HOUSE].protocols.device(token) if token else None
+    if device is not None:
+        request.app[CONNECTIONS].know(request)
+    return device
 
 
 def _stranger(request: web.Request, status: int = 200, problem: str = "") -> web.Response:

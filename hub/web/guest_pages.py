@@ -24,6 +24,7 @@ from hub.origin import present_origin
 from hub.phrases import phrase
 from hub.protocol_views import ProtocolRunView
 from hub.views import EntryView, IncidentView
+from hub.web.connections import CONNECTIONS
 from hub.web.contract import Line
 from hub.web.files import newest_picture
 from hub.web.language import gettext as _
@@ -77,6 +78,7 @@ async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
         guest = await house.journal_read(lambda c: guests.identify(c, kept, now))
     if guest is None:
         return _over(request, 401, _("This link is over. Ask whoever gave it to you."))
+    request.app[CONNECTIONS].know(request)
     request[WHO_GUEST] = guest
     if (here := present_origin()) is not None:
         here.by = guest.by

@@ -6,6 +6,7 @@ import asyncio
 
 from aiohttp import web
 
+from hub.web.connections import CONNECTIONS
 from hub.web.problems import denial
 from hub.web.security import DOORKEEPER, HOUSE
 
@@ -31,7 +32,9 @@ async def receive(request: web.Request) -> web.Response:
         slow = denial(429, "Too many messages that prove nothing.", "Wait, then mend the proof.")
         slow.headers["Retry-After"] = str(max(1, round(wait)))
         return slow
-    if not answer.proven:
+    if answer.proven:
+        request.app[CONNECTIONS].know(request)
+    else:
         guesses.count(key)
     if answer.status >= 400:
         response = denial(answer.status, answer.body["error"], answer.body["hint"])

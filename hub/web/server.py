@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import math
 import traceback
+from collections.abc import AsyncIterator
 
 import structlog
 from aiohttp import web
@@ -17,6 +20,7 @@ from hub.phrases import phrase
 from hub.ports import HouseFacade
 from hub.secrets import Secrets
 from hub.web import files, passkeys, routes, sign_in_ways
+from hub.web.connections import CONNECTIONS, Connections
 from hub.web.guest_pages import admit
 from hub.web.language import known, mark
 from hub.web.packing import packed
@@ -53,6 +57,8 @@ from hub.web.turns import TURNS, Turns
 from hub.web.watching import VIEWERS, Viewers
 
 MAX_BODY = 64 * 1024
+UNREADABLE_EVERY_S = 60.0
+FORM_S = 20.0
 _JSON = ("application/json", MEDIA_TYPE)
 NO_SECRETS = Secrets()
 OWED = sign_in_ways.PAGE
@@ -70,11 +76,22 @@ _UNREADABLE = (HttpProcessingError, web.RequestPayloadError)
 
 
 class _InOneLine(logging.Filter):
-    """A request that is no HTTP gets one line, without what was sent: a token may stand in it."""
+    """A request that is no HTTP gets one line, without what was sent: a token may stand in it. A
+    flood of them gets one a minute, and who goes before they have said all gets none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said = -math.inf
 
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, ConnectionError):
+            return False
         if isinstance(error, _UNREADABLE):
+            if record.created - self._said < UNREADABLE_EVERY_S:
+                return False
+            self._said = record.created
             record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.msg = f"{record.msg}: it cannot be read (%s)"
             record.args = (*(record.args or ()), type(error).__name__)
@@ -82,11 +99,11 @@ class _InOneLine(logging.Filter):
         return True
 
 
-_IN_ONE_LINE = _InOneLine()
-
-
 def create_app(
-    hub: HouseFacade, streams: Streams | None = None, secrets: Secrets | None = None
+    hub: HouseFacade,
+    streams: Streams | None = None,
+    secrets: Secrets | None = None,
+    connections: Connections | None = None,
 ) -> web.Application:
     """The pages and the API over a house. Needs nothing but the facade; serves nothing by itself.
 
@@ -101,6 +118,7 @@ def create_app(
     app[SIGN_IN_STEPS] = SignInSteps(hub)
     app[CHOSEN] = {}
     app[STREAMS] = streams or Streams()
+    app[CONNECTIONS] = connections or Connections()
     app[TURNS] = Turns()
     app[files.NEWEST] = files.Newest()
     app[VIEWERS] = Viewers(hub)
@@ -111,8 +129,16 @@ def create_app(
     app.on_response_prepare.append(harden)
     app.on_startup.append(routes.refuse_undeclared)
     app.on_shutdown.append(_end_streams)
-    logging.getLogger("aiohttp.server").addFilter(_IN_ONE_LINE)
+    app.cleanup_ctx.append(_few_lines)
     return app
+
+
+async def _few_lines(_: web.Application) -> AsyncIterator[None]:
+    """While pages are served, what is no request costs little of the log."""
+    of_server, in_one_line = logging.getLogger("aiohttp.server"), _InOneLine()
+    of_server.addFilter(in_one_line)
+    yield
+    of_server.removeFilter(in_one_line)
 
 
 async def _end_streams(app: web.Application) -> None:
@@ -160,12 +186,13 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             mark("Use the hub's own pages."),
         )
     if permission == PUBLIC:
-        return await (handler(request) if await readable(request) else _unreadable(request))
+        return await (handler(request) if await _whole(request) else _unreadable(request))
     if permission == GUEST:
         return await admit(request, handler)
     who = await keeper.recognise(request)
     if who is None:
         return stranger(request)
+    request.app[CONNECTIONS].know(request)
     request[WHO] = who
     await speak_to(request, who)
     if (here := present_origin()) is not None:
@@ -178,7 +205,7 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
         return await _owing(request)
     if permission != SIGNED_IN and not keeper.may(who, permission):
         return await _denied(request, 403, *keeper.refusal(who, permission))
-    if acts and not await readable(request):
+    if acts and not await _whole(request):
         return await _unreadable(request)
     if acts and who.kind == "session" and not await form_is_ours(request, who.csrf):
         return await _denied(
@@ -195,6 +222,17 @@ async def _gate(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await handler(request)
         with request.app[TURNS].act():
             return await handler(request)
+
+
+async def _whole(request: web.Request) -> bool:
+    """Whether the form that comes along, if one does, is there in time and can be read."""
+    try:
+        async with asyncio.timeout(FORM_S):
+            return await readable(request)
+    except TimeoutError:
+        raise Denied(
+            408, mark("The form did not come in time."), mark("Load the page again and repeat it.")
+        ) from None
 
 
 async def _owing(request: web.Request) -> web.StreamResponse:

@@ -328,3 +328,38 @@ async def test_names_of_files_lead_nowhere_else(
     answer = await client.get(URL(path, encoded=True), allow_redirects=False)
     assert answer.status in (404, 303)
     assert b"SQLite" not in await answer.read()
+
+
+async def test_who_leaves_before_all_is_said_costs_no_line(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A telephone that loses its network in the middle of a form is nothing to tell."""
+    head = b"POST /signin HTTP/1.1\r\nHost: here\r\nContent-Length: 50\r\n"
+    _, writer = await asyncio.open_connection("127.0.0.1", client.server.port)
+    begun = asyncio.all_tasks()
+    writer.write(head + b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname=")
+    await writer.drain()
+    while asyncio.all_tasks() == begun:
+        await asyncio.sleep(0)
+    writer.transport.abort()
+    assert (await client.get("/signin")).status == 200
+    assert [record for record in caplog.records if record.name == "aiohttp.server"] == []
+
+
+async def test_a_form_that_does_not_come_is_not_waited_for(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody holds a connection by half a form."""
+    monkeypatch.setattr("hub.web.server.FORM_S", 0.01)
+    head = b"POST /signin HTTP/1.1\r\nHost: here\r\nContent-Length: 500\r\n"
+    head += b"Content-Type: application/x-www-form-urlencoded\r\n\r\nname="
+    assert b" 408 " in await answer_to(client, head)
+
+
+async def test_a_flood_of_what_is_no_request_costs_one_line(
+    client: TestClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A scanner, or whoever means harm, does not fill the disk with lines."""
+    for _ in range(5):
+        assert b" 400 " in await answer_to(client, b"GET / NONSENSE\r\n\r\n")
+    assert len([record for record in caplog.records if record.name == "aiohttp.server"]) == 1
