@@ -28,9 +28,9 @@ from hub.web.security import (
     bearer,
     same_origin,
     still_welcome,
+    who_is,
 )
 from hub.web.stream import (
-    MOST_STREAMS,
     REPLAY_BATCH,
     STREAMS,
     UNTOLD,
@@ -70,9 +70,6 @@ async def show(request: web.Request) -> web.StreamResponse:
     """
     streams, after = request.app[STREAMS], asked(request, EventsQuery).after
     _may_open(request, after)
-    if streams.open >= MOST_STREAMS or streams.stopping.is_set():
-        streams.refused += 1
-        raise Denied(503, "Too many streams are open.", "Close some and try again.")
     socket = web.WebSocketResponse(
         heartbeat=streams.beat_s,
         timeout=streams.write_deadline_s,
@@ -80,9 +77,11 @@ async def show(request: web.Request) -> web.StreamResponse:
         max_msg_size=LONGEST_MESSAGE,
         writer_limit=64 * 1024,
     )
-    streams.open += 1
     try:
-        with request.app[HOUSE].events() as subscription:
+        with (
+            streams.one_of(who_is(request).by),
+            request.app[HOUSE].events() as subscription,
+        ):
             await socket.prepare(request)
             leaves = asyncio.create_task(_hear(socket), name="web-socket-hear")
             listener = Listener(request, socket.send_str, subscription, leaves)
@@ -103,8 +102,6 @@ async def show(request: web.Request) -> web.StreamResponse:
             request.transport.abort()
     except (ConnectionError, StopAsyncIteration, Over):
         await _close(socket, LEAVES, "the hub or the client leaves")
-    finally:
-        streams.open -= 1
     return socket
 
 

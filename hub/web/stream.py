@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -21,8 +22,8 @@ from hub.events import Event
 from hub.ports import EventStream
 from hub.secrets import Secrets
 from hub.web.contract import Contract, Line, asked
-from hub.web.problems import denial
-from hub.web.security import HOUSE, SECRETS, allowed, still_may, still_welcome
+from hub.web.problems import Denied, denial
+from hub.web.security import HOUSE, SECRETS, allowed, still_may, still_welcome, who_is
 
 API_BEAT_S = 15.0
 PAGE_BEAT_S = 2.0
@@ -30,6 +31,7 @@ WRITE_DEADLINE_S = 10.0
 GATHER_S = 0.2
 APART_S = 0.01
 MOST_STREAMS = 256
+MOST_OF_ONE = 64  # of one account or token: nobody who signed in takes all of them
 REPLAY_BATCH = 500
 
 _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -66,7 +68,31 @@ class Streams:
     open: int = 0
     cut: int = 0
     refused: int = 0
+    by: Counter[str] = field(default_factory=Counter)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @contextmanager
+    def one_of(self, by: str) -> Iterator[None]:
+        """One more stream of somebody, while the block runs. Raises `Denied` where there is no
+        room for it.
+        """
+        if self.open >= MOST_STREAMS or self.stopping.is_set():
+            self.refused += 1
+            raise Denied(503, "Too many streams are open.", "Close some and try again.")
+        if self.by[by] >= MOST_OF_ONE:
+            self.refused += 1
+            raise Denied(
+                503, f"{MOST_OF_ONE} streams of this account are open.", "Close some of its pages."
+            )
+        self.open += 1
+        self.by[by] += 1
+        try:
+            yield
+        finally:
+            self.open -= 1
+            self.by[by] -= 1
+            if not self.by[by]:
+                del self.by[by]
 
     def gather_s(self) -> float:
         """How long changes are gathered before a client is told: where there are many, not all
@@ -177,15 +203,14 @@ async def _stream(
     request: web.Request, run: Callable[[Listener], Awaitable[None]], *, doubtful: bool = False
 ) -> web.StreamResponse:
     streams = request.app[STREAMS]
-    if streams.open >= MOST_STREAMS or streams.stopping.is_set():
-        streams.refused += 1
-        return denial(503, "Too many streams are open.", "Close some and try again.")
     response = web.StreamResponse(
         headers={"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
     )
-    streams.open += 1
     try:
-        with request.app[HOUSE].events(doubtful) as subscription:
+        with (
+            streams.one_of(who_is(request).by),
+            request.app[HOUSE].events(doubtful) as subscription,
+        ):
             await response.prepare(request)
             line = Listener(request, lambda text: response.write(text.encode()), subscription)
             try:
@@ -200,8 +225,6 @@ async def _stream(
             request.transport.abort()
     except (ConnectionError, StopAsyncIteration, Over):
         pass
-    finally:
-        streams.open -= 1
     return response
 
 

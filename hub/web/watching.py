@@ -22,6 +22,7 @@ from hub.web.security import HOUSE, may_see, still_may, who_is
 from hub.web.stream import STREAMS
 
 MOST_VIEWERS = 64
+MOST_OF_ONE = 16  # of one account or token
 LOOK_EVERY_S = 0.1
 CHECK_EVERY_S = 2.0
 BOUNDARY = "picture"
@@ -38,7 +39,8 @@ class Shown:
 class _Viewer:
     """The newest picture that one viewer has not taken yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, by: str) -> None:
+        self.by = by
         self.skipped = 0
         self._newest: Shown | None = None
         self._fresh = asyncio.Event()
@@ -80,14 +82,21 @@ class Viewers:
         """How many watch now."""
         return sum(len(each.viewers) for each in self._cameras.values())
 
+    def full(self, by: str) -> bool:
+        """Whether there is no room for somebody to watch one more."""
+        of_theirs = sum(
+            each.by == by for camera in self._cameras.values() for each in camera.viewers
+        )
+        return self.open >= MOST_VIEWERS or of_theirs >= MOST_OF_ONE
+
     @asynccontextmanager
-    async def watching(self, camera: str) -> AsyncIterator[_Viewer]:
+    async def watching(self, camera: str, by: str) -> AsyncIterator[_Viewer]:
         """One viewer of a camera, from now until the end of the block."""
         known = self._cameras.get(camera)
         if known is None:
             reading = asyncio.create_task(self._read(camera), name=f"pictures of {camera}")
             known = self._cameras[camera] = _Camera(reading)
-        viewer = _Viewer()
+        viewer = _Viewer(by)
         known.viewers.add(viewer)
         if known.newest is not None:
             viewer.offer(known.newest)
@@ -151,9 +160,11 @@ async def stream(request: web.Request) -> web.StreamResponse:
     camera, streams, viewers = request.match_info["id"], request.app[STREAMS], request.app[VIEWERS]
     if not may_watch(request, camera):
         raise web.HTTPNotFound
-    if viewers.open >= MOST_VIEWERS or streams.stopping.is_set():
+    if viewers.full(who_is(request).by) or streams.stopping.is_set():
         viewers.refused += 1
-        return denial(503, "Too many people watch live.", "Close a live picture and try again.")
+        return denial(
+            503, "Too many live pictures are open.", "Close a live picture and try again."
+        )
     if unseen := await _unrecorded(request, camera):
         return unseen
     response = web.StreamResponse(
@@ -164,7 +175,7 @@ async def stream(request: web.Request) -> web.StreamResponse:
         }
     )
     with suppress(ConnectionError, StateError):
-        async with viewers.watching(camera) as viewer:
+        async with viewers.watching(camera, who_is(request).by) as viewer:
             await response.prepare(request)
             await _send(request, response, viewer)
     return response

@@ -3,11 +3,13 @@
 import asyncio
 import json
 
+import pytest
 from aiohttp import ClientResponse
 from aiohttp.test_utils import TestClient, TestServer
 from scripted_house import ScriptedHouse
 
 from hub.identity import accounts
+from hub.web import stream
 from hub.web.server import create_app
 from hub.web.stream import STREAMS, Streams
 
@@ -234,3 +236,18 @@ async def test_the_number_of_streams_is_bounded(house: ScriptedHouse, token: obj
         answer = await client.get("/api/v1/events", headers=headers)
         assert answer.status == 503
         assert streams.refused == 1
+
+
+async def test_nobody_takes_all_streams(
+    client: TestClient, token: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who opens more than one account needs is refused; everybody else is told as ever."""
+    monkeypatch.setattr(stream, "MOST_OF_ONE", 2)
+    greedy, other = await token("sro"), await token("it")  # type: ignore[operator]
+    held = [await opened(client, "/live", greedy) for _ in range(2)]
+    for path in ("/live", "/api/v1/events"):
+        refused = await client.get(path, headers=greedy)
+        assert refused.status == 503, path
+    held.append(await opened(client, "/api/v1/events", other))
+    for answer in held:
+        answer.close()

@@ -129,7 +129,7 @@ async def test_a_slow_viewer_misses_pictures_and_holds_up_nobody(
 ) -> None:
     """Each viewer holds one picture, the newest; what it missed is counted."""
     viewers = client.app[VIEWERS]  # type: ignore[union-attr]
-    async with viewers.watching("lobby") as slow, viewers.watching("lobby") as quick:
+    async with viewers.watching("lobby", "a") as slow, viewers.watching("lobby", "b") as quick:
         for x in (300, 310, 320):
             house.take_picture("lobby", (x, 250))
             assert await quick.take(20) is not None
@@ -176,6 +176,22 @@ async def test_there_is_room_for_so_many_and_no_more(
     assert second.status == 503
     assert client.app[VIEWERS].refused == 1  # type: ignore[union-attr]
     first.close()
+
+
+async def test_nobody_takes_all_of_them(
+    client: TestClient, house: ScriptedHouse, token: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who watches as much as one account may is refused; another person still sees."""
+    monkeypatch.setattr(watching, "MOST_OF_ONE", 1)
+    greedy, other = await token("sro"), await token("principal")
+    house.take_picture("lobby")
+    first = await client.get(LOBBY, headers=greedy)
+    await part(first)
+    assert (await client.get(LOBBY, headers=greedy)).status == 503
+    second = await client.get(LOBBY, headers=other)
+    assert second.status == 200
+    first.close()
+    second.close()
 
 
 async def test_streams_end_with_the_hub(house: ScriptedHouse, sign_in: Any) -> None:
