@@ -56,7 +56,7 @@ class Report:
         self.report = report
         self._media = media
         self._drill = bool(report["incident"]["drill"])
-        self.type = Type(report["timezone"])
+        self.type = Type(report["timezone"], report["incident"]["opened"])
 
     def _part(self, title: str, table: Flowable | None, none: str) -> list[Flowable]:
         if table is None:
@@ -252,14 +252,15 @@ class Report:
         begun, hourly = "", len(entries) > EACH_HOUR_FROM
         for one in entries[:MOST_ENTRIES]:
             time = self.type.moment(one["time"], date=True)
-            date, _, at = time.rpartition(", ")
-            if (head := f"{date}, {at[:2]}:00" if hourly else date) != begun:
+            date, _, clock = time.rpartition(", ")
+            if (head := f"{date}, {clock[:2]}:00" if hourly else date) != begun:
                 begun = head
                 parts.append(self.type.heading(head, below=True))
             colour = ' color="#ac1117"' if one["tone"] == "severe" else ""
             text = f"<font{colour}>{self.type.plain(one['text'])}</font>"
-            clock, hub = time.rpartition(", ")[2], self.type.moment(one["received"])
-            heard = [f"hub {hub}"] if hub != clock else []
+            hub = self.type.moment(one["received"], date=True)
+            said = hub.removeprefix(f"{date}, ")
+            heard = [f"hub {said}"] if hub != time else []
             heard += [one["clock"]] if one["clock"] else []
             if heard:
                 said = self.type.plain("; ".join(heard))

@@ -25,12 +25,14 @@ MARGIN = 18 * mm
 class Type:
     """The paper and the letters of one report; `strange` says whether one had to be replaced.
 
-    Schools in America print on Letter, all others on A4.
+    Schools in America print on Letter, all others on A4. Times are those of the day on which it was
+    `opened`, where nothing else is said with them.
     """
 
-    def __init__(self, timezone: str) -> None:
+    def __init__(self, timezone: str, opened: str) -> None:
         self.strange = False
         self._zone = ZoneInfo(timezone)
+        self._opened = datetime.fromisoformat(opened).astimezone(self._zone)
         self.size: tuple[float, float] = LETTER if timezone.startswith("America/") else A4
         self.width = self.size[0] - 2 * MARGIN
         self._fonts()
@@ -70,12 +72,23 @@ class Type:
         return kept or "?"
 
     def moment(self, time: str | None, date: bool = False) -> str:
-        """A time on the school's clock, to a tenth of a second; `unknown` without one."""
+        """A time on the school's clock, to a tenth of a second; `unknown` without one. With its day
+        where that is another than the incident's, or wanted, and with the difference to UTC where
+        the clocks have changed since: some times come twice then.
+        """
         if not time:
             return "unknown"
         local = datetime.fromisoformat(time).astimezone(self._zone)
-        clock = f"{local:%H:%M:%S}.{local.microsecond // 100_000}"
-        return f"{local.day} {local:%B %Y}, {clock}" if date else clock
+        clock = self.clock(local)
+        if date:
+            return f"{local.day} {local:%B %Y}, {clock}"
+        return clock if local.date() == self._opened.date() else f"{local.day} {local:%b}, {clock}"
+
+    def clock(self, local: datetime) -> str:
+        """The hour alone, of a time at the school."""
+        changed = local.utcoffset() != self._opened.utcoffset()
+        shift = f" (UTC{local:%z})" if changed else ""
+        return f"{local:%H:%M:%S}.{local.microsecond // 100_000}{shift}"
 
     @staticmethod
     def span(seconds: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -189,6 +189,22 @@ class Words:
         same = self.local(moment).date() == self.local(now).date()
         return self.clock(moment) if same else f"{self.day(moment)}, {self.minute(moment)}"
 
+    def turn(self, moment: str | datetime, before: str | datetime) -> str:
+        """What a reader of times must know between two of them: another day, or a clock that was
+        put forward or back; empty where it is neither.
+        """
+        then, local = self.local(before), self.local(moment)
+        said = [self.day(moment)] if local.date() != then.date() else []
+        ahead = (local.utcoffset() or timedelta()) - (then.utcoffset() or timedelta())
+        if ahead:
+            gap = span(abs(ahead).total_seconds())
+            said.append(
+                _("the clocks went back by %(gap)s: some times come twice", gap=gap)
+                if ahead < timedelta()
+                else _("the clocks went forward by %(gap)s", gap=gap)
+            )
+        return sentence("; ".join(said)) if said else ""
+
     def since(self, moment: str | datetime, now: datetime) -> float:
         """Seconds from that moment until now."""
         known = from_iso(moment) if isinstance(moment, str) else moment
@@ -221,6 +237,11 @@ def listed(words: list[str], last: str = "and") -> str:
     if last == "or":
         return _("%(some)s or %(last)s", some=some, last=said[-1])
     return _("%(some)s and %(last)s", some=some, last=said[-1])
+
+
+def desk_name(desk: str) -> str:
+    """A desk as people read it; in the configuration it has an id alone."""
+    return desk.replace("_", " ").capitalize()
 
 
 def matched(alert: AlertView) -> str:
@@ -307,6 +328,7 @@ def install(environment: Environment, words: Words, static_version: str) -> None
         "minute": words.minute,
         "day": words.day,
         "when": words.when,
+        "turn": words.turn,
         "since": words.since,
         "until": words.until,
         "delay": delay,
