@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 
+from hub.clock import Clock
 from hub.config import Config
 from hub.drivers import Drivers, words
 from hub.identity import browsers
@@ -22,8 +23,10 @@ log = structlog.get_logger(__name__)
 class Browsers:
     """The browsers that are told through one notifier."""
 
-    def __init__(self, journal: Journal, config: Callable[[], Config], notifier: str) -> None:
-        self._journal = journal
+    def __init__(
+        self, journal: Journal, config: Callable[[], Config], notifier: str, clock: Clock
+    ) -> None:
+        self._journal, self._clock = journal, clock
         self._config = config
         self._notifier = notifier
 
@@ -39,7 +42,8 @@ class Browsers:
 
     async def forget(self, subscription: str) -> None:
         """A browser that is gone."""
-        await self._journal.write(lambda connection: browsers.unsubscribe(connection, subscription))
+        now = self._clock.now()
+        await self._journal.write(lambda c: browsers.unsubscribe(c, subscription, now))
 
     def ways(self) -> dict[str, Any]:
         """What a context says of them."""

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, and_, delete, func, insert, select
 from hub.clock import iso
 from hub.errors import Refused
 from hub.kinds import Subscription
+from hub.storage import audit
 from hub.storage.identity_tables import users
 from hub.storage.schema import push_subscriptions as table
 
@@ -38,6 +39,7 @@ def subscribe(
     """
     endpoint, p256dh, auth = _checked(given)
     id_ = hashlib.sha256(endpoint.encode()).hexdigest()[:32]
+    known = conn.scalar(select(table.c.user).where(table.c.id == id_)) == user
     conn.execute(delete(table).where(table.c.id == id_))
     has = conn.execute(select(func.count()).where(table.c.user == user)).scalar_one()
     if has >= MOST:
@@ -56,17 +58,21 @@ def subscribe(
             created=iso(now),
         )
     )
+    if not known:
+        audit.note(conn, "account.browser_added", user, now, device=device)
     return id_
 
 
-def unsubscribe(conn: Connection, id_: str, user: str | None = None) -> bool:
+def unsubscribe(conn: Connection, id_: str, now: datetime, user: str | None = None) -> bool:
     """Forget a subscription, only if it is this account's where one is named; whether there was
     one.
     """
-    query = delete(table).where(table.c.id == id_)
-    if user is not None:
-        query = query.where(table.c.user == user)
-    return bool(conn.execute(query).rowcount)
+    found = conn.execute(select(table.c.user, table.c.device).where(table.c.id == id_)).first()
+    if found is None or user not in (None, found.user):
+        return False
+    conn.execute(delete(table).where(table.c.id == id_))
+    audit.note(conn, "account.browser_removed", str(found.user), now, device=str(found.device))
+    return True
 
 
 def browsers_of(conn: Connection, user: str) -> list[Any]:

@@ -24,6 +24,8 @@ ACTS: Mapping[str, str] = {
     "account.password_set": "An account has another password.",
     "account.locked": "An account was locked out.",
     "account.unlocked": "An account was let in again.",
+    "account.browser_added": "An account is told in another browser; says which.",
+    "account.browser_removed": "An account is told no more in a browser; says which.",
     "account.changes_seen": "Has seen what changed in how they sign in; says up to which line.",
     "factor.added": "An account has another second factor: an authenticator app or a passkey.",
     "factor.removed": "A second factor of an account was taken away.",
@@ -62,8 +64,11 @@ ACTS: Mapping[str, str] = {
     "alert.unsure": "Could not tell.",
     "alert.acknowledged": "Took an alert on.",
     "alert.resolved": "Said that an alert is over.",
+    "visit.registered": "Put somebody whom nobody announced on the list of visitors.",
     "visit.checked_in": "Checked a visitor in; says whom, at which desk and for which host.",
     "visit.checked_out": "Checked a visitor out.",
+    "visit.badge": "Opened a visitor's badge for printing.",
+    "visit.roll": "Opened the list of all visitors who are here; says how many it has.",
     "visitor.matched": "Was asked to decide on a visitor whose name is on a list; says why.",
     "visitor.admitted": "Let in a visitor whose name is on a list; says how they know.",
     "incident.opened": "Opened an incident by hand.",
@@ -106,7 +111,7 @@ _TOLD = (
     "verb", "reason", "device", "protocol", "area", "place", "drill", "ending", "decision",
     "people", "verdict", "alert", "incident", "kind", "role", "person", "do", "into", "format",
     "hash", "file", "changes", "backup", "as_of", "detail", "seconds", "permissions", "since",
-    "until", "glass", "visitor", "desk", "host",
+    "until", "glass", "visitor", "desk", "host", "tries",
 )  # fmt: skip
 _LONGEST = 300
 _MOST = 50
@@ -136,7 +141,8 @@ def act_of(event: Event) -> Act | None:
         return None
     act, outcome = event.type, _OUTCOMES.get(event.type, "done")
     if event.type in _DOORS:
-        if data.get("kind") != "door" or data.get("again"):
+        # The hub's own tries are none, nor that one ended as one before it did.
+        if data.get("kind") != "door" or data.get("again") or data.get("same"):
             return None
         act, outcome = _DOORS[event.type]
     told = {key: data[key] for key in _TOLD if data.get(key) not in (None, "", [])}

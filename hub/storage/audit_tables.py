@@ -26,9 +26,10 @@ Index("ix_audit_time", lines.c.time)
 # The lines that tell an account's owner what changed in how they sign in. A query has to say it in
 # the same words for the index to be used.
 OF_SIGNING_IN = (
-    "act IN ('account.changed', 'account.changes_seen', 'account.link_made', 'account.locked', "
-    "'account.password_set', 'account.unlocked', 'factor.added', 'factor.code_again', "
-    "'factor.code_used', 'factor.codes_made', 'factor.removed')"
+    "act IN ('account.browser_added', 'account.changed', 'account.changes_seen', "
+    "'account.link_made', 'account.locked', 'account.password_set', 'account.unlocked', "
+    "'factor.added', 'factor.code_again', 'factor.code_used', 'factor.codes_made', "
+    "'factor.removed')"
 )
 Index("ix_audit_signing_in", lines.c.subject, lines.c.number, sqlite_where=text(OF_SIGNING_IN))
 

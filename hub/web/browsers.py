@@ -49,7 +49,8 @@ async def add(request: web.Request) -> web.Response:
 async def forget(request: web.Request) -> web.Response:
     """Tell the person no more in one of their browsers; one that is not told is no error."""
     house, who, id_ = request.app[HOUSE], who_is(request), request.match_info["id"]
-    await house.journal_write(lambda c: browsers.unsubscribe(c, id_, who.name))
+    now = house.clock.now()
+    await house.journal_write(lambda c: browsers.unsubscribe(c, id_, now, who.name))
     if request.content_type == "application/json":
         return web.json_response({})
     return see_other("/me")

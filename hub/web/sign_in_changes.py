@@ -9,10 +9,12 @@ from aiohttp import web
 
 from hub.identity import sign_in_changes
 from hub.identity.sign_in_changes import Change
+from hub.phrases import phrase
 from hub.web.language import known, mark
 from hub.web.security import HOUSE, SIGNED_IN, WHO, form_text, see_other, who_is
 
 _WORDS: Mapping[str, str] = {
+    "account.browser_added": mark("You are told in another browser: %(device)s."),
     "account.changed": mark("You were given a role."),
     "account.link_made": mark("A link was made behind which another password can be chosen."),
     "account.locked": mark("The account was locked out."),
@@ -33,6 +35,8 @@ def told(change: Change, name: str) -> dict[str, Any]:
     """A change as pages show it. `by` is empty for oneself, None where nobody was signed in."""
     kind = str(change.details.get("kind", ""))
     words = _WORDS.get(f"{change.act} {kind}".strip(), _WORDS.get(change.act, change.act))
+    if device := str(change.details.get("device", "")):
+        words = phrase(words, device=device)
     by = None if change.by_nobody else "" if change.who == name else change.who
     return {"number": change.number, "time": change.time, "by": by, "words": known(words)}
 

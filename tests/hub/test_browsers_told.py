@@ -40,7 +40,7 @@ async def told(tmp_path):
 
     await journal.write(people)
     config = Config.model_validate(CONFIG)
-    yield Browsers(journal, lambda: config, "phones")
+    yield Browsers(journal, lambda: config, "phones", SystemClock())
     await journal.close()
 
 

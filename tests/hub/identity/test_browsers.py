@@ -79,8 +79,8 @@ async def test_the_same_browser_belongs_to_who_asked_last(journal):
 async def test_only_its_own_account_forgets_it_and_with_the_account_it_goes(journal):
     """Nobody takes a browser off another's list; removing the account removes its browsers."""
     id_ = await journal.write(keep)
-    assert not await journal.write(lambda c: browsers.unsubscribe(c, id_, "Kim"))
-    assert await journal.write(lambda c: browsers.unsubscribe(c, id_, "Jo"))
+    assert not await journal.write(lambda c: browsers.unsubscribe(c, id_, NOW, "Kim"))
+    assert await journal.write(lambda c: browsers.unsubscribe(c, id_, NOW, "Jo"))
     await journal.write(keep)
     await journal.write(lambda c: c.execute(delete(users).where(users.c.name == "Jo")))
     assert await journal.read(lambda c: browsers.subscriptions(c, "push", ())) == []

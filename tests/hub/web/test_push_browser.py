@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 import pytest
 from aiohttp import web
+from chromium import launched
 from playwright.async_api import async_playwright, expect
 from scripted_house import ScriptedHouse
 
@@ -24,7 +25,6 @@ from tests.plugins.notifiers.push_service import PushService
 
 pytestmark = pytest.mark.browser
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 PRETENDED = """
 (() => {
   const made = (key) => ({
@@ -92,7 +92,7 @@ async def service(house):
 @pytest.fixture
 async def notifier(house, service, tmp_path):
     """The notifier, which learns of browsers from the house's own journal."""
-    ways = Browsers(house.journal, lambda: house.config, "phones").ways()
+    ways = Browsers(house.journal, lambda: house.config, "phones", house.clock).ways()
     context = Context("phones", clock=house.clock, state=tmp_path / "phones", **ways)
     host = f"127.0.0.1:{service.port}"
     made = WebPush(WebPushConfig(contact="mailto:it@school.example", services=[host]), context)
@@ -107,7 +107,7 @@ async def tab(house, base, service):
     """A signed-in tab that may show notifications; `tab.behind` is the browser's key pair."""
     behind = service.browser()
     async with async_playwright() as play:
-        chromium = await play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        chromium = await launched(play)
         context = await chromium.new_context(permissions=["notifications"])
         await context.add_cookies([{"name": SESSION_COOKIE, "value": house.secret, "url": base}])
         await context.add_init_script(PRETENDED.replace("GIVEN", f"({json.dumps(behind.given())})"))
@@ -190,7 +190,8 @@ async def test_from_the_switch_to_the_screen(house, base, service, notifier, tab
     await tab.goto(f"{base}/me")
     await tab.get_by_role("button", name="Tell this device").click()
     await expect(tab.get_by_text("This device is told")).to_be_visible(timeout=30_000)
-    await expect(tab.locator("b", has_text="Chrome on Linux")).to_be_visible(timeout=30_000)
+    listed = tab.get_by_text("Chrome on Linux", exact=True)
+    await expect(listed).to_be_visible(timeout=30_000)
 
     assert (await notifier.send(ALERT)).state == "accepted"
     (told,) = tab.behind.told

@@ -1,8 +1,11 @@
 """Being told in a browser: what the page of one's account offers, and what the hub keeps."""
 
 import pytest
+from sqlalchemy import select
 
-from hub.identity import browsers
+from hub.identity import accounts, browsers
+from hub.storage.audit_tables import lines
+from hub.web.security import SESSION_COOKIE
 
 KEYS = {
     "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIA"
@@ -61,6 +64,32 @@ async def test_a_browser_is_told_of_and_forgotten(client, house, sign_in, push):
     )
     assert (answer.status, answer.headers["Location"]) == (303, "/me")
     assert await kept(house) == []
+
+
+async def test_another_browser_is_told_to_the_owner_and_written_down(client, house, sign_in, push):
+    """Whoever had an open page for a minute cannot listen on unseen: it stands in the audit, and
+    at the top of the owner's pages when they sign in again.
+    """
+    who = (await sign_in("sro")).identity
+    headers = {"X-CSRF-Token": who.csrf, "User-Agent": "Firefox/140 (Android)"}
+    sent = {"notifier": "phones", "subscription": GIVEN}
+    for _ in range(2):  # the same browser again is no news
+        id_ = (await (await client.post("/me/browsers", json=sent, headers=headers)).json())["id"]
+    again = await house.journal_write(
+        lambda c: accounts.open_session(c, who.name, house.clock.now())
+    )
+    headers = {"Cookie": f"{SESSION_COOKIE}={again.secret}"}
+    client.session.cookie_jar.clear()
+    assert 'id="changes"' in await (await client.get("/doors", headers=headers)).text()
+    page = await (await client.get("/me", headers=headers)).text()
+    assert page.count("You are told in another browser: Firefox on Android.") == 1
+    await house.journal_write(lambda c: browsers.unsubscribe(c, id_, house.clock.now()))
+    seen = await house.journal_read(
+        lambda c: c.execute(select(lines.c.act, lines.c.details).order_by(lines.c.number)).all()
+    )
+    told = [(each.act, each.details) for each in seen if "browser" in each.act]
+    assert [act for act, _ in told] == ["account.browser_added", "account.browser_removed"]
+    assert all("Firefox on Android" in details for _, details in told)
 
 
 @pytest.mark.parametrize(

@@ -87,9 +87,10 @@ def _signing_in() -> None:
         "audit",
         ["subject", "number"],
         sqlite_where=sa.text(
-            "act IN ('account.changed', 'account.changes_seen', 'account.link_made', "
-            "'account.locked', 'account.password_set', 'account.unlocked', 'factor.added', "
-            "'factor.code_again', 'factor.code_used', 'factor.codes_made', 'factor.removed')"
+            "act IN ('account.browser_added', 'account.changed', 'account.changes_seen', "
+            "'account.link_made', 'account.locked', 'account.password_set', 'account.unlocked', "
+            "'factor.added', 'factor.code_again', 'factor.code_used', 'factor.codes_made', "
+            "'factor.removed')"
         ),
     )
 
