@@ -61,6 +61,17 @@ def waited_s(pid: int) -> float:
         return 0.0
 
 
+def waits(pid: int, names: tuple[str, ...]) -> dict[int, float]:
+    """The same of the first thread and of those whose name begins with one of these, by thread."""
+    found: dict[int, float] = {}
+    for folder in Path(f"/proc/{pid}/task").glob("[0-9]*"):
+        with contextlib.suppress(OSError, IndexError, ValueError):
+            if folder.name == str(pid) or (folder / "comm").read_text().startswith(names):
+                waited = (folder / "schedstat").read_text().split()[1]
+                found[int(folder.name)] = int(waited) / 1e9
+    return found
+
+
 def threads(pid: int) -> dict[int, tuple[str, float]]:
     """By thread: its name as the kernel knows it (15 characters), and the seconds it has worked."""
     found: dict[int, tuple[str, float]] = {}

@@ -17,19 +17,22 @@ from hub.events import Event
 from hub.link import BadFrame, Link, Message
 from hub.perception.link import MAX_IN_FLIGHT
 from hub.perception.spec import WorkerSpec
+from hub.perception.starved import Starved
 from hub.plugin_process import environment
 from hub.ports import Accept
 
 log = logging.getLogger(__name__)
 
 READY_WITHIN_S = 180.0
+MOST_WAITED_S = 1800.0
 TRIES = 3
 FAULTS = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, AssertionError)
 REMEMBERED = 4 * MAX_IN_FLIGHT
 TOGETHER = 32  # events in one transaction: what is urgent waits for one that has begun
 SENT_BY_WORKERS = (
     "zone.entered", "zone.left", "picture.saved", "plugin.misbehaved", "camera.covered",
-    "camera.moved", "camera.defocused", "camera.frozen", "camera.blind", "camera.clear",
+    "camera.moved", "camera.defocused", "camera.frozen", "camera.repeating", "camera.blind",
+    "camera.clear",
 )  # fmt: skip
 
 
@@ -68,6 +71,7 @@ class Crew:
         self._heard_at: float | None = None
         self._began: float | None = None
         self.lives = 0
+        self._starved: Starved | None = None
 
     @property
     def connected(self) -> bool:
@@ -97,16 +101,45 @@ class Crew:
         """Why the worker should be killed; empty while it is well or not there."""
         if self._link is None or self._heard_at is None:
             return ""
-        silent = self._clock.monotonic() - self._heard_at
-        if silent > silent_after_s:
+        now = self._clock.monotonic()
+        silent = now - self._heard_at
+        if silent - self.forgiven(self._heard_at) > silent_after_s:
             return f"it has been silent for {silent:.0f} s"
-        if not self.health.get("detectors") and not self.preparing(READY_WITHIN_S):
+        if not self.health.get("detectors") and not self.preparing(READY_WITHIN_S + self._waited()):
             return f"it was not ready within {READY_WITHIN_S:.0f} s"
         for what, key in (("a picture", "busy_s"), ("the detector", "asking_s")):
             spent = float(self.health.get(key, 0.0))
-            if spent > stuck_after_s:
+            if spent - self.forgiven(now - spent) > stuck_after_s:
                 return f"it has been stuck with {what} for {spent:.0f} s"
         return ""
+
+    def late(self, after_s: float) -> bool:
+        """Whether it has said nothing, or is at one thing, for so long."""
+        if self._heard_at is None:
+            return False
+        if not self.health.get("detectors"):
+            return True
+        spent = (float(self.health.get(key, 0.0)) for key in ("busy_s", "asking_s"))
+        return max(self._clock.monotonic() - self._heard_at, *spent) > after_s
+
+    def look(self) -> None:
+        """See whether it has a processor: to be called while anything of it is late."""
+        if self._starved is not None:
+            self._starved.look()
+
+    def forgiven(self, since: float) -> float:
+        """What of the time since a moment does not count, for it had no processor."""
+        return self._starved.forgiven(since) if self._starved is not None else 0.0
+
+    def _waited(self) -> float:
+        """How long it had no processor while it prepares, which on a machine with much to do, and
+        with all to compile, is most of the time: killed, it would begin anew.
+        """
+        return min(self._starved.total, MOST_WAITED_S) if self._starved is not None else 0.0
+
+    def is_starved(self, since: float) -> bool:
+        """Whether that is why nothing has come of it since a moment."""
+        return self._starved is not None and self._starved.is_why(since)
 
     # ------------------------------------------------------------------- lives
 
@@ -132,6 +165,7 @@ class Crew:
         self._waiting.clear()
         self.lives += 1
         self._heard_at = self._began = self._clock.monotonic()
+        self._starved = Starved(pid, self._clock)
         self._tasks = [
             asyncio.create_task(self._converse(ours), name=f"link to {self.name}"),
             asyncio.create_task(self._journal(), name=f"events of {self.name}"),
@@ -151,6 +185,7 @@ class Crew:
         self._tasks = []
         self.health = {}
         self._heard_at = self._began = None
+        self._starved = None
 
     async def close(self) -> None:
         """Let go of everything."""

@@ -38,6 +38,7 @@ KILLS = 3
 FORGIVEN_AFTER_S = 60.0
 SILENT_AFTER_S = 20.0
 STUCK_AFTER_S = 30.0
+LATE_S = 1.0  # from then on it is seen whether a worker has a processor
 PREPARED_WITHIN_S = 60.0
 
 
@@ -302,6 +303,8 @@ class Perception:
             for name, camera in list(self._cameras.items()):
                 await self._judge(name, camera)
             for crew in self._crews.values():
+                if crew.late(LATE_S):
+                    crew.look()
                 if why := crew.unwell(SILENT_AFTER_S, STUCK_AFTER_S):
                     log.error("worker %s is killed: %s", crew.name, why)
                     self._supervisor.kill(crew.name)
@@ -316,9 +319,13 @@ class Perception:
         first = crew is not None and crew.lives < 2  # one that dies and dies is no beginning
         if latest is None and crew is not None and first and crew.preparing(PREPARED_WITHIN_S):
             camera.since = self._clock.monotonic()  # nobody has tried to reach it yet
-        silent = self._clock.monotonic() - (camera.since if latest is None else latest)
-        patience = self._config.cameras[name].offline_after
-        state: State = "offline" if silent > patience else "online"
+        since = camera.since if latest is None else latest
+        silent = self._clock.monotonic() - since
+        patience, forgiven = self._config.cameras[name].offline_after, 0.0
+        if crew is not None and silent > LATE_S and camera.state != "offline":
+            crew.look()
+            forgiven = crew.forgiven(since)
+        state: State = "offline" if silent - forgiven > patience else "online"
         if state == "online" and latest is None:
             return
         if state == camera.state:
@@ -337,6 +344,9 @@ class Perception:
         crew = self._crew_of(camera.spec.id)
         if crew is None or not crew.connected:
             return "its worker is not running"
+        since = camera.since if camera.picture_at is None else camera.picture_at
+        if not camera.reason and crew.is_starved(since):
+            return "this machine has too much to do to look at its pictures"
         return camera.reason or "no picture comes"
 
     def _what_is_wrong(self, camera: Watched) -> str:
