@@ -25,6 +25,7 @@ from hub.kinds import KINDS, access_control, cameras, notifiers, visitors
 from hub.plugins import Registry
 from hub.typewords import PRIVATE, is_private
 
+NAME_OF_A_HEADER = ("key", "header")  # where a key is sent, which a sender has to be told
 _WORD = re.compile(r"[A-Za-z][A-Za-z_.-]*")
 _SCHEME = re.compile(r"(?:bearer|basic|token|digest|apikey)\s+(\S+)", re.I)
 _THIS_MACHINE = ("localhost", "127.0.0.1", "0.0.0.0", "::1")  # noqa: S104  (compared, not bound)
@@ -98,6 +99,8 @@ def _private(values: Any, path: KeyPath, registry: Registry) -> bool:
         of = controllers.get(named) if isinstance(controllers, dict) else None
         model = _driver_model("access_control", of, registry, device=True)
         return is_private(model or DoorBlock, inner[1:])
+    if section == "inbound" and inner == NAME_OF_A_HEADER:
+        return False
     hubs = get_args(Config.model_fields[str(section)].annotation)[1]
     if is_private(hubs, inner):
         return True

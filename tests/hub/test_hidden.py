@@ -115,6 +115,12 @@ def test_a_word_that_the_hub_needs_is_never_hidden(tmp_path, password):
     assert password not in values(tmp_path, text)
 
 
+def test_the_name_of_a_header_is_no_secret(tmp_path):
+    """Whoever sends no key is told where it is expected; the key itself is never shown."""
+    text = "inbound: {panic: {key: {header: X-Panic-Key, secret: inbound-key-12345}}}"
+    assert values(tmp_path, text) == {"inbound-key-12345"}
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "hub: 3", "doors: [1]", "notifiers: {a: 3}", "doors: {a: {device: 3}}"]
 )
