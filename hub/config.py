@@ -238,7 +238,9 @@ class CameraBlock(HostedBlock):
     )
     masks: tuple[Polygon, ...] = Field((), description="Polygons that are never looked at.")
     offline_after: Wait = Field(
-        10.0, description="How long there may be no picture until it counts as offline."
+        10.0,
+        description="How long there may be no picture until it counts as offline. For how long the "
+        "hub itself had no processor to look is taken off, half a minute at most.",
     )
     important: bool = Field(
         False,
