@@ -51,9 +51,10 @@ from hub.kinds.notifiers import (
     Recipient,
     Severity,
 )
-from hub.kinds.visitors import Screening, Visit, VisitorSystem
+from hub.kinds.visitors import Screening, Visit, VisitorSystem, WalkIn
 from hub.models import ModelStore
 from hub.names import Names
+from hub.phrases import phrase
 from hub.units import Duration, PictureSize, duration_words, size_words
 
 __version__ = "0.1.0"
@@ -70,6 +71,6 @@ __all__ = [
     "ModelStore", "Names", "NotReady", "Notice", "Notifier", "PictureSize", "PluginError",
     "Position", "Probed", "Problem", "Purpose", "Receipt", "Recipient", "Refused", "Screening",
     "Severity", "StateError", "Subscription", "SystemClock", "Verb", "VestibuleError",
-    "VideoSource", "Visit", "VisitorSystem", "duration_words", "from_iso", "hookimpl", "iso",
-    "new_id", "size_words",
+    "VideoSource", "Visit", "VisitorSystem", "WalkIn", "duration_words", "from_iso", "hookimpl",
+    "iso", "new_id", "phrase", "size_words",
 ]  # fmt: skip

@@ -20,7 +20,7 @@ from hub.kinds import BrokerAddress, Context, Kind, Probed, Subscription
 from hub.kinds.access_control import AccessReport, Capabilities, DoorReport, Verb
 from hub.kinds.cameras import Purpose, VideoSource
 from hub.kinds.notifiers import Ack, Channel, Notice, Receipt
-from hub.kinds.visitors import Screening, Visit
+from hub.kinds.visitors import Screening, Visit, WalkIn
 
 NONE = type(None)
 # Only a use of a credential has `access`, so that the first that fits is the right one.
@@ -82,6 +82,7 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
         "screen": Call((str,), Screening),
         "check_in": Call((str,), Visit),
         "check_out": Call((str,), Visit),
+        "register": Call((WalkIn,), Visit),
     },
 }
 
@@ -89,6 +90,7 @@ CALLS: Mapping[Kind, Mapping[str, Call]] = {
 OPTIONAL: Mapping[Kind, tuple[str, ...]] = {
     "access_control": ("lockdown_all", "hear"),
     "notifiers": ("acks", "application_server_key"),
+    "visitors": ("register",),
 }
 # What an instance says of itself once, when it has been built and again when it has started.
 TRAITS: Mapping[Kind, tuple[str, Any]] = {

@@ -15,7 +15,7 @@ from hub.kinds import Context, Driver, Kind
 from hub.kinds.access_control import AccessReport, Capabilities, DoorReport, Verb
 from hub.kinds.cameras import Purpose, VideoSource
 from hub.kinds.notifiers import Ack, Channel, Notice, Receipt
-from hub.kinds.visitors import Screening, Visit
+from hub.kinds.visitors import Screening, Visit, WalkIn
 from hub.link import Message
 from hub.plain_settings import plain
 from hub.plugins import Provider, Registry
@@ -152,6 +152,15 @@ class IsolatedController(Isolated):
 
 class IsolatedVisitors(Isolated):
     """A visitor system in a host."""
+
+    register: Callable[[WalkIn], Awaitable[Visit]] | None = None
+
+    def _offers(self, methods: list[str]) -> None:
+        self.register = self._register if "register" in methods else None
+
+    async def _register(self, walk_in: WalkIn) -> Visit:
+        found: Visit = await self._call("register", walk_in)
+        return found
 
     async def visits(self) -> list[Visit]:
         found: list[Visit] = await self._call("visits")

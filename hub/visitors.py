@@ -17,8 +17,9 @@ from sqlalchemy import Connection
 
 from hub.clock import Clock, iso
 from hub.config import Config
+from hub.errors import Refused
 from hub.events import Event
-from hub.kinds.visitors import Screening, Visit, VisitorSystem
+from hub.kinds.visitors import Screening, Visit, VisitorSystem, WalkIn
 from hub.phrases import phrase
 from hub.safety import outbox
 from hub.secrets import Secrets
@@ -27,6 +28,7 @@ from hub.visitors_port import Matched, MatchView, VisitView
 
 SCREENED_WITHIN_S = 5.0
 ANSWERED_WITHIN_S = 10.0
+NOTED_WITHIN_S = 3.0
 LOOK_EVERY_S = 60.0
 
 log = structlog.get_logger(__name__)
@@ -66,6 +68,38 @@ class Visitors:
         wanted = self._config().visitors
         gone = [name for name, block in wanted.items() if block.enabled and name not in self._desks]
         return sorted({*gone, *(name for name in self._silent if name in wanted)})
+
+    def walk_ins(self) -> list[str]:
+        """The desks that take somebody whom nobody announced."""
+        return [name for name, system in self._desks.items() if _registers(system) is not None]
+
+    async def register(self, desk: str, walk_in: WalkIn, by: str) -> VisitView:
+        """Put somebody whom nobody announced on today's list; nobody is in by that. Raises
+        `KeyError` for a desk that does not do this, or `Refused`.
+        """
+        register = _registers(self._desks[desk])
+        if register is None:
+            raise KeyError(desk)
+        said = (walk_in.visitor, walk_in.host, walk_in.purpose)
+        visitor, host, purpose = (self._secrets.clean(outbox.writable(each)) for each in said)
+        found = self._told(await register(WalkIn(visitor, host, purpose, walk_in.until)))
+        await self._audited("visit.registered", desk, found, by, purpose=found.purpose)
+        return self._view(desk, found)
+
+    async def badge(self, desk: str, visit: str, by: str) -> VisitView:
+        """A visit whose badge is printed. Raises `KeyError` or `Refused`."""
+        found = await self._find(desk, visit)
+        if found is None:
+            raise KeyError(visit)
+        if found.state != "here":
+            raise Refused("%(visitor)s is not here", visitor=found.visitor)
+        await self._noted("visit.badge", desk, found, by)
+        return self._view(desk, found)
+
+    async def roll_opened(self, by: str, people: int) -> None:
+        """Note that somebody opened the list of all who are here, and how many it has."""
+        now = self._clock.now()
+        await self._tried(lambda c: audit.note(c, "visit.roll", "visitors", now, by, people=people))
 
     async def match(self, desk: str, visit: str) -> MatchView | None:
         """What a person has to decide before this visitor may come in; None where there is nothing.
@@ -159,7 +193,7 @@ class Visitors:
         """A visit as a desk tells it, without any secret that it tells by mistake."""
         clean = self._secrets.clean
         return replace(visit, visitor=clean(visit.visitor), host=clean(visit.host),
-                       purpose=clean(visit.purpose))  # fmt: skip
+                       purpose=clean(visit.purpose), badge=clean(visit.badge))  # fmt: skip
 
     async def _decide(self, desk: str, visit: Visit, reason: str, by: str, admit: str) -> None:
         await self._accept(self._matched(desk, visit, reason, by))
@@ -175,10 +209,30 @@ class Visitors:
         source = f"visitors/{desk}"
         await self._accept(Event("visitor.admitted", source, self._clock.now(), visit.id, facts))
 
-    async def _audited(self, act: str, desk: str, visit: Visit, by: str) -> None:
-        details = {"desk": desk, "visitor": visit.visitor, "host": visit.host}
+    async def _audited(self, act: str, desk: str, visit: Visit, by: str, **more: str) -> None:
+        await self._write(self._line(act, desk, visit, by, **more))
+
+    async def _noted(self, act: str, desk: str, visit: Visit, by: str) -> None:
+        await self._tried(self._line(act, desk, visit, by))
+
+    def _line(
+        self, act: str, desk: str, visit: Visit, by: str, **more: str
+    ) -> Callable[[Connection], None]:
+        details = {"desk": desk, "visitor": visit.visitor, "host": visit.host, **more}
+        details |= {"badge": visit.badge} if visit.badge else {}
         now = self._clock.now()
-        await self._write(lambda c: audit.note(c, act, visit.id, now, by, **details))
+        return lambda c: audit.note(c, act, visit.id, now, by, **details)
+
+    async def _tried(self, line: Callable[[Connection], None]) -> None:
+        """Write a line of the audit; on a full disk who needs a list of people gets it all the
+        same.
+        """
+        try:
+            async with asyncio.timeout(NOTED_WITHIN_S):
+                await self._write(line)
+        except Exception as error:
+            reason = str(error) or type(error).__name__
+            log.error("a line of the audit was not written", reason=reason)
 
     def _matched(self, desk: str, visit: Visit, reason: str, by: str) -> Event:
         """That a name matched: once for each visit and reason, however often somebody asks."""
@@ -200,7 +254,13 @@ class Visitors:
             left=iso(visit.left) if visit.left else None,
             state=visit.state,
             overstayed=visit.state == "here" and self._clock.now() > visit.until,
+            badge=visit.badge,
         )
+
+
+def _registers(system: VisitorSystem) -> Callable[[WalkIn], Awaitable[Visit]] | None:
+    found = getattr(system, "register", None)
+    return found if callable(found) else None
 
 
 def _facts(desk: str, visit: Visit, reason: str) -> dict[str, str]:

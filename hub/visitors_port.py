@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from typing_extensions import TypedDict
 
 from hub.errors import Refused
+from hub.kinds.visitors import WalkIn
 
 
 class Matched(Refused):
@@ -27,6 +28,7 @@ class VisitView(TypedDict):
     left: str | None
     state: Literal["expected", "here", "left"]
     overstayed: bool
+    badge: str
 
 
 class MatchView(TypedDict):
@@ -45,6 +47,22 @@ class VisitorsFacade(Protocol):
 
     def silent_desks(self) -> list[str]:
         """The desks that do not say who is here."""
+        ...
+
+    def desks_for_walk_ins(self) -> list[str]:
+        """The desks that take somebody whom nobody announced."""
+        ...
+
+    async def register(self, desk: str, walk_in: WalkIn, by: str) -> VisitView:
+        """Put somebody on today's list; nobody is in by that. Raises `KeyError` or `Refused`."""
+        ...
+
+    async def badge(self, desk: str, visit: str, by: str) -> VisitView:
+        """A visit whose badge is printed. Raises `KeyError`, and `Refused` for who is not here."""
+        ...
+
+    async def roll_opened(self, by: str, people: int) -> None:
+        """Note that somebody opened the list of all who are here, and how many it has."""
         ...
 
     async def match(self, desk: str, visit: str) -> MatchView | None:

@@ -9,7 +9,9 @@ from typing import Literal, Protocol, runtime_checkable
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """One visit. `until` is when the visitor should have left."""
+    """One visit. `until` is when the visitor should have left, `badge` what stands on the badge
+    that they were given, if anything.
+    """
 
     id: str
     visitor: str
@@ -19,6 +21,7 @@ class Visit:
     until: datetime
     arrived: datetime | None = None
     left: datetime | None = None
+    badge: str = ""
 
     @property
     def state(self) -> Literal["expected", "here", "left"]:
@@ -26,6 +29,16 @@ class Visit:
         if self.left is not None:
             return "left"
         return "here" if self.arrived is not None else "expected"
+
+
+@dataclass(frozen=True, slots=True)
+class WalkIn:
+    """Somebody at the desk whom nobody announced. `until` is when they should have left."""
+
+    visitor: str
+    host: str
+    purpose: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +54,9 @@ class VisitorSystem(Protocol):
     """One visitor system or desk. Publishes visitor.* events through its context.
 
     It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether its lists can
-    be read.
+    be read; and `async def register(self, walk_in: WalkIn) -> Visit`, which puts somebody whom
+    nobody announced on today's list, as expected now. Nobody is in by that: `check_in` follows.
+    `register` raises `Refused` for somebody who is on the list already.
     """
 
     async def start(self) -> None:

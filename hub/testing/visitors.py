@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from hub.errors import Refused
-from hub.kinds.visitors import Screening, Visit, VisitorSystem
+from hub.kinds.visitors import Screening, Visit, VisitorSystem, WalkIn
 from hub.testing.contract import Trial, collapse, promise
 from hub.testing.driven import DrivenContract
 
@@ -121,6 +122,30 @@ class VisitorSystemContract(DrivenContract):
                     f"expected the visitor to be here after a restart, found {states}",
                     "keep who is here in context.state before check_in() returns",
                 )
+
+        self.run(scenario)
+
+    def test_who_comes_unannounced_is_expected_then_here(self) -> None:
+        """Where it has `register`, somebody is on the list by it, and in by check-in alone."""
+
+        async def scenario(trial: Trial) -> None:
+            async with self.started(trial) as instance:
+                register = getattr(instance, "register", None)
+                if register is None:
+                    return
+                until = self.clock().now() + timedelta(hours=1)
+                walk_in = WalkIn("Visitor of the contract", "Office", "Meeting", until)
+                visit = await self.in_time("register", register(walk_in))
+                await self._is(visit, visit, "expected")
+                listed = [each.id for each in await self.in_time("visits", instance.visits())]
+                promise(
+                    visit.id in listed,
+                    f"expected visits() to have who was registered, found {listed}",
+                    "keep who came unannounced beside those who are expected",
+                )
+                here = await self.in_time("check_in", instance.check_in(visit.id))
+                await self._is(here, visit, "here")
+                await self.in_time("check_out", instance.check_out(visit.id))
 
         self.run(scenario)
 

@@ -28,8 +28,10 @@ from hub.web import (
     guest_pages,
     guests,
     inbound,
+    kept_pictures,
     masks,
     me,
+    on_paper,
     openapi,
     pages,
     passkeys,
@@ -51,6 +53,7 @@ from hub.web import (
     socket,
     stream,
     visitors,
+    walk_ins,
 )
 from hub.web.contract import Contract, Handler
 from hub.web.idempotency import UNDER_WAY, speaking
@@ -82,7 +85,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/doors/{id}/commands", "command.doors", doors.command),
     Route("GET", "/incidents", "see.incidents", pages.incidents),
     Route("GET", "/incidents/{id}", "see.incidents", pages.incident),
-    *(Route(*line) for line in visitors.LINES),
+    *(Route(*line) for line in (*visitors.LINES, *walk_ins.LINES, *on_paper.LINES)),
     Route("GET", "/health", "see.health", pages.health),
     Route("GET", "/more", SIGNED_IN, pages.more),
     Route("GET", "/models/{sha256}", "see.health", pages.model),
@@ -91,7 +94,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/configuration/apply", "manage.configuration", configuration.apply),
     Route("GET", "/live", SIGNED_IN, stream.live),
     Route("GET", "/pictures/cameras/{id}.jpg", "see.cameras", files.picture),
-    Route("GET", "/media/{name}", "see.alerts", files.media),
+    Route("GET", "/media/{name}", "see.alerts", kept_pictures.media),
     Route("GET", "/static/{name}", PUBLIC, files.static),
     Route("GET", "/signin", PUBLIC, sign_in.form),
     Route("POST", "/signin", PUBLIC, sign_in.enter),

@@ -45,8 +45,8 @@ from hub.views import (
     ModelView,
     Verdict,
 )
-from hub.visitors_port import MatchView, VisitView
 from hub.web.seen_cases import SeenCases
+from hub.web.seen_visitors import SeenVisitors
 from hub.web.within import incident_within, names_beyond, seen_alert, seen_event, seen_incident
 
 BEYOND = "it lies outside of the places of your role"
@@ -83,10 +83,11 @@ def present_reach() -> Reach:
     return EVERYTHING if sight is None else sight.reach()
 
 
-class SeenHouse:
+class SeenHouse(SeenVisitors):
     """Satisfies `HouseFacade` for whoever sends the present request."""
 
     def __init__(self, house: HouseFacade) -> None:
+        super().__init__(house, present_reach)
         self._house = house
         self._cases = SeenCases(house, self.incident, present_reach)
 
@@ -298,33 +299,6 @@ class SeenHouse:
         except KeyError:
             return False
 
-    # ------------------------------------------------------------------------------------ visitors
-
-    async def visits(self) -> list[VisitView]:
-        """The visits at desks within reach."""
-        desks = present_reach().desks
-        return [each for each in await self._house.visits() if within(desks, each["desk"])]
-
-    def silent_desks(self) -> list[str]:
-        """The desks within reach that do not say who is here."""
-        desks = present_reach().desks
-        return [each for each in self._house.silent_desks() if within(desks, each)]
-
-    async def match(self, desk: str, visit: str) -> MatchView | None:
-        """What a person decides before a visitor at a desk within reach may come in."""
-        _reach_desk(desk)
-        return await self._house.match(desk, visit)
-
-    async def check_in(self, desk: str, visit: str, by: str, admit: str = "") -> VisitView:
-        """Raises `KeyError` or `Refused`."""
-        _reach_desk(desk)
-        return await self._house.check_in(desk, visit, by, admit)
-
-    async def check_out(self, desk: str, visit: str, by: str) -> VisitView:
-        """Raises `KeyError` or `Refused`."""
-        _reach_desk(desk)
-        return await self._house.check_out(desk, visit, by)
-
     # ---------------------------------------------------------------------------- health and events
 
     async def health(self) -> HealthView:
@@ -369,11 +343,6 @@ class SeenHouse:
                 return found
             after = batch[-1][0]
         return []
-
-
-def _reach_desk(desk: str) -> None:
-    if not within(present_reach().desks, desk):
-        raise KeyError(desk)
 
 
 class _SeenStream:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import re
+import unicodedata
+from collections import Counter
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 
 from hub.errors import Refused
-from hub.visitors_port import Matched
+from hub.visitors_port import Matched, VisitView
 from hub.web.contract import Line
 from hub.web.language import gettext as _
 from hub.web.render import page
 from hub.web.security import HOUSE, form_text, see_other, who_is
-from hub.web.words import sentence
+from hub.web.words import desk_name, sentence
 
 LONGEST = 300
+_WORD = re.compile(r"\w+")
 
 
 async def visitors(request: web.Request) -> web.Response:
@@ -24,24 +28,49 @@ async def visitors(request: web.Request) -> web.Response:
 
 async def _page(request: web.Request, status: int = 200, problem: str = "") -> web.Response:
     house = request.app[HOUSE]
-    visits = await house.visits()
-    here = [each for each in visits if each["state"] == "here"]
+    visits, asked = await house.visits(), await _asked(request)
+    found = [each for each in visits if _found(asked, each)]
+    here = [each for each in found if each["state"] == "here"]
     here.sort(key=lambda each: (not each["overstayed"], each["until"]))
     return await page(
         request,
         "visitors.html",
         status=status,
         problem=problem,
-        silent=[_name(each) for each in house.silent_desks()],
+        silent=[desk_name(each) for each in house.silent_desks()],
+        asked=asked,
+        found=len(found),
+        every=len(visits),
+        walk_ins=bool(house.desks_for_walk_ins()),
         here=here,
-        expected=[each for each in visits if each["state"] == "expected"],
-        gone=[each for each in visits if each["state"] == "left"],
-        overdue=sum(each["overstayed"] for each in here),
+        expected=[each for each in found if each["state"] == "expected"],
+        gone=[each for each in found if each["state"] == "left"],
+        counts=Counter(each["state"] for each in visits),
+        overdue=sum(each["overstayed"] for each in visits),
     )
 
 
-def _name(desk: str) -> str:
-    return desk.replace("_", " ").capitalize()
+async def _asked(request: web.Request) -> str:
+    """What is sought, which a form on the page takes along."""
+    sent = request.query if request.method != "POST" else await request.post()
+    return " ".join(form_text(sent.get("q"), LONGEST)[:LONGEST].split())
+
+
+async def _back(request: web.Request) -> web.Response:
+    asked = await _asked(request)
+    return see_other(f"/visitors?{urlencode({'q': asked})}" if asked else "/visitors")
+
+
+def _found(asked: str, visit: VisitView) -> bool:
+    """Whether each word that was asked for begins one of the visit's."""
+    told = _words(f"{visit['visitor']} {visit['host']} {visit['purpose']} {visit['badge']}")
+    return all(any(each.startswith(word) for each in told) for word in _words(asked))
+
+
+def _words(text: str) -> list[str]:
+    """Words without accents and capitals, as somebody types in a hurry."""
+    apart = unicodedata.normalize("NFKD", text.casefold())
+    return _WORD.findall("".join(c for c in apart if not unicodedata.combining(c)))
 
 
 async def check_in(request: web.Request) -> web.Response:
@@ -59,7 +88,7 @@ async def check_in(request: web.Request) -> web.Response:
         return see_other(f"/visitors/{quote(at['desk'])}/{quote(at['id'], safe='')}/match")
     except Refused as refusal:
         return await _page(request, status=409, problem=sentence(str(refusal)))
-    return see_other("/visitors")
+    return await _back(request)
 
 
 async def check_out(request: web.Request) -> web.Response:
@@ -71,7 +100,7 @@ async def check_out(request: web.Request) -> web.Response:
         raise web.HTTPNotFound from None
     except Refused as refusal:
         return await _page(request, status=409, problem=sentence(str(refusal)))
-    return see_other("/visitors")
+    return await _back(request)
 
 
 async def match(request: web.Request) -> web.Response:

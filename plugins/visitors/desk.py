@@ -1,4 +1,5 @@
-"""The front desk: a list of expected visitors, checked in and out by hand.
+"""The front desk: a list of expected visitors and whoever comes unannounced, checked in and out by
+hand.
 
 The list is a CSV file and is read again when it changes. Who is here is kept on disk, so that a
 restart forgets nobody who is still in the building.
@@ -7,8 +8,6 @@ restart forgets nobody who is still in the building.
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -29,12 +28,14 @@ from hub import (
     NotReady,
     Refused,
     Screening,
-    StateError,
     Visit,
-    from_iso,
+    WalkIn,
     hookimpl,
     iso,
+    new_id,
+    phrase,
 )
+from plugins.visitors._book import KEPT_DAYS, Book, load, store
 from plugins.visitors._lists import (
     Stopped,
     read_expected,
@@ -46,7 +47,6 @@ from plugins.visitors._lists import (
 log = structlog.get_logger("desk")
 
 CHECK_S = 5.0
-KEPT_DAYS = 7
 T = TypeVar("T")
 
 
@@ -62,12 +62,6 @@ class DeskConfig(Block):
         description="Whom not to let in without a person's decision: a CSV file with the columns "
         "name, reason.",
     )
-
-
-@dataclass
-class _Book:
-    visits: dict[str, Visit] = field(default_factory=dict)
-    overstayed: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -112,7 +106,7 @@ class Desk:
             self._stopped = _List(context.config_folder / config.do_not_admit, read_stopped)
         self._file = context.state / "visits.json"
         self._started = False
-        self._book = _Book()
+        self._book = Book()
         self._came: dict[str, float] = {}  # on the clock that only ever grows
         self._turn = asyncio.Lock()
         self._watch: asyncio.Task[None] | None = None
@@ -122,7 +116,7 @@ class Desk:
         await self.close()
         await asyncio.to_thread(self._read_lists)
         self._started = True
-        self._book = await asyncio.to_thread(_load, self._file)
+        self._book = await asyncio.to_thread(load, self._file)
         name = f"{self._context.name} overstay watch"
         self._watch = asyncio.create_task(self._watch_overstays(), name=name)
 
@@ -148,23 +142,45 @@ class Desk:
             return Screening(False)
         stopped = await asyncio.to_thread(stopped_by, self._stopped.rows, visitor)
         if stopped is not None:
-            why = stopped.reason or "no reason is given"
-            return Screening(True, f"{stopped.name} is on the do-not-admit list: {why}")
+            why = stopped.reason or phrase("no reason is given")
+            said = phrase(
+                "%(name)s is on the do-not-admit list: %(reason)s", name=stopped.name, reason=why
+            )
+            return Screening(True, said)
         if self._stopped.trouble:
-            file = self._stopped.file.name
-            said = f"the do-not-admit list, {file}, cannot be read since it was changed"
-            return Screening(True, f"{said}, so a person has to look whether the name is on it")
+            said = phrase(
+                "the do-not-admit list, %(file)s, cannot be read since it was changed, so a person "
+                "has to look whether the name is on it",
+                file=self._stopped.file.name,
+            )
+            return Screening(True, said)
         return Screening(False)
 
+    async def register(self, walk_in: WalkIn) -> Visit:
+        """Put somebody whom nobody announced on today's list. Raises `Refused`."""
+        async with self._turn:
+            now, who = self._clock.now(), walk_in.visitor
+            if walk_in.until <= now:
+                raise Refused("that time is over: until when does %(visitor)s stay?", visitor=who)
+            for known in await self.visits():
+                if known.state == "here" and _same(known, walk_in):
+                    raise Refused("%(visitor)s is already checked in", visitor=who)
+                if known.state == "expected" and _same(known, walk_in):
+                    raise Refused("%(visitor)s is on the list of the expected already", visitor=who)
+            visit = Visit(new_id()[:16], who, walk_in.host, walk_in.purpose, now, walk_in.until)
+            await self._keep(visit)
+        return visit
+
     async def check_in(self, visit: str) -> Visit:
-        """The visitor is here. Raises `Refused`."""
+        """The visitor is here, with the next badge of the day. Raises `Refused`."""
         async with self._turn:
             found = await self._find(visit)
             if found.state == "here":
-                raise Refused(f"{found.visitor} is already checked in")
+                raise Refused("%(visitor)s is already checked in", visitor=found.visitor)
             if found.state == "left":
-                raise Refused(f"{found.visitor} has already left")
-            here = replace(found, arrived=self._clock.now())
+                raise Refused("%(visitor)s has already left", visitor=found.visitor)
+            now = self._clock.now()
+            here = replace(found, arrived=now, badge=self._book.next_badge(now, self._zone))
             self._came[visit] = self._clock.monotonic()
             await self._keep(here)
         await self._tell("visitor.checked_in", here)
@@ -175,7 +191,7 @@ class Desk:
         async with self._turn:
             found = await self._find(visit)
             if found.state != "here":
-                raise Refused(f"{found.visitor} is not here")
+                raise Refused("%(visitor)s is not here", visitor=found.visitor)
             gone = replace(found, left=self._clock.now())
             await self._keep(gone)
             self._came.pop(visit, None)
@@ -206,16 +222,11 @@ class Desk:
 
     async def _keep(self, visit: Visit) -> None:
         oldest = self._clock.now() - timedelta(days=KEPT_DAYS)
-        kept = {
-            id_: known
-            for id_, known in {**self._book.visits, visit.id: visit}.items()
-            if known.left is None or known.left > oldest
-        }
-        await self._save(_Book(kept, self._book.overstayed & kept.keys()))
+        await self._save(self._book.having(visit, oldest))
 
-    async def _save(self, book: _Book) -> None:
+    async def _save(self, book: Book) -> None:
         try:
-            await asyncio.to_thread(_store, self._file, book)
+            await asyncio.to_thread(store, self._file, book)
         except OSError as error:
             raise NotReady(f"cannot write {self._file}: {error.strerror}") from error
         self._book = book
@@ -256,7 +267,7 @@ class Desk:
             await self._tell("visitor.overstayed", visit, id_=f"{visit.id:0<32}")
             async with self._turn:
                 told = self._book.overstayed | {visit.id}
-                await self._save(_Book(self._book.visits, told))
+                await self._save(Book(self._book.visits, told))
 
     def _too_early(self, visit: Visit) -> bool:
         """Whether it is only because somebody has set the clock ahead since they came that they are
@@ -275,10 +286,19 @@ class Desk:
             "host": visit.host,
             "purpose": visit.purpose,
             "until": iso(visit.until),
+            "badge": visit.badge,
         }
         source = f"visitors/{self._context.name}"
         event = Event(type_, source, self._clock.now(), visit.id, data)
         await self._context.publish(event if id_ is None else replace(event, id=id_))
+
+
+def _same(visit: Visit, walk_in: WalkIn) -> bool:
+    told = (visit.visitor, visit.host)
+    return all(
+        one.casefold() == other.casefold()
+        for one, other in zip(told, (walk_in.visitor, walk_in.host), strict=True)
+    )
 
 
 def _stamp(file: Path) -> tuple[int, int]:
@@ -287,48 +307,6 @@ def _stamp(file: Path) -> tuple[int, int]:
         return found.st_mtime_ns, found.st_size
     except OSError:
         return 0, 0
-
-
-def _load(file: Path) -> _Book:
-    try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        visits = {row["id"]: _visit(row) for row in kept["visits"]}
-        return _Book(visits, set(kept["overstayed"]) & visits.keys())
-    except FileNotFoundError:
-        return _Book()
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StateError(f"cannot read who is here from {file}: {error}; move it away") from error
-
-
-def _visit(row: dict[str, Any]) -> Visit:
-    times = {
-        name: from_iso(row[name]) if row[name] else None
-        for name in ("expected", "until", "arrived", "left")
-    }
-    return Visit(**{**row, **times})
-
-
-def _store(file: Path, book: _Book) -> None:
-    rows = [
-        {
-            "id": visit.id,
-            "visitor": visit.visitor,
-            "host": visit.host,
-            "purpose": visit.purpose,
-            "expected": iso(visit.expected),
-            "until": iso(visit.until),
-            "arrived": iso(visit.arrived) if visit.arrived else None,
-            "left": iso(visit.left) if visit.left else None,
-        }
-        for visit in book.visits.values()
-    ]
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    with part.open("w", encoding="utf-8") as out:
-        json.dump({"visits": rows, "overstayed": sorted(book.overstayed)}, out, indent=1)
-        out.flush()
-        os.fsync(out.fileno())
-    part.replace(file)
 
 
 @hookimpl

@@ -26,6 +26,7 @@ from hub.isolated import Hosts
 from hub.kinds import BrokerAddress, Context, Kind
 from hub.kinds.access_control import AccessReport
 from hub.kinds.notifiers import Channel, Notice, Recipient
+from hub.kinds.visitors import WalkIn
 from hub.plugin_process import EVENTS_A_SECOND, EVENTS_AT_ONCE, FAULTS
 from hub.plugins import Registry, load_registry
 from hub.supervisor import Supervisor
@@ -145,6 +146,9 @@ class Desk:
     async def screen(self, visitor):
         return Screening(visitor == "banned", "on the list")
 
+    async def register(self, who):
+        return Visit("w1", who.visitor, who.host, who.purpose, who.until, who.until, badge="7")
+
     async def check_in(self, visit):
         raise Refused("in already")
 
@@ -252,7 +256,11 @@ async def test_a_sound_driver_works_as_in_the_hub(house: House) -> None:
     assert (receipt.state, receipt.id) == ("delivered", "k1")
     assert receipt.detail == "Door forced to Guard"
     desk = house.make("visitors")
+    assert desk.register is None, "it takes nobody unannounced before it has said that it does"
     await desk.start()
+    walk_in = WalkIn("Pat Doe", "Class 2", "", datetime(2026, 3, 2, 12, tzinfo=UTC))
+    entered = await desk.register(walk_in)
+    assert (entered.visitor, entered.until, entered.badge) == ("Pat Doe", walk_in.until, "7")
     assert [event.type for event in house.events if event.type[0] == "v"] == ["visitor.checked_in"]
     (visit,) = await desk.visits()
     assert (visit.visitor, visit.expected.hour, visit.state) == ("Plumber", 9, "expected")

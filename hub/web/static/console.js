@@ -261,6 +261,16 @@
     warned = setTimeout(() => { place.hidden = true; place.textContent = ""; }, 15000);
   }
 
+  // A list is narrowed while somebody writes; the address goes along, so that it stays so.
+  let seeking = 0;
+  document.addEventListener("input", (e) => {
+    const form = e.target.closest("[data-seek]");
+    if (!form) return;
+    clearTimeout(seeking);
+    seeking = setTimeout(() => { const asked = new URLSearchParams(new FormData(form)); history.replaceState(null, "", `${form.action}?${asked}`); soon(0); }, 250);
+  });
+  for (const each of all("[data-print]")) { each.hidden = false; each.addEventListener("click", () => print()); }
+
   // Keys.
   const letters = () => { try { return localStorage.getItem("letters") !== "off"; } catch { return true; } };
   let leader = 0;
@@ -287,6 +297,12 @@
     target.focus({ preventScroll: true });
     next.scrollIntoView({ block: "nearest" });
   }
+  // What a page has a key for: links are followed, fields written in.
+  function hot(key) {
+    const there = all("[data-hotkey]").find((each) => each.dataset.hotkey === key.toLowerCase());
+    if (there) { there.focus(); if (there.select) there.select(); else there.click(); }
+    return Boolean(there);
+  }
   document.addEventListener("keydown", (e) => {
     if (e.ctrlKey || e.metaKey || e.altKey || e.isComposing) return;
     const field = e.target.closest && e.target.closest("input, textarea, select, dialog");
@@ -309,6 +325,7 @@
     if ("vdn".includes(key) && arm(key)) e.preventDefault();
     else if (key === "l") { const live = document.querySelector('[id^="beside-"] .pic[data-camera]') || document.querySelector(".pic[data-camera]"); if (live && !body.dataset.lost) location.assign(`/cameras/${live.dataset.camera}`); }
     else if (key === "z") { const undo = document.querySelector("[data-undo]"); if (undo && !undo.disabled) undo.form.requestSubmit(undo); }
+    else if (hot(e.key)) e.preventDefault();
     else if (key === "j" || e.key === "ArrowDown" && e.target.closest("article.alert h2")) { e.preventDefault(); step(1); }
     else if (key === "k" || e.key === "ArrowUp" && e.target.closest("article.alert h2")) { e.preventDefault(); step(-1); }
   });

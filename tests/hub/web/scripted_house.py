@@ -29,6 +29,7 @@ from hub.drawn_masks import DrawnMasks
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES
+from hub.kinds.visitors import WalkIn
 from hub.past_views import CAMERA_FIGURES, HUB_FIGURES
 from hub.ports import InboundAnswer
 from hub.rule_answers import RuleAnswers
@@ -176,6 +177,8 @@ class ScriptedHouse:
         self.not_admitted: dict[str, str] = {}
         self.admitted: dict[str, str] = {}
         self.desks_silent: list[str] = []
+        self.desks_open: list[str] = ["front"]
+        self.rolls: list[tuple[str, int]] = []
         self.looked: list[tuple[str, str]] = []
         self.watched: list[str] = []
         self.picture_links = PictureLinks(b"secret of the tests")
@@ -361,8 +364,30 @@ class ScriptedHouse:
         if not admit and (reason := self.not_admitted.get(view["visitor"])):
             raise Matched(f"{view['visitor']} may be somebody not to admit: {reason}")
         self.admitted[visit] = admit
-        view["state"], view["arrived"] = "here", self.ago(0)
+        view.update(state="here", arrived=self.ago(0), badge="9")
         return view
+
+    def desks_for_walk_ins(self) -> list[str]:
+        return self.desks_open
+
+    async def register(self, desk: str, walk_in: WalkIn, by: str) -> Any:
+        if desk not in self.desks_open:
+            raise KeyError(desk)
+        if any(each["visitor"] == walk_in.visitor for each in self.visit_views):
+            raise Refused("%(visitor)s is already checked in", visitor=walk_in.visitor)
+        view = self._visitor(f"w{len(self.visit_views)}", walk_in.visitor, "expected", 0)
+        view.update(desk=desk, host=walk_in.host, purpose=walk_in.purpose, until=iso(walk_in.until))
+        self.visit_views.append(view)
+        return view
+
+    async def badge(self, desk: str, visit: str, by: str) -> Any:
+        view = self._visit(desk, visit)
+        if view["state"] != "here":
+            raise Refused("%(visitor)s is not here", visitor=view["visitor"])
+        return view
+
+    async def roll_opened(self, by: str, people: int) -> None:
+        self.rolls.append((by, people))
 
     async def check_out(self, desk: str, visit: str, by: str) -> Any:
         view = self._visit(desk, visit)
@@ -708,6 +733,7 @@ class ScriptedHouse:
             "left": self.ago(60) if state == "left" else None,
             "state": state,
             "overstayed": state == "here" and left_s < 0,
+            "badge": "" if state == "expected" else visit.removeprefix("v"),
         }
 
     def _health(self) -> dict[str, Any]:

@@ -52,6 +52,7 @@ SAME_AS = {
     "/incidents/{id}/called": "/incidents/{id}/notes",
     "/visitors/{desk}/{id}/in": "/visits/{desk}/{id}/in",
     "/visitors/{desk}/{id}/out": "/visits/{desk}/{id}/out",
+    "/visitors/new": "/visits",
     "/protocols/start": "/protocols/{name}/start",
     "/protocols/rearm": "/fire/rearm",
     "/protocols/{id}/stay": "/protocols/{run}/decide-fire",
