@@ -14,6 +14,7 @@ from hub.events import Event
 from hub.kinds.notifiers import Receipt
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
+from hub.safety.doors import tries
 from hub.safety.lanes import behind, of_hand
 from hub.safety.notices import notice as notices
 from hub.safety.notices import overdue, receipts
@@ -155,6 +156,7 @@ class Attempts(Receiving, Walk):
             facts |= {"verb": payload["verb"], "by": payload["by"]}
             facts |= {key: payload[key] for key in ("intent", "drill") if key in payload}
             facts |= {"place": block.place if block is not None else ""}
+            facts |= tries.ended(row, payload)
         else:
             facts |= {"about": payload["about"], "to": [one["name"] for one in payload["to"]]}
         event = Event(

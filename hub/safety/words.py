@@ -15,6 +15,7 @@ from hub.phrases import mark, phrase
 from hub.safety.doors.words import door_sentence
 from hub.safety.incidents.words import case_sentence
 from hub.safety.protocols.sentences import protocol_sentence
+from hub.units import duration_words
 
 Tone = Literal["neutral", "ok", "check", "severe"]
 
@@ -41,6 +42,7 @@ _CAMERA: Mapping[str, tuple[str, Tone]] = {
     "camera.moved": (mark("was turned, or shows another view"), "check"),
     "camera.defocused": (mark("its picture is out of focus"), "check"),
     "camera.frozen": (mark("its picture is frozen"), "check"),
+    "camera.repeating": (mark("shows again what it has shown before"), "check"),
     "camera.blind": (mark("cannot see"), "check"),
 }
 _OTHER: Mapping[str, tuple[str, Tone]] = {
@@ -114,6 +116,10 @@ class Words:
     def clock(self, moment: datetime) -> str:
         """The hour on the school's wall clock."""
         return f"{moment.astimezone(self._zone):%H:%M}"
+
+    def seconds(self, moment: datetime) -> str:
+        """The hour on the school's wall clock, to the second."""
+        return f"{moment.astimezone(self._zone):%H:%M:%S}"
 
     def moment(self, moment: datetime) -> str:
         """Hour and date on the school's wall clock: `20:15 on Monday 2 March`."""
@@ -304,6 +310,8 @@ class Words:
             return phrase(
                 "The rule's cooldown keeps back more of the same; the alert counts it"
             ), "neutral"
+        if event.type == "clock.moved" and "seconds" in event.data:
+            return _clock_moved(float(event.data["seconds"])), "check"
         detail = str(event.data.get("reason") or event.data.get("detail") or "")
         subject = event.subject
         if event.type == "visitor.admitted":  # beside why it matched they say how they know
@@ -315,6 +323,13 @@ class Words:
             return _with(phrase(form, subject=subject), detail), tone
         bare = form % {"subject": ""} if form else f"{subject} {event.type}"
         return _with(bare.strip(), detail), tone
+
+
+def _clock_moved(seconds: float) -> str:
+    span = duration_words(abs(round(seconds)))
+    if seconds > 0:
+        return phrase("The machine's clock was set forward by %(span)s", span=span)
+    return phrase("The machine's clock was set back by %(span)s", span=span)
 
 
 def _with(line: str, detail: str) -> str:

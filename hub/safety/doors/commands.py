@@ -18,6 +18,7 @@ from hub.safety.attempts import Attempts
 from hub.safety.doors import doubt, fire, intents
 from hub.safety.doors.fire import FireState
 from hub.safety.doors.intents import IntentRow
+from hub.safety.doors.tries import Again
 from hub.storage.schema import actions
 from hub.views import Requested
 
@@ -116,7 +117,7 @@ class Commands(Attempts):
         *,
         intent: IntentRow | None = None,
         deadline_s: float | None = None,
-        again: bool = False,
+        again: Again | None = None,
     ) -> str:
         """Write the intention to ask a door for something; returns its key. An older command to the
         same door that is still pending is called off: what was asked last holds.
@@ -130,7 +131,7 @@ class Commands(Attempts):
             facts["drill"] = True
         asked = replace(
             asked,
-            payload={**asked.payload, **facts},
+            payload={**asked.payload, **facts, **(again.facts() if again is not None else {})},
             deadline_s=asked.deadline_s if deadline_s is None else deadline_s,
         )
         key = self._intend(asked)
@@ -139,8 +140,8 @@ class Commands(Attempts):
         data: dict[str, Any] = {"key": key, "kind": "door", "target": door, "verb": verb, "by": by}
         data |= {"reason": reason, "alert": alert, "incident": incident, **facts}
         data |= {"place": self._charter.config.doors[door].place}
-        if again:
-            data["again"] = True
+        if again is not None:
+            data |= {"again": True, "tries": again.tries}
         source = f"alert/{alert}" if alert else f"person/{by}"
         if intent is not None and intent.owner_kind != "person" and not alert:
             source = f"{intent.owner_kind}/{intent.owner}"

@@ -8,6 +8,7 @@ from hub.safety import outbox
 from hub.safety.doors import intents
 from hub.safety.doors.intents import IntentRow
 from hub.safety.doors.suspending import Suspending
+from hub.safety.doors.tries import made, once_more
 
 
 class DoorActs(Suspending):
@@ -20,7 +21,8 @@ class DoorActs(Suspending):
             return
         if row.verb in LOCK_VERBS and not self._may_lock(row.door):
             return
-        self._command(row.door, row.verb, row.asked_by, row.reason, intent=row, again=True)
+        again = once_more(self._connection, row.door, row.id)
+        self._command(row.door, row.verb, row.asked_by, row.reason, intent=row, again=again)
 
     def door_differs(self, intent: str, words: str) -> None:
         """A door is known not to be as wanted; told once until it agrees."""
@@ -36,7 +38,8 @@ class DoorActs(Suspending):
         if row is not None and row.differs:
             since = row.differs
             row = intents.note(self._connection, intent, differs="", given_up="")
-            self._door_event("door.agrees", row, since=since)
+            tries = made(self._connection, row.door, intent)
+            self._door_event("door.agrees", row, since=since, tries=tries)
             self._tell_wanted(row.door)
 
     def give_up(self, intent: str, tries: int, words: str) -> None:

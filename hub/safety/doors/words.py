@@ -68,6 +68,13 @@ def _wanted(event: Event, name: str, person: Name) -> tuple[str, Tone] | None:
         return None
     is_to, reason = IS_TO[str(event.data["verb"])], str(event.data.get("reason") or "")
     if event.type == "door.agrees":
+        if (tries := event.data.get("tries") or 0) > 1:
+            return phrase(
+                "%(name)s: is as it %(was)s, after %(tries)s tries",
+                name=name,
+                was=_was(is_to),
+                tries=tries,
+            ), "ok"
         return phrase("%(name)s: is as it %(was)s", name=name, was=_was(is_to)), "ok"
     if event.type == "door.expired":
         who = person(str(event.data["by"]))
