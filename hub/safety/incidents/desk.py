@@ -127,6 +127,7 @@ class CaseDesk:
 
     async def remind(self) -> None:
         """Remind the commanders of incidents whose people have not heard for too long."""
+        await self._intake.see_to_the_clock()
         now = self._intake.clock.now()
 
         def due(connection: Connection) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from hub.safety import outbox
 from hub.safety.alerts import rows as alerts
@@ -31,12 +32,28 @@ from hub.safety.notices.languages import (
     of_split,
 )
 from hub.safety.outbox import ActionRow, Intention
+from hub.storage import eventlog
 
 DRILL_OVER = "the drill is over"
+WORTH_TELLING = timedelta(minutes=1)
 
 
 class Ends(HandingOver):
-    """Closes and merges incidents."""
+    """Closes and merges incidents, and lets none end because the clock was set."""
+
+    def clock_moved(self, by: timedelta) -> None:
+        """The wall clock was set: nobody is reminded early, and incidents in which something went
+        on have it in their story, for their times leap.
+        """
+        incidents.clock_set(self._connection, by)
+        going_on = incidents.lively(self._connection, self._now - by)
+        super().clock_moved(by)
+        if abs(by) < WORTH_TELLING:
+            return
+        moved = next(e for _, e in self.decision.events if e.type == eventlog.CLOCK_MOVED)
+        for row in going_on:
+            self._tell(row.id, moved)
+            incidents.change(self._connection, row.id, self._now)
 
     def close_case(self, incident: str, by: str, why: str = "") -> None:
         """End an incident. A drill waits for no verdict: what is played in it ends with it. Raises

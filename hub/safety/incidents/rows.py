@@ -43,7 +43,7 @@ def ongoing(
     about what they are part of, and something new happened in it not long ago. What is real never
     becomes part of a drill, nor the other way round.
     """
-    for row in _lively(connection, now):
+    for row in lively(connection, now):
         if row.drill == drill and any(campus.within(place, row.place) for place in places):
             return str(row.id)
     return None
@@ -228,6 +228,13 @@ def due_updates(connection: Connection, now: datetime) -> list[IncidentRow]:
     )
 
 
+def clock_set(connection: Connection, by: timedelta) -> None:
+    """People wait as long for a situation update as they had left when the clock was set."""
+    waited_for = select(incidents).where(incidents.c.update_due != "")
+    for row in connection.execute(waited_for).all():
+        expect_update(connection, row.id, iso(from_iso(row.update_due) + by))
+
+
 def entry(connection: Connection, group: Sequence[str], event: str) -> EntryRow | None:
     """The entry that an event is in the story of incidents that are one; None where it is none."""
     wanted = select(incident_entries).where(
@@ -312,7 +319,8 @@ def view(
     )
 
 
-def _lively(connection: Connection, now: datetime) -> list[IncidentRow]:
+def lively(connection: Connection, now: datetime) -> list[IncidentRow]:
+    """Open incidents in which something new happened not long ago, the newest first."""
     return list(
         connection.execute(
             select(incidents)

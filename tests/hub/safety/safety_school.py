@@ -224,6 +224,10 @@ class School:
     async def _pending(self, wanted: int) -> bool:
         return (await self.intake.counts())["actions"]["pending"] == wanted
 
+    async def later(self, moment: datetime) -> None:
+        """Time passes until then."""
+        await self.clock.advance((moment - self.clock.now()).total_seconds())
+
     def seen(self, place: str = "wing", **changes: Any) -> Event:
         """A person seen entering a zone."""
         data = {"camera": "wing", "place": place, "label": "person", "score": 0.86}

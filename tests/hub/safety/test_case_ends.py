@@ -33,7 +33,7 @@ def desk(house: School) -> CaseDesk:
 
 async def reminders(house: School, desk: CaseDesk, case: str, start: int, count: int) -> int:
     for minute in range(start, start + count):
-        house.clock.set(EVENING + timedelta(minutes=minute))
+        await house.later(EVENING + timedelta(minutes=minute))
         await desk.remind()
     story = (await house.intake.incident(case))["entries"]
     return [entry["type"] for entry in story].count("incident.reminder")
@@ -49,7 +49,7 @@ async def test_a_false_alarm_does_not_close_what_a_person_opened(
     assert alert["incident"] == case["id"]
     await house.intake.verdict(alert["id"], "dismissed", "officer")
     assert (await house.intake.incident(case["id"]))["state"] == "open"
-    house.clock.set(EVENING + timedelta(hours=1))
+    await house.later(EVENING + timedelta(hours=1))
     await house.intake.accept(house.seen())
     (alert,) = await house.intake.alerts(open_only=True)
     assert alert["incident"] != case["id"]
@@ -86,7 +86,7 @@ async def test_what_is_seen_after_a_case_was_closed_is_news(house: School, desk:
     (alert,) = await house.intake.alerts()
     await house.intake.verdict(alert["id"], "verified", "officer")
     await desk.close(alert["incident"], "officer")
-    house.clock.set(EVENING + timedelta(minutes=5))
+    await house.later(EVENING + timedelta(minutes=5))
     await house.intake.accept(house.seen())
     assert len(await house.intake.alerts()) == 2
     assert {one["state"] for one in await house.intake.incidents()} == {"open", "closed"}
@@ -139,7 +139,7 @@ async def test_a_reminder_knows_what_was_told_before_the_merge(
     case = await desk.open("Fall", "medical", "high", "gym", "desk")
     await desk.role(case["id"], "commander", "head", "head")
     other = await desk.open("Fire", "fire", "high", "gym", "desk")
-    house.clock.set(EVENING + timedelta(minutes=5))
+    await house.later(EVENING + timedelta(minutes=5))
     await desk.update(case["id"], "She is awake", "desk")
     await desk.merge(case["id"], other["id"], "desk")
     assert await reminders(house, desk, other["id"], 20, 1) == 1

@@ -87,7 +87,7 @@ async def test_a_note_is_told_with_its_author_and_corrected_by_a_further_one(
     case = await desk.note(case["id"], "Two people in the lab", "officer")
     first = case["entries"][-1]
     assert first["text"] == "School resource officer: Two people in the lab"
-    house.clock.set(EVENING + timedelta(minutes=1))
+    await house.later(EVENING + timedelta(minutes=1))
     case = await desk.note(case["id"], "It is one person", "officer", corrects=first["event"])
     assert case["entries"][-2] == first
     assert case["entries"][-1]["data"]["corrects"] == first["event"]
@@ -190,7 +190,7 @@ async def test_a_task_is_taken_done_dropped_and_opened_again(house: School, desk
     task = case["tasks"][0]["id"]
     case = await desk.task(case["id"], task, "taken", "officer")
     assert case["tasks"][0]["who"] == "officer"
-    house.clock.set(EVENING + timedelta(minutes=2))
+    await house.later(EVENING + timedelta(minutes=2))
     case = await desk.task(case["id"], task, "done", "head", note="nobody there")
     found = case["tasks"][0]
     assert (found["state"], found["by"], found["note"]) == ("done", "head", "nobody there")
@@ -469,7 +469,7 @@ async def test_a_source_whose_clock_is_off_is_told_so(house: School) -> None:
     ):
         data: dict[str, Any] = {"door": "store", "incident": case["id"]}
         await house.intake.accept(Event(kind, "door/store", time, "store", data))
-    house.clock.set(EVENING + timedelta(minutes=1))
+    await house.later(EVENING + timedelta(minutes=1))
     await CaseDesk(house.intake).note(case["id"], "Later", "officer")
     story = (await house.intake.incident(case["id"]))["entries"]
     assert story[0]["type"] == "door.closed"
@@ -485,7 +485,7 @@ async def test_what_is_told_late_keeps_the_time_at_which_it_came(house: School) 
     """An alert that gets its incident minutes later is not taken for one with a wrong clock."""
     await house.intake.accept(Event("camera.offline", "camera/wing", EVENING, "wing"))
     alert = (await house.intake.alerts())[0]
-    house.clock.set(EVENING + timedelta(minutes=20))
+    await house.later(EVENING + timedelta(minutes=20))
     alert = await house.intake.verdict(alert["id"], "verified", "officer")
     story = (await house.intake.incident(alert["incident"]))["entries"]
     cause = next(entry for entry in story if entry["type"] == "camera.offline")

@@ -91,10 +91,10 @@ async def test_the_commander_is_reminded_when_people_have_waited(
     """Once each ten minutes without an update, and the commander alone."""
     case = await verified(house)
     await desk.role(case["id"], "commander", "head", "head")
-    house.clock.set(EVENING + timedelta(minutes=9, seconds=59))
+    await house.later(EVENING + timedelta(minutes=9, seconds=59))
     await desk.remind()
     assert not await updates(house)
-    house.clock.set(EVENING + timedelta(minutes=10))
+    await house.later(EVENING + timedelta(minutes=10))
     await desk.remind()
     await desk.remind()
     told = await updates(house)
@@ -105,10 +105,10 @@ async def test_the_commander_is_reminded_when_people_have_waited(
     case = await house.intake.incident(case["id"])
     assert [entry["type"] for entry in case["entries"]].count("incident.reminder") == 1
     await desk.update(case["id"], "All is well", "head")
-    house.clock.set(EVENING + timedelta(minutes=19, seconds=59))
+    await house.later(EVENING + timedelta(minutes=19, seconds=59))
     await desk.remind()
     assert len([one for one in await updates(house) if one[2]["data"].get("reminder")]) == 1
-    house.clock.set(EVENING + timedelta(minutes=20))
+    await house.later(EVENING + timedelta(minutes=20))
     await desk.remind()
     last = (await updates(house))[-1][2]
     assert last["text"].startswith("No situation update since 20:25.")
@@ -127,7 +127,7 @@ async def test_a_reminder_is_heard_by_the_commander_alone(tmp_path: Path) -> Non
         )
         case = await desk.open("Fall", "medical", "high", "gym", "desk")
         await desk.role(case["id"], "commander", "Principal", "Principal")
-        house.clock.set(EVENING + timedelta(minutes=15))
+        await house.later(EVENING + timedelta(minutes=15))
         await desk.remind()
         assert [(each[0], each[1]) for each in await updates(house)] == [("post", ["head"])]
 
@@ -137,7 +137,7 @@ async def test_without_a_commander_everyone_who_was_told_is_asked(
 ) -> None:
     """An incident that nobody leads does not go quiet: the reminder says that nobody does."""
     await verified(house)
-    house.clock.set(EVENING + timedelta(minutes=10))
+    await house.later(EVENING + timedelta(minutes=10))
     await desk.remind()
     told = await updates(house)
     assert {person for _, people, _ in told for person in people} == {"officer", "desk"}
@@ -154,7 +154,7 @@ async def test_three_reminders_that_nobody_heeds_are_the_last(
 
     async def pass_minutes(start: int, count: int) -> int:
         for minute in range(start, start + count):
-            house.clock.set(EVENING + timedelta(minutes=minute))
+            await house.later(EVENING + timedelta(minutes=minute))
             await desk.remind()
         story = (await house.intake.incident(case["id"]))["entries"]
         return [entry["type"] for entry in story].count("incident.reminder")
@@ -172,7 +172,7 @@ async def test_nobody_is_reminded_of_what_is_not_known_to_be_real(
 ) -> None:
     """An alert that nobody has verified and nobody leads asks for no updates."""
     await house.intake.accept(house.seen())
-    house.clock.set(EVENING + timedelta(hours=2))
+    await house.later(EVENING + timedelta(hours=2))
     await desk.remind()
     assert not await updates(house)
 
@@ -184,7 +184,7 @@ async def test_a_closed_or_switched_off_case_reminds_nobody(house: School, desk:
     fight = await desk.open("Fight", "fight", "high", "gym", "desk")
     fight = await desk.role(fight["id"], "commander", "head", "head")
     assert fight["update_due"] is None
-    house.clock.set(EVENING + timedelta(hours=2))
+    await house.later(EVENING + timedelta(hours=2))
     await desk.remind()
     assert not await updates(house)
 
@@ -193,7 +193,7 @@ async def test_a_drill_says_so_in_each_update(house: School, desk: CaseDesk) -> 
     """Whoever hears of a drill hears that it is one."""
     drill = await desk.open("Fire drill", "fire", "high", "wing", "head", drill=True)
     await desk.role(drill["id"], "commander", "head", "head")
-    house.clock.set(EVENING + timedelta(minutes=15))
+    await house.later(EVENING + timedelta(minutes=15))
     await desk.remind()
     assert (await updates(house))[0][2]["data"]["drill"] is True
     house.perform()
@@ -209,7 +209,7 @@ async def test_a_merged_case_is_waited_for_once(house: School, desk: CaseDesk) -
     await desk.merge(case["id"], other["id"], "officer")
     await desk.update(other["id"], "Police are here", "head")
     assert len(await updates(house)) == 3
-    house.clock.set(EVENING + timedelta(minutes=10))
+    await house.later(EVENING + timedelta(minutes=10))
     await desk.remind()
     story = (await house.intake.incident(other["id"]))["entries"]
     assert [entry["type"] for entry in story].count("incident.reminder") == 1
@@ -259,7 +259,7 @@ async def test_updates_are_said_in_the_language_of_each(tmp_path: Path, template
             ),
         }
         post.sent.clear()
-        house.clock.set(EVENING + timedelta(minutes=10))
+        await house.later(EVENING + timedelta(minutes=10))
         await desk.remind()
         await house.settled()
         said = sorted((one.title, one.text) for one in post.sent if one.about == "update")
