@@ -23,7 +23,8 @@ from hub.views import (
 )
 from hub.visitors_port import Matched, VisitView
 from hub.web.contract import Contract, Line, Nothing, asked, taken
-from hub.web.files import media, picture
+from hub.web.files import picture
+from hub.web.kept_pictures import media
 from hub.web.problems import Denied, denial, turned_down
 from hub.web.recent import RECENT
 from hub.web.security import HOUSE, PUBLIC, SIGNED_IN, allowed, who_is
@@ -248,7 +249,7 @@ async def restore_rule(request: web.Request) -> web.Response:
 
 
 _PICTURE = Contract(media=("image/jpeg",), also=(304,), refuses=(404, 503))
-_KEPT = Contract(media=("image/jpeg",), also=(206, 304), refuses=(404, 416, 503))
+_KEPT = Contract(media=("image/jpeg",), refuses=(404, 410, 503))
 
 LINES: tuple[Line, ...] = (
     ("GET", "/healthz", PUBLIC, healthz),

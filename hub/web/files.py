@@ -1,4 +1,4 @@
-"""Pictures, kept media and the console's own static files."""
+"""Live pictures and the console's own static files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import hashlib
 import json
-import re
 from collections.abc import Awaitable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -21,7 +20,6 @@ from hub.web.security import HOUSE, who_is
 STATIC_FOLDER = Path(__file__).parent / "static"
 PICTURE_AGE_HEADER = "X-Picture-Age"
 
-_MEDIA_NAME = re.compile(r"(?:[0-9a-f]{32}|[0-9a-f]{64})\.jpg\Z")
 _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -30,7 +28,7 @@ _TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
-_NO_STORE = {"Cache-Control": "no-store"}
+NO_STORE = {"Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,30 +155,16 @@ async def newest_picture(request: web.Request, by: str) -> web.StreamResponse:
         found = await request.app[NEWEST].get(camera, file)
     except OSError:
         raise web.HTTPNotFound from None
-    if unseen := await _recorded(house.audit.look(by, request.remote or "", camera)):
+    if unseen := await recorded(house.audit.look(by, request.remote or "", camera)):
         return unseen
     age = max(0.0, house.clock.now().timestamp() - found.written)
-    headers = {**_NO_STORE, PICTURE_AGE_HEADER: f"{age:.3f}", "ETag": found.etag}
+    headers = {**NO_STORE, PICTURE_AGE_HEADER: f"{age:.3f}", "ETag": found.etag}
     if request.headers.get("If-None-Match") == found.etag:
         return web.Response(status=304, headers=headers)
     return web.Response(body=found.jpeg, headers=headers, content_type="image/jpeg")
 
 
-async def media(request: web.Request) -> web.StreamResponse:
-    """A picture that was kept with an alert or incident."""
-    name = request.match_info["name"]
-    if not _MEDIA_NAME.match(name):
-        raise web.HTTPNotFound
-    house, who = request.app[HOUSE], who_is(request)
-    file = await house.kept_picture(name)
-    if file is None:
-        raise web.HTTPNotFound
-    if unseen := await _recorded(house.audit.look_at_kept(who.by, request.remote or "", name)):
-        return unseen
-    return web.FileResponse(file, headers={**_NO_STORE, "Content-Type": "image/jpeg"})
-
-
-async def _recorded(look: Awaitable[None]) -> web.Response | None:
+async def recorded(look: Awaitable[None]) -> web.Response | None:
     """Nothing, once it stands on the disk who looks; else the answer that shows no picture."""
     try:
         await look
@@ -188,6 +172,6 @@ async def _recorded(look: Awaitable[None]) -> web.Response | None:
         return web.Response(
             status=503,
             text="It cannot be recorded that you look at this, so it is not shown.",
-            headers=_NO_STORE,
+            headers=NO_STORE,
         )
     return None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hub.web.files import media
+from hub.web.kept_pictures import media
 from hub.web.language import gettext as _
 from hub.web.render import error_page
 from hub.web.security import HOUSE
