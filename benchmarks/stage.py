@@ -124,13 +124,14 @@ def tamper(fps: float, looks: int = 200) -> dict[str, float]:
         begin = clock()
         result = gate.update(luma, number / fps)
         middle = clock()
-        due = watch.note(number / fps, result.state, result.triggered)
+        due, means = watch.note(number / fps, result.state, result.triggered), gate.means()
+        watch.see(means)
         end = clock()
         gated.append(middle - begin - idle)
         noted.append(end - middle - idle)
         if due:
             begin = clock()
-            watch.look(luma, gate.means(), number)
+            watch.look(luma, means, number)
             looked.append(clock() - begin - idle)
         number += 1
     spread, note = EVERY_SECONDS * fps, float(np.median(noted))

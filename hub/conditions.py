@@ -42,6 +42,7 @@ ENDS: Mapping[str, str] = {
     "camera.moved": "camera.clear",
     "camera.defocused": "camera.clear",
     "camera.frozen": "camera.clear",
+    "camera.repeating": "camera.clear",
     "camera.blind": "camera.clear",
     "visitor.checked_in": "visitor.checked_out",
     "plugin.failed": "plugin.recovered",

@@ -23,6 +23,7 @@ EVENT_TYPES: Mapping[str, str] = {
     "camera.moved": "A camera was turned: another view shows, or its scene has shifted.",
     "camera.defocused": "A camera's picture has gone soft in unchanged light.",
     "camera.frozen": "A camera's pictures come, but are always the same.",
+    "camera.repeating": "A camera shows again what it has shown before, as a recording would.",
     "camera.blind": "A camera's picture shows nothing, or changes too much to tell motion in it.",
     "camera.clear": "What was wrong with a camera's pictures has ended.",
     "door.opened": "A door's contact says open.",

@@ -15,7 +15,7 @@ from hub.testing import running_hub
 from tests.clips import encoded
 
 ROOT = Path(__file__).resolve().parent.parent
-TAMPERINGS = ("covered", "moved", "defocused", "frozen", "blind")
+TAMPERINGS = ("covered", "moved", "defocused", "frozen", "repeating", "blind")
 SCHOOL = """
 hub: {{name: Test school, timezone: UTC}}
 places: {{hall: {{name: Hall, kind: room}}}}
@@ -30,7 +30,7 @@ rules:
 
 
 def test_the_example_has_a_rule_for_a_covered_camera() -> None:
-    """It tells people at once; the other four are waited for in the same way."""
+    """It tells people at once; the others are waited for in the same way."""
     registry = load_registry()
     config = load_config(ROOT / "config.example.yaml", registry)
     assert config.rules["camera_covered"].when == ("camera.covered",)

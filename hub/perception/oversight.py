@@ -56,8 +56,10 @@ class Oversight:
             told = self._begin(spec, frame, pipeline, view, wall)
         watch = self._watch
         assert watch is not None
-        if watch.note(frame.time, gate.state, gate.triggered):
-            changes = watch.look(frame.luma, pipeline.means(), keys)
+        due, means = watch.note(frame.time, gate.state, gate.triggered), pipeline.means()
+        watch.see(means)
+        if due:
+            changes = watch.look(frame.luma, means, keys)
             told += [self._event(spec, change, frame, wall) for change in changes]
             self._keep(watch, view, frame.time)
         self.wrong = watch.standing

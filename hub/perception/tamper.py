@@ -1,4 +1,5 @@
-"""Whether a camera still shows what it should: covered, turned, out of focus, frozen or blind.
+"""Whether a camera still shows what it should: covered, turned, out of focus, frozen, repeating
+itself or blind.
 
 Looked at every three seconds, on the gate's own grid of cell means. What is found must last before
 it is told, and be over for a while before its end is told. Time is the pictures' own: a stream
@@ -17,14 +18,16 @@ from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
 from hub.perception.motion import State
+from hub.perception.repeats import Repeats
 from hub.perception.stillness import Hold, Stillness
 from hub.perception.tamper_scene import Fineness, Scene, Sharpness, Shift, Showing
 
-Kind = Literal["covered", "moved", "defocused", "frozen", "blind"]
+Kind = Literal["covered", "moved", "defocused", "frozen", "repeating", "blind"]
 
 EVERY_SECONDS = 3.0
 LONGEST_STEP = 6.0  # what one look may count for, however long the stream was away
 SHARP_EVERY = 2  # looks
+SEEN_LINES = 4  # of every so many lines of cells one tells pictures apart
 LEARN_EVERY = 4  # looks, on which sharpness is measured too: the scene follows over minutes
 
 LEARN_SECONDS = 60.0  # at first, with all pictures weighing alike
@@ -62,12 +65,14 @@ COVERED = "nothing of the usual scene shows; something covers the lens"
 STRANGE = "another scene shows; the camera was turned, or something fills its view"
 SOFT = "edges have gone soft; the lens is out of focus, or dirty"
 FROZEN = "pictures come, but they are all the same, to the last grey level"
+REPEATING = "pictures that it has shown before come again, to the last grey level"
 ACCEPTED = "it has lasted so long that it is taken for the usual picture"
 ENDED: Mapping[Kind, str] = {
     "covered": "structure shows again",
     "moved": "the usual scene is back in its place",
     "defocused": "edges are sharp again",
     "frozen": "the picture changes again",
+    "repeating": "its pictures are new again",
     "blind": "motion can be judged again",
 }
 
@@ -95,11 +100,13 @@ class TamperWatch:
         self._scene = Scene(_looked_at(size, shown))
         self._sharpness = Sharpness((size[1], size[0]), shown)
         self._stillness = Stillness()
+        self._repeats = Repeats()
         self._holds: dict[Kind, Hold] = {
             "covered": Hold(COVERED_SECONDS, OVER_SECONDS),
             "moved": Hold(STRANGE_VIEW_SECONDS, OVER_SECONDS),
             "defocused": Hold(DEFOCUSED_SECONDS, OVER_SECONDS),
             "frozen": Hold(0.0, 0.0),
+            "repeating": Hold(0.0, 0.0),
             "blind": Hold(0.0, 0.0),
         }
         self._nothing = Hold(NOTHING_SECONDS, OVER_SECONDS)
@@ -137,6 +144,10 @@ class TamperWatch:
             self._stirred = True
         return self._now - self._looked_at >= EVERY_SECONDS
 
+    def see(self, means: NDArray[np.float32]) -> None:
+        """Take note of the cell means of the frame just noted."""
+        self._repeats.see(means[::SEEN_LINES].tobytes(), self._now)
+
     def look(self, luma: NDArray[np.uint8], means: NDArray[np.float32], keys: int) -> list[Change]:
         """Look at the frame just noted.
 
@@ -155,6 +166,7 @@ class TamperWatch:
         self._sharp = None if self._looks % SHARP_EVERY else self._sharpness.measure(luma)
         self._judge_scene(step)
         self._judge_frozen(step)
+        self._judge_repeating(step)
         self._judge_blind(step)
         return self._changes
 
@@ -300,6 +312,9 @@ class TamperWatch:
     def _judge_frozen(self, step: float) -> None:
         began = self._now - self._stillness.rest
         self._count("frozen", self._stillness.frozen, step, FROZEN, began)
+
+    def _judge_repeating(self, step: float) -> None:
+        self._count("repeating", self._repeats.found, step, REPEATING, self._repeats.since)
 
     def _judge_blind(self, step: float) -> None:
         nothing = not self._scene.can_judge and self._scene.shows_nothing

@@ -34,6 +34,7 @@ _SEEN: Mapping[str, str] = {
     "camera.moved": "la han movido, o muestra otra vista",
     "camera.defocused": "su imagen está desenfocada",
     "camera.frozen": "su imagen está congelada",
+    "camera.repeating": "vuelve a mostrar lo que ya mostró",
     "camera.blind": "no puede ver",
 }
 _VISITOR: Mapping[str, str] = {

@@ -26,6 +26,7 @@ TYPES: Mapping[str, str] = {
     "camera.moved": mark("A camera is turned"),
     "camera.defocused": mark("A camera is out of focus"),
     "camera.frozen": mark("A camera's picture freezes"),
+    "camera.repeating": mark("A camera shows again what it has shown before"),
     "camera.blind": mark("A camera cannot see"),
     "camera.clear": mark("A camera is well again"),
     "door.opened": mark("A door opens"),

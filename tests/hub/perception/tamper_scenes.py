@@ -90,9 +90,11 @@ class Watcher:
             self.time += 1 / fps
             self.frames += 1
             found = self.gate.update(plane, self.time, self.shown)
-            if self.watch.note(self.time, found.state, found.triggered):
+            due, means = self.watch.note(self.time, found.state, found.triggered), self.gate.means()
+            self.watch.see(means)
+            if due:
                 keys = self.frames // KEY_EVERY
-                for change in self.watch.look(plane, self.gate.means(), keys):
+                for change in self.watch.look(plane, means, keys):
                     self.told.append((self.time, change))
         return [kind_of(change) for _, change in self.told[before:]]
 

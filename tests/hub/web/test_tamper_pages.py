@@ -6,7 +6,7 @@ from scripted_house import ScriptedHouse
 from test_pages import see
 
 
-@pytest.mark.parametrize("kind", ["covered", "moved", "defocused", "frozen", "blind"])
+@pytest.mark.parametrize("kind", ["covered", "moved", "defocused", "frozen", "repeating", "blind"])
 async def test_a_camera_with_a_wrong_picture_is_not_shown_as_watching(
     client: TestClient, house: ScriptedHouse, sign_in: object, kind: str
 ) -> None:
