@@ -1,18 +1,34 @@
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from argon2 import PasswordHasher
 from conformance import watch
 from scripted_house import ScriptedHouse
 from signing_in import SignIn
 
-from hub.identity import accounts
+from hub.identity import accounts, passwords
 from hub.identity.accounts import OpenedSession
 from hub.web.security import SESSION_COOKIE
 from hub.web.server import create_app
 from hub.web.stream import Streams
+from tests.in_memory import tmp_path
+
+__all__ = ["tmp_path"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def quick_passwords() -> Iterator[None]:
+    """Passwords are hashed as the hub does, in less memory and one round: pages are looked at here.
+    How the hub hashes is looked at where its passwords are.
+    """
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(passwords, "_HASHER", PasswordHasher(1, 8, 1))
+        passwords._decoy.cache_clear()
+        yield
+    passwords._decoy.cache_clear()
 
 
 @pytest.fixture
