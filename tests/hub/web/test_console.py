@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from chromium import launched
 from playwright.async_api import Browser, Page, async_playwright, expect
 from scripted_house import ScriptedHouse, change
 
@@ -25,15 +26,6 @@ from hub.web.stream import Streams
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-quic",
-]
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 PATHS = {
     "now": "/",
@@ -117,9 +109,9 @@ class Console:
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")
 async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium, which asks nobody outside for anything."""
+    """The system's Chromium."""
     async with async_playwright() as play:
-        opened = await play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        opened = await launched(play)
         yield opened
         await opened.close()
 

@@ -17,6 +17,7 @@ import pyotp
 import pytest
 import pytest_asyncio
 from aiohttp import web
+from chromium import launched
 from identity_provider import a_provider
 from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
 from scripted_house import ScriptedHouse
@@ -29,7 +30,6 @@ from hub.web.stream import Streams
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 SIZES = {"desk": (1440, 900), "phone": (390, 844)}
 WITHIN_S = 120.0
 AUTHENTICATOR = {
@@ -46,7 +46,7 @@ AUTHENTICATOR = {
 async def browser() -> AsyncIterator[Browser]:
     """The system's Chromium."""
     async with async_playwright() as play:
-        opened = await play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        opened = await launched(play)
         yield opened
         await opened.close()
 
