@@ -100,7 +100,6 @@ def pytest_collection():  # type: ignore[no-untyped-def]
     try:
         return (yield)
     finally:
-        gc.collect()
         gc.freeze()
         gc.enable()
 

@@ -48,15 +48,38 @@ BAD = (
 )
 
 
+def example(folder: Path, drawn_cameras: Path) -> RunningHub:
+    """The example school on a copy of its file."""
+    shutil.copytree(ROOT / "examples", folder / "examples")
+    file = folder / "school.yaml"
+    file.write_text(EXAMPLE, encoding="utf-8")
+    return RunningHub(file, folder / "state", cache=drawn_cameras)
+
+
 @pytest.fixture
 def school(tmp_path: Path, drawn_cameras: Path) -> Iterator[RunningHub]:
-    """The example school on a copy of its file."""
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    file = tmp_path / "school.yaml"
-    file.write_text(EXAMPLE, encoding="utf-8")
-    with RunningHub(file, tmp_path / "state", cache=drawn_cameras) as hub:
+    """A school of the test's own, that has run nothing else."""
+    with example(tmp_path, drawn_cameras) as hub:
         hub.until("cameras", all_online, within_s=60)
         yield hub
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory, drawn_cameras: Path) -> Iterator[RunningHub]:
+    with example(tmp_path_factory.mktemp("lasting"), drawn_cameras) as hub:
+        hub.until("cameras", all_online, within_s=60)
+        yield hub
+
+
+@pytest.fixture
+def running(lasting: RunningHub) -> RunningHub:
+    """The school that several tests share: it runs the example again, as its file says."""
+    lasting.config.write_text(EXAMPLE, encoding="utf-8")
+    plan = lasting.get("configuration/plan")
+    if plan["changes"]:
+        lasting.post("configuration/apply", {"plan": plan["id"], "confirmed": True})
+    assert lasting.get("configuration")["trouble"] == ""
+    return lasting
 
 
 def all_online(cameras: list[dict[str, Any]]) -> bool:
@@ -161,24 +184,24 @@ def test_it_is_done_from_the_command_line(school: RunningHub) -> None:
     assert plan["problems"][0]["line"] == 1
 
 
-def test_another_file_is_not_taken_for_the_hubs(school: RunningHub, tmp_path: Path) -> None:
+def test_another_file_is_not_taken_for_the_hubs(running: RunningHub, tmp_path: Path) -> None:
     """What is named has to be what the hub runs; nobody reloads the wrong school by a typo."""
-    right = vestibule(school, "reload", str(school.config))
+    right = vestibule(running, "reload", str(running.config))
     assert right.returncode == 0
     for name in ("other.yaml", "nowhere.yaml"):
         (tmp_path / "other.yaml").write_text(EXAMPLE, encoding="utf-8")
-        wrong = vestibule(school, "reload", str(tmp_path / name), "--yes", "--confirm")
+        wrong = vestibule(running, "reload", str(tmp_path / name), "--yes", "--confirm")
         assert wrong.returncode == 1
         assert f"not {tmp_path / name}" in wrong.stderr
 
 
-def test_a_person_answers_twice(school: RunningHub) -> None:
+def test_a_person_answers_twice(running: RunningHub) -> None:
     """At a terminal the second question wants a word, and nothing happens for another."""
-    school.config.write_text(changed("held_after: 30s", "held_after: 20s"), encoding="utf-8")
+    running.config.write_text(changed("held_after: 30s", "held_after: 20s"), encoding="utf-8")
     for answers, status in ((b"n\n", 1), (b"y\nyes\n", 1), (b"y\nDOORS\n", 0)):
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            [sys.executable, "-m", "hub", "reload", "--state", str(school.state)],
+            [sys.executable, "-m", "hub", "reload", "--state", str(running.state)],
             stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         os.close(theirs)
@@ -186,19 +209,19 @@ def test_a_person_answers_twice(school: RunningHub) -> None:
         said = process.communicate(timeout=60)
         os.close(ours)
         assert process.returncode == status, said
-    assert school.get("configuration")["trouble"] == ""
-    assert school.get("configuration/plan")["changes"] == []
+    assert running.get("configuration")["trouble"] == ""
+    assert running.get("configuration/plan")["changes"] == []
 
 
-def test_a_signal_reloads(school: RunningHub) -> None:
+def test_a_signal_reloads(running: RunningHub) -> None:
     """`systemctl reload` takes over what is harmless, and a file with a mistake only degrades."""
-    school.config.write_text(changed("name: Yard camera", "name: Playground"), encoding="utf-8")
-    os.kill(school.pid, signal.SIGHUP)
-    school.until("cameras", lambda found: any(c["name"] == "Playground" for c in found), 30)
-    school.config.write_text("places: {", encoding="utf-8")
-    os.kill(school.pid, signal.SIGHUP)
-    school.until("health", lambda view: "is not valid" in view["configuration"], 30)
-    assert any(c["name"] == "Playground" for c in school.get("cameras"))
+    running.config.write_text(changed("name: Yard camera", "name: Playground"), encoding="utf-8")
+    os.kill(running.pid, signal.SIGHUP)
+    running.until("cameras", lambda found: any(c["name"] == "Playground" for c in found), 30)
+    running.config.write_text("places: {", encoding="utf-8")
+    os.kill(running.pid, signal.SIGHUP)
+    running.until("health", lambda view: "is not valid" in view["configuration"], 30)
+    assert any(c["name"] == "Playground" for c in running.get("cameras"))
 
 
 def test_a_restart_with_a_broken_file_runs_what_ran(school: RunningHub) -> None:
