@@ -237,6 +237,7 @@ async def _run_page(
         map=map_of(request.app[HOUSE].config, view) if allowed(request, "see.doors") else None,
         icons=ICONS,
         new_key=new_id,
+        visitors=bool(request.app[HOUSE].config.visitors) and allowed(request, "see.visitors"),
     )
 
 

@@ -14,6 +14,7 @@ from test_pages import see, text_of
 
 from hub import Context, Event, Refused, WalkIn
 from hub.clock import from_iso
+from hub.config import VisitorBlock
 from hub.testing import FakeClock
 from hub.web.language import known, speak
 from plugins.visitors.desk import Desk, DeskConfig
@@ -152,6 +153,21 @@ async def test_the_list_for_paper_has_everybody_and_says_what_is_missing(
     assert "Speech therapist" not in page, "who has gone"
     await client.get("/visitors/roll", headers={"Sec-Fetch-Dest": "empty"})
     assert house.rolls == [("The principal", 2)]
+
+
+async def test_an_evacuation_leads_to_the_list(
+    client: TestClient, house: ScriptedHouse, sign_in: Any
+) -> None:
+    """Whoever looks how far one is has the list a press away while it is in force, where there is a
+    desk; a lockdown, in which nobody walks out, does not offer it.
+    """
+    await sign_in("principal")
+    started = [await house.protocols.start(n, "school", "SRO") for n in ("evacuate", "lockdown")]
+    pages = [f"/protocols/{each['id']}" for each in started]
+    assert not any(["/visitors/roll" in await raw(client, each) for each in pages]), "no desk"
+    desk = VisitorBlock(driver="desk", place="lobby")
+    house.config = house.config.model_copy(update={"visitors": {"front": desk}})
+    assert ["/visitors/roll" in await raw(client, each) for each in pages] == [True, False]
 
 
 async def test_a_program_enters_somebody_too(
