@@ -132,6 +132,10 @@ class Registry:
         )
 
 
+Loaded = tuple[Provider, list[tuple[Kind, Driver]]]
+_sound_ones: dict[Found, Loaded] = {}
+
+
 def load_registry(plugins_dir: Path | None = None, *, spare: bool = False) -> Registry:
     """Find, look at, load and check every plugin; blocking. Raises `PluginError` only when two
     drivers clash; with `spare` such a driver is the built-in one, or can be used by nobody.
@@ -145,7 +149,7 @@ def load_registry(plugins_dir: Path | None = None, *, spare: bool = False) -> Re
     owners: dict[tuple[Kind, str], Provider] = {}
     providers = []
     for found in every:
-        provider, offered = _load(found, said.get(found, ""))
+        provider, offered = _load(found, said[found]) if found.foreign else _built_in(found)
         for kind, driver in offered:
             other = owners.setdefault((kind, driver.name), provider)
             if other is provider:
@@ -205,7 +209,17 @@ def _offers(provider: Provider) -> set[tuple[Kind, str]]:
     return {(kind, name) for kind, names in provider.drivers.items() for name in names}
 
 
-def _load(found: Found, broken: str = "") -> tuple[Provider, list[tuple[Kind, Driver]]]:
+def _built_in(found: Found) -> Loaded:
+    """One of our own. A sound one stays as it is for as long as the process lives, so that a file
+    that is read again costs no second look at it.
+    """
+    loaded = _sound_ones.get(found) or _load(found)
+    if loaded[0].state == "ok":
+        _sound_ones[found] = loaded
+    return loaded
+
+
+def _load(found: Found, broken: str = "") -> Loaded:
     """The plugin as it is; one that is already known to be `broken` is not imported."""
     file = found.path or found.file
     provider = Provider(found.name, found.source, found.version, file, digest=found.digest)
@@ -222,9 +236,7 @@ def _load(found: Found, broken: str = "") -> tuple[Provider, list[tuple[Kind, Dr
     return _judge(replace(provider, version=version), hooks)
 
 
-def _judge(
-    provider: Provider, hooks: Mapping[Kind, Hook]
-) -> tuple[Provider, list[tuple[Kind, Driver]]]:
+def _judge(provider: Provider, hooks: Mapping[Kind, Hook]) -> Loaded:
     """Call each hook and take what is sound, in its newest version."""
     offered: list[tuple[Kind, Driver]] = []
     refused: dict[str, str] = {}

@@ -145,7 +145,7 @@ def changed(path: KeyPath, change: str, value: Any = None) -> str:
         item = holder.pop(key)
         if len(path) > 1 and isinstance(around := at(values, path[:-2]), dict):
             around[str(key)] = item
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+    return yaml.dump(values, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
 
 
 def test_the_example_is_valid_in_other_clothes(tmp_path: Path) -> None:

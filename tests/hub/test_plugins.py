@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import hub.plugins
 from hub import PluginError
 from hub.kinds import KINDS
 from hub.plugins import Provider, Registry, hub_keys, load_only, load_registry
@@ -63,6 +64,18 @@ def test_built_ins_are_found_and_sound() -> None:
     assert built_in
     assert not any(each.name.rpartition(".")[2].startswith("_") for each in built_in)
     assert "mqtt" in registry.drivers("access_control")
+
+
+def test_a_sound_built_in_is_looked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second registry holds the same drivers; what was broken is looked at anew each time."""
+    before = load_registry().driver("cameras", "rtsp")
+    monkeypatch.setattr(hub.plugins, "_sound_ones", {})
+    with monkeypatch.context() as broken:
+        broken.delattr("plugins.cameras.rtsp.vestibule_cameras")
+        assert "rtsp" not in load_registry().drivers("cameras")
+    mended = load_registry().driver("cameras", "rtsp")
+    assert mended.name == before.name
+    assert load_registry().driver("cameras", "rtsp") is mended
 
 
 def test_a_file_is_loaded_by_path_under_a_private_name(tmp_path: Path) -> None:
