@@ -65,6 +65,7 @@ BLIND_SECONDS = 1.5
 ADOPT_SECONDS = 0.25
 FIRST_NOISE = 1.0  # noise power, grey levels squared, at the start
 NEW_NOISE = 0.3  #  noise power of a scene just adopted
+FRESH_SECONDS = 0.5  # for which all of it is looked at: who is in it was adopted as well
 REST_SECONDS = 2.0  # after a change was adopted, the next one is judged as motion
 
 LONGEST_GAP = 2.0  # seconds that one frame may teach
@@ -190,11 +191,13 @@ class MotionGate:
         self._last_look = 0.0
         self._blind_since: float | None = None
         self._rest_until = 0.0
+        self._fresh_until = 0.0
         self._rated = 0.0  # the time step that the rates in `knobs` are for
         self._weather = 0.0
         self._set_doubt()
         self._found[:] = 0
         self._found[G.HOT_BEFORE] = 1.0
+        self._found[G.MISTAKEN] = G.MISTAKEN_MOST  # until the place is known
         self._votes[:] = 0
         self._use_mask(None)
 
@@ -310,6 +313,8 @@ class MotionGate:
     def _judge(self, count: int, dt: float) -> GateResult:
         self._weather += min(1.0, dt / 3.0) * (self._found.item(G.STRAY) - self._weather)
         state: State = "warming" if self._now < WARM_SECONDS else "watching"
+        if self._now < self._fresh_until:
+            return self._look_at_all(state)
         if self._found.item(G.TOLD):
             self._last_look = self._now
             return GateResult(True, "motion", self._boxes[:count].copy(), state)
@@ -318,6 +323,12 @@ class MotionGate:
         if count:
             return GateResult(False, "held", self._boxes[:count].copy(), state)
         return GateResult(False, "none", NOWHERE, state)
+
+    def _look_at_all(self, state: State) -> GateResult:
+        if self._found.item(G.TOLD):
+            self._last_look = self._now
+            return GateResult(True, "scene_change", self._whole, state)
+        return self._scan(state)
 
     def _scan(self, state: State) -> GateResult:
         self._last_look = self._now
@@ -334,6 +345,7 @@ class MotionGate:
             self._adopt(1.0)
             self._blind_since = None
             self._rest_until = self._now + REST_SECONDS
+            self._fresh_until = self._now + FRESH_SECONDS
             if hot < CALM_SHARE:
                 return self._scan("watching")
             self._last_look = self._now

@@ -116,10 +116,13 @@ KNOBS = 31
     FOLLOWING,  # 1 while who is faint is followed from look to look
     BENEATH,  # 1 while who walks beneath leaves is looked for
     STRANGE,  # seconds for which leaves are not known yet in another scene
+    EVEN,  # how evenly the picture changes beneath leaves, of late; 0 when not known
+    MISTAKEN,  # how often, of late, what went nowhere was told where leaves sway
     WALKING,  # how many walks are remembered
     TOLD,  # regions of what moves now; those behind them are held
-) = range(20)
-FOUND = 20
+    SPECKS,  # share of the frames, of late, in which something small and dark came from nowhere
+) = range(23)
+FOUND = 23
 
 # Entries of a walk, behind its last region x1 y1 x2 y2 in pixels.
 (
@@ -166,10 +169,11 @@ BAND = np.float32(0.006)  # gain of its own with which a line of cells stands ou
 BAND_SHARE = 0.25  # of the lines must, to show mains light
 BAND_LIKE = np.float32(0.5)  # of its gain by which a line in a band may differ from the last
 BAND_SECONDS = 30.0
+BAND_LATELY = 28.5  # of them, that are left while bands are there
 LINE_INERTIA = 8 * 40.0**2  # as eight more dark cells that did not change
 RESTLESS_SHARE = np.float32(0.09)
 RESTLESS_MOST = np.float32(600.0)  # noise power that restless cells may learn
-SHADE_LEAST = np.float32(4.0)  # grey levels from which a cell is off the background
+SHADE_LEAST = np.float32(3.8)  # grey levels from which a cell is off the background
 SHADE_MOST = np.float32(0.2)  # share of the light, beside those, that moving shade takes
 SHADE_SHARE = np.float32(0.45)  # of the time: no place of movers, where they come and go
 SHADE_RESTLESS = np.float32(0.02)  # from which they do
@@ -187,10 +191,21 @@ LEAF_CAP = np.float32(6.0)  # change of nine cells that counts towards what is u
 LEAF_USUAL = np.float32(0.9)  # least that is
 LEAF_DUE = np.float32(5.5)  # times the usual that somebody must change at each look, or lose
 LEAF_MOST = np.float32(30.0)  # that nobody gains more than
-LEAF_LEVEL = np.float32(16.0)  # from which somebody is there
-LEAF_STILL = np.float32(3.5)  # times the usual that a cell must change in this look
+LEAF_LEVEL = 16.0  # from which somebody is there
+LEAF_LEVEL_EVEN = 6.5  # likewise, where the whole picture changes as much
+LEAF_STILL = 3.5  # times the usual that a cell must change in this look
+LEAF_STILL_EVEN = 3.0  # likewise, where the whole picture changes as much
+LEAF_UNEVEN = 1.55  # mean change of nine cells, times the usual, from which that begins
+LEAF_EVEN = 1.7  # likewise, from which it is so
+LEAF_EVEN_SECONDS = 3.0
+MISTAKEN_SECONDS = 10.0  # in which a mistake is forgotten
+MISTAKEN_MOST = 10.0  # that end every readiness to ask for less
+MISTAKEN_APART = 20  # cells within which somebody who walks may have been it
 LEAF_CELLS = 2  # that must do so side by side
-LEAF_SECONDS = 2.0  # after which leaves are known in another scene
+LEAF_SECONDS = 0.8  # after which leaves are known in another scene
+DARK_SURE = np.float32(2.0)  # summed ratio of a mover's darker cells: rain only brightens
+SPECKS_MOST = 0.2  # of the frames, in which something else falls, and dark is as good as bright
+SPECKS_SECONDS = 3.0
 STREAK_WIDE = 6  # columns that a near drop, or two side by side, take at most
 STREAK_NEAR = 4  # cells within which the frame before must show one as sure: who runs, not a drop
 FAINT_MOST = np.float32(0.45)  # thresholds that a cell counts at most where the faint are followed
@@ -212,7 +227,7 @@ FADE_LEAST = 0.4  # share to which another light lets thresholds sink at the mos
 OWN_NOISE = np.float32(0.3)  # noise power, grey levels squared, that may be a camera's own
 OWN_REACH = np.float32(0.9)  # likewise, grey levels from the background
 CALM_SIDE = np.float32(1.5)  # times the reach of a side that its noise may add up to
-CALM_AWAY = np.float32(0.25)  # share of the time from which no side is calm
+CALM_AWAY = np.float32(0.2)  # share of the time from which no side is calm
 CALM_REST = np.float32(0.3)  # likewise, grey levels more
 PULSE_TIMES = 2.0
 PULSE_LEAST = 0.3  # grey levels
@@ -221,8 +236,9 @@ FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forg
 NEW_REACH = np.float32(3.0)  # of a new scene, grey levels to a unit of its noise
 VAST_SHARE = 0.35  # of the cells looked at
 
-HOLD_SECONDS = 1.0 + 1e-6  # for which the last region of somebody who has walked is kept
+HOLD_SECONDS = 4.0 + 1e-6  # for which the last region of somebody who has walked is kept
 WALK_SHARE = 0.25  # of the smaller of two regions that they must share to be one walk
+WALK_LIKE = 4.0  # times as large as the other that one of them may be, where no leaves sway
 WALK_TAKEN = 0.3  # of a last region that is told again, whoever it is by: then it is not kept
 WALK_LOOKS = 3.0  # in which somebody must have been told
 WALK_FAR = 3.0  # cells that they must have come from where they were first

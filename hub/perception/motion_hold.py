@@ -1,7 +1,7 @@
 """Numba kernels that keep in view who was seen to walk and is told no longer.
 
 Somebody who stops before they are sure, or whom leaves, rain or noise hide for a look, is where
-they were. So the last region of whoever has surely travelled stays for a second. What flickers,
+they were. So the last region of whoever has surely travelled stays for four seconds. What flickers,
 sways or falls does not travel, and where a mover goes on from there, it has the region.
 """
 
@@ -33,14 +33,20 @@ def _area(walk: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _goes_on(boxes: Any, at: int, walk: Any, known: Any, walks: Any) -> Any:
-    """Let a region go on with the walk that it overlaps most, or begin one."""
+def _goes_on(boxes: Any, at: int, walk: Any, known: Any, walks: Any, leaves: Any) -> Any:
+    """Let a region go on with the walk that it overlaps most, or begin one.
+
+    A drop beside somebody is no part of them: one is not much larger than the other, unless leaves
+    hide much of them.
+    """
     for k in range(4):
         walk[k] = np.float64(boxes[at, k])
     best = 0.0
     of: Any = -1
     for k in range(known):
         least = min(_area(walk), _area(walks[k]))
+        if not leaves and max(_area(walk), _area(walks[k])) > G.WALK_LIKE * least:
+            continue
         share = _shared(boxes, at, walks[k]) / max(least, 1.0)
         if share >= G.WALK_SHARE and share > best:
             best = share
@@ -66,18 +72,44 @@ def _is_taken(boxes: Any, count: int, walk: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _stays(walk: Any, shape: Any) -> Any:
-    """Whether a walk was told often enough, and far enough from where it began, to be believed.
-
-    Who was last at an edge of the picture has left it.
-    """
+def _is_inside(walk: Any, shape: Any) -> Any:
+    """Whether a walk was last away from the edges of the picture, over which people leave."""
     if walk[0] <= 0.0 or walk[1] <= 0.0:
         return False
-    if walk[2] >= np.float64(shape[G.WIDTH]) or walk[3] >= np.float64(shape[G.HEIGHT]):
-        return False
+    return walk[2] < np.float64(shape[G.WIDTH]) and walk[3] < np.float64(shape[G.HEIGHT])
+
+
+@njit(**OPTIONS)
+def _is_believed(walk: Any, shape: Any) -> Any:
+    """Whether a walk was told often enough, and far enough from where it began."""
     x = 0.5 * (walk[0] + walk[2] - walk[G.FROM_X]) / np.float64(shape[G.CELL_W])
     y = 0.5 * (walk[1] + walk[3] - walk[G.FROM_Y]) / np.float64(shape[G.CELL_H])
     return walk[G.LOOKS] >= G.WALK_LOOKS and x * x + y * y >= G.WALK_FAR * G.WALK_FAR
+
+
+@njit(**OPTIONS)
+def _is_alone(walks: Any, many: int, at: int, shape: Any) -> Any:
+    """Whether nobody walks near where a walk was last."""
+    x = np.float64(G.MISTAKEN_APART * shape[G.CELL_W])
+    y = np.float64(G.MISTAKEN_APART * shape[G.CELL_H])
+    for k in range(many):
+        right = max(walks[k, 0] - walks[at, 2], walks[at, 0] - walks[k, 2])
+        below = max(walks[k, 1] - walks[at, 3], walks[at, 1] - walks[k, 3])
+        if right < x and below < y and _is_believed(walks[k], shape):
+            return False
+    return True
+
+
+@njit(**OPTIONS)
+def _count_mistakes(walks: Any, many: int, shape: Any, dt: float, found: Any) -> None:
+    """Where leaves sway, count what is told no longer, and went nowhere."""
+    found[G.MISTAKEN] *= max(0.0, 1.0 - dt / G.MISTAKEN_SECONDS)
+    if found[G.SWAY] <= G.SWAY_SHARE:
+        return
+    for k in range(many):
+        just = 0.0 < walks[k, G.UNTOLD] <= dt
+        if just and _is_inside(walks[k], shape) and not _is_believed(walks[k], shape):
+            found[G.MISTAKEN] += np.float64(_is_alone(walks, many, k, shape))
 
 
 @njit(**OPTIONS)
@@ -89,6 +121,7 @@ def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) 
     """
     known = np.int64(found[G.WALKING])
     if known == 0 and count == 0:
+        _count_mistakes(walks[0], 0, shape, dt, found)
         return count
     now = walks[0]
     last = walks[1]
@@ -97,9 +130,10 @@ def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) 
             last[k, i] = now[k, i]
         last[k, G.UNTOLD] += dt
         last[k, G.GONE_ON] = 0.0
+    leaves = found[G.SWAY] > G.SWAY_SHARE
     told: Any = min(count, G.MAX_REGIONS)
     for at in range(told):
-        of = _goes_on(boxes, at, now[at], known, last)
+        of = _goes_on(boxes, at, now[at], known, last, leaves)
         if of >= 0:
             last[of, G.GONE_ON] = 1.0
     many = told
@@ -111,9 +145,11 @@ def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) 
         for i in range(G.WALK):
             now[many, i] = last[k, i]
         many += 1
-        if held < boxes.shape[0] - 1 and _stays(last[k], shape):
+        stays = _is_inside(last[k], shape) and _is_believed(last[k], shape)
+        if held < boxes.shape[0] - 1 and stays:
             for i in range(4):
                 boxes[held, i] = np.int32(last[k, i])
             held += 1
     found[G.WALKING] = np.float64(many)
+    _count_mistakes(now, many, shape, dt, found)
     return held

@@ -104,16 +104,19 @@ def _learn_shade(field: Any, rate: Any) -> None:
     """Make cells restless in which shade sways: leaves before the sun, slower than water.
 
     Such a cell is off its background for much of the time, comes and goes, and is never far off
-    it. Who walks through takes most cells seldom, and many of them by more than shade does.
+    it. Who walks through takes most cells seldom, and many of them by more than shade does. Shade
+    was there at the look before as well: a camera that shakes shows its edges now here, now there.
     """
     residual = field[G.RESIDUAL]
+    before = field[G.BEFORE]
     back = field[G.BACK]
     noise = field[G.NOISE]
     restless = field[G.RESTLESS]
     away = field[G.AWAY]
     for i in range(away.shape[0]):
         size = abs(residual[i])
-        off = F(size > G.SHADE_LEAST)
+        was = before[i] if residual[i] > F(0) else -before[i]
+        off = F((size > G.SHADE_LEAST) & (was > G.SHADE_LEAST))
         longer = away[i] + rate * (off - away[i])
         away[i] = F(0) if size > G.SHADE_LEAST + G.SHADE_MOST * back[i] else longer
     for i in range(away.shape[0]):
@@ -234,9 +237,12 @@ def _learn(shape: Any, knobs: Any, field: Any, found: Any) -> None:
 
 @njit(**OPTIONS)
 def _shows_another_scene(shape: Any, found: Any) -> Any:
-    """Whether no light explains the picture, or it is another one all at once."""
+    """Whether no light explains the picture, or it is another one all at once.
+
+    Bands of mains light on even ground pass for a gain that is none.
+    """
     gain = 1.0 + found[G.GAIN]
-    if gain < G.GAIN_LEAST or gain > G.GAIN_MOST:
+    if (gain < G.GAIN_LEAST or gain > G.GAIN_MOST) and found[G.BANDS] == 0.0:
         return True
     hot = found[G.HOT] / max(1, shape[G.LOOKED_AT])
     sudden = hot - found[G.HOT_BEFORE] > G.SUDDEN_SHARE and found[G.SIZE] > G.SUDDEN_SIZE
@@ -260,10 +266,12 @@ def look(
     measure(luma, shape, scale, words, field)
     if knobs[G.RENEW] > F(0):
         trace_edges(shape, field)
+    shake = found[G.SHAKE]
     compare(shape, knobs, field, labels, sums, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         if use == G.WATCHED:
             _learn_light(field, 1.0 + found[G.GAIN])
+        found[G.SHAKE] = shake  # edges differ because the scene does, and not for a swaying camera
         found[G.HOT_BEFORE] = 1.0
         found[G.RELIT] = G.RELIT_SECONDS
         found[G.BENEATH], found[G.STRANGE] = 0.0, G.LEAF_SECONDS
@@ -275,7 +283,7 @@ def look(
     if level > F(0):
         count = follow(shape, level, field, labels, sums, found, cells, runs, boxes, count)
     if leaves_sway(knobs, found):
-        count = find_beneath(shape, field, labels, sums, found, cells, runs, boxes, count)
+        count = find_beneath(shape, knobs, field, labels, sums, found, cells, runs, boxes, count)
     count = merge(boxes, count)
     found[G.TOLD] = np.float64(count)
     count = hold(shape, np.float64(knobs[G.DT]), boxes, count, walks, found)

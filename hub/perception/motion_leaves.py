@@ -6,6 +6,11 @@ next. So what counts is how far a cell is from both looks before, and how far be
 has done to it, summed over the cells around and over several looks along a walk. A drop of rain
 lights a cell in one look and is no change when it has gone, thus rising and falling are each
 measured by how much of it there is in the picture.
+
+How much must be gained depends on what else gains: shade that sways changes some places by far
+more than others, and for several looks. In noise, before a shaking camera, in rain and mains light
+everything changes as much, and nothing but people gains much: less is asked there, unless what was
+told of late went nowhere.
 """
 
 # Numba ships few type hints: its decorators and intrinsics are untyped.
@@ -104,6 +109,36 @@ def _together(rises: Any, falls: Any, up: Any, down: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
+def _mean(change: Any, shape: Any, sums: Any) -> Any:
+    """Mean change over the cells looked at; their usual one is the root of a mean square, so the
+    more even it is, the greater.
+    """
+    pitch = shape[G.PITCH]
+    s0 = sums[:pitch]
+    for x in range(pitch):
+        s0[x] = F(0)
+    for line in range(1, shape[G.LINES] + 1):
+        v = change[line * pitch : (line + 1) * pitch]
+        for x in range(pitch):
+            s0[x] += v[x]
+    return add_up(s0) / max(1.0, np.float64(shape[G.LOOKED_AT]))
+
+
+@njit(**OPTIONS)
+def _evenly(mean: float, knobs: Any, found: Any) -> Any:
+    """From 0, some places change more than others, to 1, all of the picture changes as much."""
+    even = found[G.EVEN]
+    pace = min(1.0, np.float64(knobs[G.DT]) / G.LEAF_EVEN_SECONDS)
+    found[G.EVEN] = even + pace * (mean - even) if even > 0.0 else mean
+    share = (found[G.EVEN] - G.LEAF_UNEVEN) / (G.LEAF_EVEN - G.LEAF_UNEVEN)
+    shakes = found[G.SHAKE] > G.NOISY_SHAKE
+    if knobs[G.RUN_NEEDED] >= G.RUN_POURS or found[G.BANDS] > G.BAND_LATELY or shakes:
+        share = 1.0
+    sure = max(0.0, 1.0 - found[G.MISTAKEN] / G.MISTAKEN_MOST)
+    return sure * min(1.0, max(0.0, share))
+
+
+@njit(**OPTIONS)
 def _leave_out(front: Any, look: Any, pitch: int, spare: Any, nine: Any, labels: Any) -> None:
     """Clear the labels in and beside movers that were found already."""
     upright(front, pitch, spare)
@@ -115,6 +150,7 @@ def _leave_out(front: Any, look: Any, pitch: int, spare: Any, nine: Any, labels:
 @njit(**OPTIONS)
 def find_beneath(
     shape: Any,
+    knobs: Any,
     field: Any,
     labels: Any,
     sums: Any,
@@ -140,6 +176,7 @@ def find_beneath(
     if found[G.BENEATH] == 0.0:
         _begin(field[G.BEFORE], field[G.EARLIER], gained)
         found[G.BENEATH] = 1.0
+        found[G.EVEN] = 0.0
     _change(residual, field[G.BEFORE], field[G.EARLIER], noise, look, rises, falls)
     _around(rises, look, pitch, spare)
     _around(falls, look, pitch, spare)
@@ -148,11 +185,14 @@ def find_beneath(
     up = F(1) / _usual(rises, shape, sums)
     down = F(1) / _usual(falls, shape, sums)
     _together(rises, falls, up, down, change)
+    evenly = _evenly(_mean(change, shape, sums), knobs, found)
+    level = F(G.LEAF_LEVEL + evenly * (G.LEAF_LEVEL_EVEN - G.LEAF_LEVEL))
+    still = F(G.LEAF_STILL + evenly * (G.LEAF_STILL_EVEN - G.LEAF_STILL))
     for i in range(labels.shape[0]):
         labels[i] = np.uint8(0)
     near_by(gained, spare)
     gain(change, F(1), spare, look, pitch, G.LEAF_DUE, G.LEAF_MOST, gained)
-    tell(gained, change, F(1), G.LEAF_LEVEL, G.LEAF_STILL, labels)
+    tell(gained, change, F(1), level, still, labels)
     _leave_out(field[G.FRONT], look, pitch, spare, rises, labels)
     for i in range(noise.shape[0]):
         field[G.EARLIER, i] = field[G.BEFORE, i]

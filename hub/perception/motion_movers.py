@@ -41,6 +41,15 @@ def _weight(cells: Any, size: int, ratio: Any) -> Any:
 
 
 @njit(**OPTIONS)
+def _darkness(cells: Any, size: int, ratio: Any) -> Any:
+    """By how much the darker cells of a mover together stand out, in thresholds."""
+    weight = F(0)
+    for k in range(size):
+        weight -= min(ratio[cells[k]], F(0))
+    return weight
+
+
+@njit(**OPTIONS)
 def _peak(cells: Any, size: int, ratio: Any) -> Any:
     """By how much the strongest cell of a mover stands out, in thresholds."""
     peak = F(0)
@@ -271,7 +280,8 @@ def gather(
     Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
     its patience allows is marked with 2 and not boxed. So is what shows for the first time when
     the light jumps: a lamp lights some places more than others (in rain it may be a drop). What is
-    left of that in the next frame is new once more. Returns the number of boxes.
+    left of that in the next frame is new once more. Rain only brightens: in it, whoever is darker
+    than the ground needs no history, unless dark specks fall as well. Returns the number of boxes.
     """
     pitch = shape[G.PITCH]
     ratio = field[G.RATIO]
@@ -285,6 +295,9 @@ def gather(
     wet = knobs[G.RUN_NEEDED] >= G.RUN_WET
     sways = found[G.SWAY] > G.SWAY_SHARE
     pulse = found[G.PULSE] > 0.0
+    brightens = knobs[G.RUN_NEEDED] >= G.RUN_POURS and not sways
+    brightens = brightens and found[G.SPECKS] < G.SPECKS_MOST
+    specks = False
     around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
     stray = 0
     count = np.int64(0)
@@ -306,7 +319,10 @@ def gather(
                 _mark(cells, size, np.uint8(0), now)
                 continue
             if not (big or _is_sure(_weight(cells, size, ratio), run, knobs)):
-                continue
+                dark = _darkness(cells, size, ratio) > G.DARK_SURE
+                specks = specks or (dark and run == 0)
+                if not (dark and brightens):
+                    continue
             if wet and 4 * known < size and _is_streak(cells, size, ratio, across, pitch):
                 _mark(cells, size, np.uint8(9), now)
                 if _support(cells, size, last, pitch, G.STREAK_NEAR) < 9:
@@ -329,4 +345,6 @@ def gather(
             part = _clear_part(cells, size, ratio) if size > G.LARGE else size
             count = enclose(cells, part, across, shape, pads, boxes, count)
     found[G.STRAY] = np.float64(stray)
+    pace = min(1.0, np.float64(knobs[G.DT]) / G.SPECKS_SECONDS)
+    found[G.SPECKS] += pace * (np.float64(specks) - found[G.SPECKS])
     return count

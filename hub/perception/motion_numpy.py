@@ -165,8 +165,10 @@ def _gather(
     wet, sways = knobs[G.RUN_NEEDED] >= G.RUN_WET, found[G.SWAY] > G.SWAY_SHARE
     steps = abs(residual - before)
     younger = np.where(abs(residual - before) <= limit, age, F(0))
+    brightens = knobs[G.RUN_NEEDED] >= G.RUN_POURS and not sways
+    brightens = brightens and found[G.SPECKS] < G.SPECKS_MOST
     around = 2 if knobs[G.RUN_NEEDED] < G.RUN_NEAR else 1
-    stray = 0
+    stray, specks = 0, False
     rows: list[list[int]] = []
     for seed in np.flatnonzero(labels == 2).tolist():
         if labels[seed] != 2:
@@ -187,7 +189,10 @@ def _gather(
         sure = weight > knobs[G.WEIGHT_SURE]
         believed = needed and (weight > knobs[G.WEIGHT_LONE] or run >= G.RUN_SURE)
         if not (big or sure or believed):
-            continue
+            dark = bool(_total(np.maximum(-ratio[mover], F(0))) > G.DARK_SURE)
+            specks = specks or (dark and run == 0)
+            if not (dark and brightens):
+                continue
         if wet and 4 * known < len(mover) and _is_streak(mover, ratio, pitch):
             votes[0, mover] = 9
             if _support(mover, votes[1], pitch, G.STREAK_NEAR) < 9:
@@ -207,6 +212,8 @@ def _gather(
         part = _clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover
         _enclose(part, shape, pads, rows, most)
     found[G.STRAY] = stray
+    pace = min(1.0, float(knobs[G.DT]) / G.SPECKS_SECONDS)
+    found[G.SPECKS] += pace * (float(specks) - found[G.SPECKS])
     return rows
 
 
@@ -254,7 +261,9 @@ def _grow_old(knobs: Floats, field: Floats, pulse: bool) -> None:
 def _learn_shade(knobs: Floats, field: Floats) -> None:
     residual, away, noise = field[G.RESIDUAL], field[G.AWAY], field[G.NOISE]
     size = abs(residual)
-    longer = away + knobs[G.AWAY_RATE] * ((size > G.SHADE_LEAST).astype(np.float32) - away)
+    was = np.where(residual > 0, field[G.BEFORE], -field[G.BEFORE])
+    off = (size > G.SHADE_LEAST) & (was > G.SHADE_LEAST)
+    longer = away + knobs[G.AWAY_RATE] * (off.astype(np.float32) - away)
     away[:] = np.where(size > G.SHADE_LEAST + G.SHADE_MOST * field[G.BACK], F(0), longer)
     sways = (away > G.SHADE_SHARE) & (field[G.RESTLESS] > G.SHADE_RESTLESS)
     grown = G.SHADE_PACE * np.maximum(F(0), residual * residual - noise)
@@ -303,7 +312,7 @@ def _learn(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> None:
 
 def _shows_another_scene(shape: Ints, found: Doubles) -> bool:
     gain = 1.0 + float(found[G.GAIN])
-    if gain < G.GAIN_LEAST or gain > G.GAIN_MOST:
+    if (gain < G.GAIN_LEAST or gain > G.GAIN_MOST) and found[G.BANDS] == 0.0:
         return True
     hot = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
     sudden = hot - found[G.HOT_BEFORE] > G.SUDDEN_SHARE and found[G.SIZE] > G.SUDDEN_SIZE
@@ -331,10 +340,12 @@ def look(
     _measure(luma, shape, scale, field)
     if knobs[G.RENEW] > 0:
         trace_edges(shape, field)
+    shake = found[G.SHAKE]
     compare(shape, knobs, field, labels, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         if use == G.WATCHED:
             _learn_light(field, 1.0 + float(found[G.GAIN]))
+        found[G.SHAKE] = shake
         found[G.HOT_BEFORE] = 1.0
         found[G.RELIT] = G.RELIT_SECONDS
         found[G.BENEATH], found[G.STRANGE] = 0.0, G.LEAF_SECONDS
@@ -347,7 +358,7 @@ def look(
     if level > 0:
         _box_told(shape, follow(shape, level, field, found), G.FAINT_CELLS, rows, most)
     if leaves_sway(knobs, found):
-        _box_told(shape, find_beneath(shape, field, found), G.LEAF_CELLS, rows, most)
+        _box_told(shape, find_beneath(shape, knobs, field, found), G.LEAF_CELLS, rows, most)
     rows = _merge(rows)
     found[G.TOLD] = len(rows)
     rows += hold(shape, float(knobs[G.DT]), rows, most, walks, found)

@@ -21,11 +21,14 @@ def _shared(box: Box, walk: list[float]) -> float:
     return max(x, 0.0) * max(y, 0.0)
 
 
-def _goes_on(box: Box, walks: list[list[float]]) -> tuple[list[float], int]:
+def _goes_on(box: Box, walks: list[list[float]], leaves: bool) -> tuple[list[float], int]:
     x, y, looks, of, best = float(box[0] + box[2]), float(box[1] + box[3]), 1.0, -1, 0.0
     corners = [float(edge) for edge in box]
     for k, walk in enumerate(walks):
-        share = _shared(box, walk) / max(min(_area(corners), _area(walk)), 1.0)
+        least, largest = sorted((_area(corners), _area(walk)))
+        if not leaves and largest > G.WALK_LIKE * least:
+            continue
+        share = _shared(box, walk) / max(least, 1.0)
         if share >= G.WALK_SHARE and share > best:
             best, of = share, k
     if of >= 0:
@@ -33,22 +36,48 @@ def _goes_on(box: Box, walks: list[list[float]]) -> tuple[list[float], int]:
     return [*corners, x, y, looks, 0.0, 0.0], of
 
 
-def _stays(walk: list[float], shape: NDArray[np.int64]) -> bool:
-    if min(walk[:2]) <= 0.0 or walk[2] >= shape[G.WIDTH] or walk[3] >= shape[G.HEIGHT]:
-        return False
+def _is_inside(walk: list[float], shape: NDArray[np.int64]) -> bool:
+    return bool(min(walk[:2]) > 0.0 and walk[2] < shape[G.WIDTH] and walk[3] < shape[G.HEIGHT])
+
+
+def _is_believed(walk: list[float], shape: NDArray[np.int64]) -> bool:
     x = 0.5 * (walk[0] + walk[2] - walk[G.FROM_X]) / float(shape[G.CELL_W])
     y = 0.5 * (walk[1] + walk[3] - walk[G.FROM_Y]) / float(shape[G.CELL_H])
     return walk[G.LOOKS] >= G.WALK_LOOKS and x * x + y * y >= G.WALK_FAR * G.WALK_FAR
+
+
+def _is_alone(walk: list[float], walks: list[list[float]], shape: NDArray[np.int64]) -> bool:
+    x = float(G.MISTAKEN_APART * shape[G.CELL_W])
+    y = float(G.MISTAKEN_APART * shape[G.CELL_H])
+    for other in walks:
+        right = max(other[0] - walk[2], walk[0] - other[2])
+        below = max(other[1] - walk[3], walk[1] - other[3])
+        if right < x and below < y and _is_believed(other, shape):
+            return False
+    return True
+
+
+def _count_mistakes(
+    walks: list[list[float]], shape: NDArray[np.int64], dt: float, found: Doubles
+) -> None:
+    found[G.MISTAKEN] *= max(0.0, 1.0 - dt / G.MISTAKEN_SECONDS)
+    if found[G.SWAY] <= G.SWAY_SHARE:
+        return
+    for walk in walks:
+        just = 0.0 < walk[G.UNTOLD] <= dt
+        if just and _is_inside(walk, shape) and not _is_believed(walk, shape):
+            found[G.MISTAKEN] += float(_is_alone(walk, walks, shape))
 
 
 def hold(
     shape: NDArray[np.int64], dt: float, rows: list[Box], most: int, walks: Doubles, found: Doubles
 ) -> list[Box]:
     """The regions that are kept of walks that are told no longer, at most so many."""
+    leaves = bool(found[G.SWAY] > G.SWAY_SHARE)
     last: list[list[float]] = walks[0, : int(found[G.WALKING])].tolist()
     now, gone_on = list[list[float]](), set[int]()
     for row in rows:
-        walk, of = _goes_on(row, last)
+        walk, of = _goes_on(row, last, leaves)
         now.append(walk)
         gone_on.add(of)
     held: list[Box] = []
@@ -59,9 +88,10 @@ def hold(
         if sum(_shared(row, walk) for row in rows) >= G.WALK_TAKEN * _area(walk):
             continue
         now.append(walk)
-        if len(rows) + len(held) < most and _stays(walk, shape):
+        if len(rows) + len(held) < most and _is_inside(walk, shape) and _is_believed(walk, shape):
             held.append([int(edge) for edge in walk[:4]])
     if now:
         walks[0, : len(now)] = now
     found[G.WALKING] = len(now)
+    _count_mistakes(now, shape, dt, found)
     return held

@@ -55,12 +55,26 @@ def _usual(change: Floats, shape: Ints) -> np.float32:
     return max(G.LEAF_USUAL, F(math.sqrt(add_up(capped * capped, shape) / many)))
 
 
-def find_beneath(shape: Ints, field: Floats, found: Doubles) -> Bytes:
+def _evenly(mean: float, knobs: Floats, found: Doubles) -> float:
+    """From 0, some places change more than others, to 1, all of the picture changes as much."""
+    even = float(found[G.EVEN])
+    pace = min(1.0, float(knobs[G.DT]) / G.LEAF_EVEN_SECONDS)
+    found[G.EVEN] = even + pace * (mean - even) if even > 0.0 else mean
+    share = (float(found[G.EVEN]) - G.LEAF_UNEVEN) / (G.LEAF_EVEN - G.LEAF_UNEVEN)
+    shakes = found[G.SHAKE] > G.NOISY_SHAKE
+    if knobs[G.RUN_NEEDED] >= G.RUN_POURS or found[G.BANDS] > G.BAND_LATELY or shakes:
+        share = 1.0
+    sure = max(0.0, 1.0 - float(found[G.MISTAKEN]) / G.MISTAKEN_MOST)
+    return sure * min(1.0, max(0.0, share))
+
+
+def find_beneath(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> Bytes:
     """1 for each cell in which somebody has changed the picture more than leaves do."""
     if found[G.BENEATH] == 0.0:
         field[G.EARLIER] = field[G.BEFORE]
         field[G.STANDING_OUT] = 0
         found[G.BENEATH] = 1.0
+        found[G.EVEN] = 0.0
     look, pitch = field[G.LOOK], int(shape[G.PITCH])
     rises = around(_change(field, F(1)), look, pitch)
     falls = around(_change(field, F(-1)), look, pitch)
@@ -69,7 +83,11 @@ def find_beneath(shape: Ints, field: Floats, found: Doubles) -> Bytes:
     gained = field[G.STANDING_OUT]
     gain(change, look, pitch, G.LEAF_DUE, G.LEAF_MOST, gained)
     field[G.EARLIER] = field[G.BEFORE]
-    told = (gained > G.LEAF_LEVEL) & (change > G.LEAF_STILL)
+    mean = add_up(change, shape) / max(1.0, float(shape[G.LOOKED_AT]))
+    evenly = _evenly(mean, knobs, found)
+    level = F(G.LEAF_LEVEL + evenly * (G.LEAF_LEVEL_EVEN - G.LEAF_LEVEL))
+    still = F(G.LEAF_STILL + evenly * (G.LEAF_STILL_EVEN - G.LEAF_STILL))
+    told = (gained > level) & (change > still)
     # Movers that were found already have their boxes.
     new: Bytes = (told & (around(field[G.FRONT], look, pitch) == 0)).astype(np.uint8)
     return new
