@@ -236,6 +236,7 @@ FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forg
 NEW_REACH = np.float32(3.0)  # of a new scene, grey levels to a unit of its noise
 VAST_SHARE = 0.35  # of the cells looked at
 
+WALK_SECONDS = 1.0 + 1e-6  # for which a walk may go on that is told no longer
 HOLD_SECONDS = 4.0 + 1e-6  # for which the last region of somebody who has walked is kept
 WALK_SHARE = 0.25  # of the smaller of two regions that they must share to be one walk
 WALK_LIKE = 4.0  # times as large as the other that one of them may be, where no leaves sway

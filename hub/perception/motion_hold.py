@@ -43,11 +43,16 @@ def _goes_on(boxes: Any, at: int, walk: Any, known: Any, walks: Any, leaves: Any
         walk[k] = np.float64(boxes[at, k])
     best = 0.0
     of: Any = -1
+    here = _area(walk)
     for k in range(known):
-        least = min(_area(walk), _area(walks[k]))
-        if not leaves and max(_area(walk), _area(walks[k])) > G.WALK_LIKE * least:
+        shared = _shared(boxes, at, walks[k])
+        if shared <= 0.0:  # most are elsewhere
             continue
-        share = _shared(boxes, at, walks[k]) / max(least, 1.0)
+        there = _area(walks[k])
+        least = min(here, there)
+        if not leaves and max(here, there) > G.WALK_LIKE * least:
+            continue
+        share = shared / max(least, 1.0)
         if share >= G.WALK_SHARE and share > best:
             best = share
             of = k
@@ -139,13 +144,15 @@ def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) 
     many = told
     held = count
     for k in range(known):
-        over = last[k, G.GONE_ON] > 0.0 or last[k, G.UNTOLD] > G.HOLD_SECONDS
-        if over or many >= G.MAX_REGIONS or _is_taken(boxes, count, last[k]):
+        if last[k, G.GONE_ON] > 0.0 or many >= G.MAX_REGIONS:
+            continue
+        stays = _is_inside(last[k], shape) and _is_believed(last[k], shape)
+        longest = G.HOLD_SECONDS if stays else G.WALK_SECONDS
+        if last[k, G.UNTOLD] > longest or _is_taken(boxes, count, last[k]):
             continue
         for i in range(G.WALK):
             now[many, i] = last[k, i]
         many += 1
-        stays = _is_inside(last[k], shape) and _is_believed(last[k], shape)
         if held < boxes.shape[0] - 1 and stays:
             for i in range(4):
                 boxes[held, i] = np.int32(last[k, i])

@@ -83,12 +83,14 @@ def hold(
     held: list[Box] = []
     for k, walk in enumerate(last):
         walk[G.UNTOLD] += dt
-        if k in gone_on or walk[G.UNTOLD] > G.HOLD_SECONDS or len(now) >= G.MAX_REGIONS:
+        stays = _is_inside(walk, shape) and _is_believed(walk, shape)
+        longest = G.HOLD_SECONDS if stays else G.WALK_SECONDS
+        if k in gone_on or walk[G.UNTOLD] > longest or len(now) >= G.MAX_REGIONS:
             continue
         if sum(_shared(row, walk) for row in rows) >= G.WALK_TAKEN * _area(walk):
             continue
         now.append(walk)
-        if len(rows) + len(held) < most and _is_inside(walk, shape) and _is_believed(walk, shape):
+        if len(rows) + len(held) < most and stays:
             held.append([int(edge) for edge in walk[:4]])
     if now:
         walks[0, : len(now)] = now
