@@ -69,6 +69,7 @@ FRESH_SECONDS = 0.5  # for which all of it is looked at: who is in it was adopte
 REST_SECONDS = 2.0  # after a change was adopted, the next one is judged as motion
 
 LONGEST_GAP = 2.0  # seconds that one frame may teach
+SAME_STEP = 1e-4  # seconds by which frames may be apart otherwise and teach as fast
 
 
 class GateResult(NamedTuple):
@@ -278,7 +279,7 @@ class MotionGate:
         if abs(self._weather - self._weathered) > 0.02:
             self._set_doubt()
         first = 1.0 / self._frames if self._now < 2 * WARM_SECONDS else 0.0
-        if first == 0.0 and dt == self._rated:
+        if first == 0.0 and abs(dt - self._rated) < SAME_STEP:
             return
         self._rated = dt if first == 0.0 else 0.0
         knobs[G.DT] = dt
