@@ -239,10 +239,12 @@ def _learn(shape: Any, knobs: Any, field: Any, found: Any) -> None:
 def _shows_another_scene(shape: Any, found: Any) -> Any:
     """Whether no light explains the picture, or it is another one all at once.
 
-    Bands of mains light on even ground pass for a gain that is none.
+    Bands of mains light on even ground pass for a gain that is none; there the picture is nearly
+    as it was.
     """
     gain = 1.0 + found[G.GAIN]
-    if (gain < G.GAIN_LEAST or gain > G.GAIN_MOST) and found[G.BANDS] == 0.0:
+    even = found[G.BANDS] > 0.0 and found[G.SIZE] < G.SUDDEN_SIZE
+    if (gain < G.GAIN_LEAST or gain > G.GAIN_MOST) and not even:
         return True
     hot = found[G.HOT] / max(1, shape[G.LOOKED_AT])
     sudden = hot - found[G.HOT_BEFORE] > G.SUDDEN_SHARE and found[G.SIZE] > G.SUDDEN_SIZE

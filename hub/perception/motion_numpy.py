@@ -312,7 +312,8 @@ def _learn(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> None:
 
 def _shows_another_scene(shape: Ints, found: Doubles) -> bool:
     gain = 1.0 + float(found[G.GAIN])
-    if (gain < G.GAIN_LEAST or gain > G.GAIN_MOST) and found[G.BANDS] == 0.0:
+    even = found[G.BANDS] > 0.0 and found[G.SIZE] < G.SUDDEN_SIZE
+    if (gain < G.GAIN_LEAST or gain > G.GAIN_MOST) and not even:
         return True
     hot = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
     sudden = hot - found[G.HOT_BEFORE] > G.SUDDEN_SHARE and found[G.SIZE] > G.SUDDEN_SIZE

@@ -83,3 +83,19 @@ def test_mains_light_on_even_ground_is_no_other_scene() -> None:
             assert (result.triggered, result.state) == (False, "watching")
             least = min(least, float(gate._found[G.GAIN]))
     assert least < -0.2
+
+
+def test_views_that_jump_about_are_no_mains_light() -> None:
+    """Whatever lines they show, no light explains them: the gate says that it cannot judge, and
+    both kernels do.
+    """
+    rng = np.random.default_rng(9)
+    ours, twin = both(320, 180)
+    wide = rng.uniform(20, 230, (60, 80)).repeat(8, 0).repeat(8, 1)
+    blind = 0
+    for i in range(120):
+        x, y = (0, 0) if i < 40 else (int(v) for v in rng.integers(0, 140, 2))
+        view = np.ascontiguousarray(wide[y : y + 180, x : x + 320]).astype(np.uint8)
+        assert_same(ours, twin, view, i / FPS)
+        blind += i >= 40 and ours._blind_since is not None
+    assert blind >= 24
