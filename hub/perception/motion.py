@@ -13,6 +13,7 @@ from __future__ import annotations
 import importlib
 import logging
 import math
+from bisect import bisect_left
 from types import ModuleType
 from typing import Literal, NamedTuple
 
@@ -300,7 +301,7 @@ class MotionGate:
         self._weathered = weather
         knobs[G.BIG] = BIG_CELLS + BIG_STRAYS * min(weather, BIG_MOST)
         knobs[G.WEIGHT_SURE] = SURE_WEIGHT + SURE_STRAYS * min(weather, SURE_MOST)
-        knobs[G.RUN_NEEDED] = sum(weather > strays for strays in WEATHER)
+        knobs[G.RUN_NEEDED] = bisect_left(WEATHER, weather)
 
     def _use(self) -> int:
         """What may become of this frame."""
