@@ -75,17 +75,23 @@ def across(sums: Any, look: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _centre(lean: Any, look: Any, shape: Any, sums: Any) -> None:
-    """Take the mean over the picture out: dry ground lies under a background with drops in it."""
+def mean_of(cells: Any, shape: Any, sums: Any) -> Any:
+    """The mean over the cells looked at; the others are zero."""
     pitch = shape[G.PITCH]
     s0 = sums[:pitch]
     for x in range(pitch):
         s0[x] = F(0)
     for line in range(1, shape[G.LINES] + 1):
-        v = lean[line * pitch : (line + 1) * pitch]
+        v = cells[line * pitch : (line + 1) * pitch]
         for x in range(pitch):
             s0[x] += v[x]
-    mean = F(add_up(s0) / max(1.0, np.float64(shape[G.LOOKED_AT])))
+    return add_up(s0) / max(1.0, np.float64(shape[G.LOOKED_AT]))
+
+
+@njit(**OPTIONS)
+def _centre(lean: Any, look: Any, shape: Any, sums: Any) -> None:
+    """Take the mean over the picture out: dry ground lies under a background with drops in it."""
+    mean = F(mean_of(lean, shape, sums))
     for i in range(lean.shape[0]):
         lean[i] = look[i] * (lean[i] - mean)
 

@@ -26,7 +26,7 @@ from numba import njit
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
-from hub.perception.motion_faint import across, box_told, gain, near_by, tell
+from hub.perception.motion_faint import across, box_told, gain, mean_of, near_by, tell
 from hub.perception.motion_light import add_up
 from hub.perception.motion_limits import upright
 
@@ -109,24 +109,11 @@ def _together(rises: Any, falls: Any, up: Any, down: Any, out: Any) -> None:
 
 
 @njit(**OPTIONS)
-def _mean(change: Any, shape: Any, sums: Any) -> Any:
-    """Mean change over the cells looked at; their usual one is the root of a mean square, so the
-    more even it is, the greater.
-    """
-    pitch = shape[G.PITCH]
-    s0 = sums[:pitch]
-    for x in range(pitch):
-        s0[x] = F(0)
-    for line in range(1, shape[G.LINES] + 1):
-        v = change[line * pitch : (line + 1) * pitch]
-        for x in range(pitch):
-            s0[x] += v[x]
-    return add_up(s0) / max(1.0, np.float64(shape[G.LOOKED_AT]))
-
-
-@njit(**OPTIONS)
 def _evenly(mean: float, knobs: Any, found: Any) -> Any:
-    """From 0, some places change more than others, to 1, all of the picture changes as much."""
+    """From 0, some places change more than others, to 1, all of the picture changes as much.
+
+    What is usual is the root of a mean square: the more even the changes, the nearer is their mean.
+    """
     even = found[G.EVEN]
     pace = min(1.0, np.float64(knobs[G.DT]) / G.LEAF_EVEN_SECONDS)
     found[G.EVEN] = even + pace * (mean - even) if even > 0.0 else mean
@@ -185,7 +172,7 @@ def find_beneath(
     up = F(1) / _usual(rises, shape, sums)
     down = F(1) / _usual(falls, shape, sums)
     _together(rises, falls, up, down, change)
-    evenly = _evenly(_mean(change, shape, sums), knobs, found)
+    evenly = _evenly(mean_of(change, shape, sums), knobs, found)
     level = F(G.LEAF_LEVEL + evenly * (G.LEAF_LEVEL_EVEN - G.LEAF_LEVEL))
     still = F(G.LEAF_STILL + evenly * (G.LEAF_STILL_EVEN - G.LEAF_STILL))
     for i in range(labels.shape[0]):
