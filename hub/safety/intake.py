@@ -303,7 +303,8 @@ class Intake(Answers):
         await self._pictures.run()
 
     async def _want_pictures(self, event: Event) -> None:
-        if event.type == "alert.verified" and not event.data.get("new_to_incident"):
+        # What it opened or joined is in the event that did so: the alert may have joined since.
+        if not event.data.get("incident" if event.type == "alert.raised" else "new_to_incident"):
             return
         alert = await self.alert(event.subject)
         age = self.clock.now() - from_iso(alert["updated"])

@@ -40,15 +40,15 @@ async def following(
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def offset(house: School) -> int | None:
-    """How far the follower has come, by the journal."""
-    return await house.journal.read(lambda c: offsets.get(c, "test"))
+async def offset(house: School, name: str = "test") -> int | None:
+    """How far a follower has come, by the journal."""
+    return await house.journal.read(lambda c: offsets.get(c, name))
 
 
-async def caught_up(house: School) -> bool:
-    """Whether it is written that the follower is through with everything."""
+async def caught_up(house: School, name: str = "test") -> bool:
+    """Whether it is written that a follower is through with everything."""
     last = await house.journal.read(eventlog.last_seq)
-    return await offset(house) == last
+    return await offset(house, name) == last
 
 
 async def test_what_was_missed_is_handled_once_and_in_order(tmp_path: Path) -> None:
@@ -168,6 +168,22 @@ async def test_an_alert_that_becomes_an_incident_late_gets_pictures_too(tmp_path
         await house.intake.verdict(grave["id"], "verified", "desk")
         await until(lambda: len(house.opened) == 2)
         assert [one["id"] for one in house.opened] == [alert["id"], grave["id"]]
+
+
+async def test_an_alert_verified_before_anybody_looked_gets_its_pictures_once(
+    tmp_path: Path,
+) -> None:
+    """Raised and made an incident of while nobody followed: that is one wish, not two."""
+    async with school(tmp_path) as house:
+        await house.unfollow()
+        await house.intake.accept(
+            Event("camera.offline", "hub/perception", house.clock.now(), "yard")
+        )
+        (alert,) = await house.intake.alerts()
+        await house.intake.verdict(alert["id"], "verified", "desk")
+        house.follow()
+        await until(lambda: caught_up(house, "pictures"))
+        assert [one["id"] for one in house.opened] == [alert["id"]]
 
 
 async def test_what_comes_between_two_looks_is_handled_once(

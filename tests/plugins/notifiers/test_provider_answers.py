@@ -213,7 +213,7 @@ async def test_open_receipts_outlive_a_restart_and_are_told_once(context, notice
     stream = after.acks(ask)
     assert (await anext(stream)).state == "acknowledged"
     rest = asyncio.ensure_future(anext(stream))
-    await until(lambda: after.of_alert("alert-1") == [])
+    await until(lambda: json.loads((context.state / "receipts.json").read_text()) == {})
     rest.cancel()
     await asyncio.gather(rest, return_exceptions=True)
     last = watched()
