@@ -13,7 +13,7 @@ from __future__ import annotations
 import importlib
 import logging
 import math
-from bisect import bisect_left
+from functools import partial
 from types import ModuleType
 from typing import Literal, NamedTuple
 
@@ -34,11 +34,6 @@ LOW = 0.5  # share of its threshold at which a cell may join a mover
 FIRM = 0.35  # likewise, at which it may start one together with its neighbours
 TOGETHER = 2.4  # summed ratio of six cells, two across and three down, that start one
 DIM = 1.5  # highest ratio under which a mover must move at every look, and not be new
-BIG_CELLS = 6  # a mover of this size is believed at once, in calm weather
-BIG_STRAYS, BIG_MOST = 2, 9  # larger by so many for each stray a frame, up to that many strays
-WEATHER = (0.7, 1.5, 3.0, 8.0)  # strays a frame from which one more frame of history is asked for
-SURE_WEIGHT = 14.0  # summed ratio at which a mover of any size is believed at once
-SURE_STRAYS, SURE_MOST = 0.3, 20.0  # likewise
 LONE_WEIGHT = 4.0  # summed ratio that a small mover needs without a history
 
 BACK_SECONDS = 5.0  # background follows calm cells
@@ -89,6 +84,7 @@ class GateResult(NamedTuple):
 
 NOWHERE = np.zeros((0, 4), np.int32)
 NOWHERE.flags.writeable = False
+QUIET = GateResult(False, "none", NOWHERE, "watching")
 BYTE = np.dtype(np.uint8)
 
 
@@ -169,6 +165,7 @@ class MotionGate:
             self._boxes,
             np.zeros((2, G.MAX_REGIONS, G.WALK)),
         )
+        self._look = partial(self._do.look, *self._arrays)
         self._knobs[G.BASE] = BASE_THRESHOLD
         self._knobs[G.EDGE_SHARE] = EDGE_THRESHOLD
         self._knobs[G.NOISE_GAIN] = NOISE_THRESHOLD
@@ -195,8 +192,7 @@ class MotionGate:
         self._rest_until = 0.0
         self._fresh_until = 0.0
         self._rated = 0.0  # the time step that the rates in `knobs` are for
-        self._weather = 0.0
-        self._set_doubt()
+        self._settled_at = 2 * WARM_SECONDS
         self._found[:] = 0
         self._found[G.HOT_BEFORE] = 1.0
         self._found[G.MISTAKEN] = G.MISTAKEN_MOST  # until the place is known
@@ -220,14 +216,15 @@ class MotionGate:
             self._use_mask(mask)
         dt = self._step_clock(time)
         self._frames += 1
-        self._set_rates(dt)
-        count = self._do.look(luma, *self._arrays, self._use())
+        settled = self._now >= self._settled_at
+        if not settled or abs(dt - self._rated) >= SAME_STEP:
+            self._set_rates(dt)
+        if (beat := self._frames % EDGE_FRAMES) < 2:
+            self._renew(beat == 0)
+        count = self._look(luma, G.WATCHED if settled else self._use())
         if count != G.UNJUDGED:
-            return self._judge(count, dt)
-        if self._frames == 1:
-            self._adopt(1.0, FIRST_NOISE)
-            return self._scan("warming")
-        return self._while_blind(dt)
+            return self._judge(count) if settled else self._judge_unsettled(count)
+        return self._start_anew(dt)
 
     def means(self) -> NDArray[np.float32]:
         """Grey level of each cell (lines, columns) of the frame looked at last; a copy."""
@@ -267,18 +264,8 @@ class MotionGate:
         self._mask = mask
 
     def _set_rates(self, dt: float) -> None:
+        """Rates for frames that are so far apart; at first a mean of all there was."""
         knobs = self._knobs
-        beat = self._frames % EDGE_FRAMES
-        if beat < 2:
-            knobs[G.RENEW] = beat == 0
-            # A mean of all there was, until that is long enough.
-            first, later = (
-                EDGE_FRAMES / self._frames,
-                1.0 - math.exp(-dt * EDGE_FRAMES / AWAY_SECONDS),
-            )
-            knobs[G.AWAY_RATE] = max(min(first, 1.0), later)
-        if abs(self._weather - self._weathered) > 0.02:
-            self._set_doubt()
         first = 1.0 / self._frames if self._now < 2 * WARM_SECONDS else 0.0
         if first == 0.0 and abs(dt - self._rated) < SAME_STEP:
             return
@@ -295,13 +282,14 @@ class MotionGate:
         knobs[G.PULSE_RATE] = 1.0 - math.exp(-dt / PULSE_SECONDS)
         knobs[G.SHAKE_DECAY] = math.exp(-dt / SHAKE_SECONDS)
 
-    def _set_doubt(self) -> None:
-        """In bad weather more is asked of what is to be believed."""
-        knobs, weather = self._knobs, self._weather
-        self._weathered = weather
-        knobs[G.BIG] = BIG_CELLS + BIG_STRAYS * min(weather, BIG_MOST)
-        knobs[G.WEIGHT_SURE] = SURE_WEIGHT + SURE_STRAYS * min(weather, SURE_MOST)
-        knobs[G.RUN_NEEDED] = bisect_left(WEATHER, weather)
+    def _renew(self, now: bool) -> None:
+        """Have edges, shade and darkness learned in this frame, or no longer."""
+        self._knobs[G.RENEW] = now
+        if now:
+            dt = self._knobs.item(G.DT)
+            later = 1.0 - math.exp(-dt * EDGE_FRAMES / AWAY_SECONDS)
+            # A mean of all there was, until that is long enough.
+            self._knobs[G.AWAY_RATE] = max(min(EDGE_FRAMES / self._frames, 1.0), later)
 
     def _use(self) -> int:
         """What may become of this frame."""
@@ -312,19 +300,31 @@ class MotionGate:
     def _hot_share(self) -> float:
         return float(self._found[G.HOT]) / max(1, int(self._shape[G.LOOKED_AT]))
 
-    def _judge(self, count: int, dt: float) -> GateResult:
-        self._weather += min(1.0, dt / 3.0) * (self._found.item(G.STRAY) - self._weather)
+    def _start_anew(self, dt: float) -> GateResult:
+        """What this frame shows is a scene to be adopted."""
+        if self._frames == 1:
+            self._adopt(1.0, FIRST_NOISE)
+            return self._scan("warming")
+        result = self._while_blind(dt)
+        watching = self._blind_since is None
+        self._settled_at = max(self._rest_until, self._fresh_until) if watching else math.inf
+        return result
+
+    def _judge_unsettled(self, count: int) -> GateResult:
         state: State = "warming" if self._now < WARM_SECONDS else "watching"
         if self._now < self._fresh_until:
             return self._look_at_all(state)
-        if self._found.item(G.TOLD):
+        return self._judge(count, state)
+
+    def _judge(self, count: int, state: State = "watching") -> GateResult:
+        if count and self._found[G.TOLD]:
             self._last_look = self._now
             return GateResult(True, "motion", self._boxes[:count].copy(), state)
         if self._scan_seconds and self._now - self._last_look >= self._scan_seconds:
             return self._scan(state)
         if count:
             return GateResult(False, "held", self._boxes[:count].copy(), state)
-        return GateResult(False, "none", NOWHERE, state)
+        return QUIET if state == "watching" else GateResult(False, "none", NOWHERE, state)
 
     def _look_at_all(self, state: State) -> GateResult:
         if self._found.item(G.TOLD):

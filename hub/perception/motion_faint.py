@@ -22,7 +22,7 @@ from hub.perception.motion_cache import OPTIONS
 from hub.perception.motion_grow import grow
 from hub.perception.motion_light import add_up
 from hub.perception.motion_limits import upright
-from hub.perception.motion_movers import enclose
+from hub.perception.motion_movers import enclose, span
 
 F = np.float32
 
@@ -179,9 +179,9 @@ def box_told(
         for seed in range(8 * eight, 8 * eight + 8):
             if labels[seed] == 0:
                 continue
-            size = grow(seed, labels, shape[G.PITCH], cells, runs)
+            size, many = grow(seed, labels, shape[G.PITCH], cells, runs)
             if size >= least:
-                count = enclose(cells, size, columns, shape, np.int64(1), boxes, count)
+                count = enclose(span(runs, many, columns), shape, np.int64(1), boxes, count)
     return count
 
 

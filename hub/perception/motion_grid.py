@@ -121,8 +121,9 @@ KNOBS = 31
     WALKING,  # how many walks are remembered
     TOLD,  # regions of what moves now; those behind them are held
     SPECKS,  # share of the frames, of late, in which something small and dark came from nowhere
-) = range(23)
-FOUND = 23
+    WEATHER,  # small movers from nowhere in a frame, of late
+) = range(24)
+FOUND = 24
 
 # Entries of a walk, behind its last region x1 y1 x2 y2 in pixels.
 (
@@ -149,6 +150,12 @@ GAIN_LEAST, GAIN_MOST = 0.35, 3.0  # light alone does not leave this range
 
 DARKEST = np.float32(4.0)
 BRIGHTEST = np.float32(251.0)
+WEATHER_SECONDS = 3.0
+BIG_CELLS = 6.0  # a mover of this size is believed at once, in calm weather
+BIG_STRAYS, BIG_MOST = 2.0, 9.0  # larger by so many for each stray a frame, up to that many strays
+RUN_STRAYS = (0.7, 1.5, 3.0, 8.0)  # a frame, from which one more frame of history is asked for
+SURE_WEIGHT = 14.0  # summed ratio at which a mover of any size is believed at once
+SURE_STRAYS, SURE_MOST = 0.3, 20.0  # likewise
 RUN_SURE = 2
 START_STRAYS = 5  # small movers from nowhere that show rain at the start
 RUN_WET = 3  # so long a history is asked for in rain: what shows in one frame is no light

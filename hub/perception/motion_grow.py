@@ -107,7 +107,7 @@ def grow(seed: int, labels: Any, pitch: int, cells: Any, runs: Any) -> Any:
     """Collect the labelled cells joined to `seed` (eight neighbours), clearing their labels.
 
     Each run of cells is followed by those that touch it above, then below. Returns how many cells
-    there are; up to seven behind them are overwritten.
+    there are, in how many runs; up to seven behind the cells are overwritten.
     """
     many = np.int64(0)  # a literal would have `_take` compiled once more
     _take(labels, seed, runs, many)
@@ -128,4 +128,4 @@ def grow(seed: int, labels: Any, pitch: int, cells: Any, runs: Any) -> Any:
             while at < stop:
                 at = _next(labels, _take(labels, at, runs, many) + 1, stop)
                 many += 1
-    return count
+    return count, many

@@ -26,7 +26,7 @@ from hub.perception.motion_faint import follow, level_to_follow
 from hub.perception.motion_hold import hold
 from hub.perception.motion_leaves import find_beneath, leaves_sway
 from hub.perception.motion_light import compare, trace_edges
-from hub.perception.motion_movers import gather, merge
+from hub.perception.motion_movers import doubt, gather, merge
 from hub.perception.motion_plane import measure
 
 F = np.float32
@@ -62,19 +62,24 @@ def _learn_noise(field: Any, rate: Any, slow: Any) -> None:
 
 @njit(**OPTIONS)
 def _learn_reach(
-    residual: Any, side: Any, front: Any, restless: Any, decay: Any, slow: Any, reach: Any
+    residual: Any, front: Any, restless: Any, decay: Any, slow: Any, above: Any, below: Any
 ) -> None:
-    """How far each cell goes by itself, over (`side` 1) or under (-1) the background.
+    """How far each cell goes by itself, over and under the background.
 
-    It is a peak that fades. Beneath a mover it grows slowly, but where a cell comes and goes.
+    Both are peaks that fade. Beneath a mover they grow slowly, but where a cell comes and goes.
     """
-    for i in range(reach.shape[0]):
-        out = max(side * residual[i], F(0))
-        before = reach[i]
+    for i in range(above.shape[0]):
+        moved = (front[i] > F(0)) & (restless[i] <= G.RESTLESS_SHARE)
+        out = max(residual[i], F(0))
+        before = above[i]
         slowly = before + slow * max(F(0), out - before)
         peak = max(out, before * decay)
-        moved = (front[i] > F(0)) & (restless[i] <= G.RESTLESS_SHARE)
-        reach[i] = slowly if moved else peak
+        above[i] = slowly if moved else peak
+        out = max(-residual[i], F(0))
+        before = below[i]
+        slowly = before + slow * max(F(0), out - before)
+        peak = max(out, before * decay)
+        below[i] = slowly if moved else peak
 
 
 @njit(**OPTIONS)
@@ -211,11 +216,10 @@ def _learn(shape: Any, knobs: Any, field: Any, found: Any) -> None:
     """After every judged frame: noise, light and background move on."""
     _learn_noise(field, knobs[G.NOISE_RATE], knobs[G.NOISE_SLOW])
     decay = knobs[G.REACH_SLOW if found[G.SWAY] > G.SWAY_SHARE else G.REACH_DECAY]
-    for row, side in ((G.ABOVE, F(1)), (G.BELOW, F(-1))):
-        _learn_reach(
-            field[G.RESIDUAL], side, field[G.FRONT], field[G.RESTLESS], decay,
-            knobs[G.NOISE_SLOW], field[row],
-        )  # fmt: skip
+    _learn_reach(
+        field[G.RESIDUAL], field[G.FRONT], field[G.RESTLESS], decay, knobs[G.NOISE_SLOW],
+        field[G.ABOVE], field[G.BELOW],
+    )  # fmt: skip
     bands = found[G.BANDS] > 0.0
     changed = abs(found[G.OFFSET]) > 1.0 or abs(found[G.GAIN]) > 0.02
     if found[G.JUMPED] > 0.0 or (changed and not bands):
@@ -251,14 +255,15 @@ def _shows_another_scene(shape: Any, found: Any) -> Any:
     return hot > G.SCENE_SHARE or sudden
 
 
-@njit(types.int64(PLANE, types.int64[::1], types.float32[:, ::1], types.uint64[::1],
+@njit(types.int64(types.int64[::1], types.float32[:, ::1], types.uint64[::1],
                   types.float32[::1], types.float32[:, ::1], types.uint8[::1],
                   types.float32[::1], types.float64[::1], types.uint8[:, ::1], types.int64[::1],
-                  types.int64[:, ::1], types.int32[:, ::1], types.float64[:, :, ::1], types.int64),
+                  types.int64[:, ::1], types.int32[:, ::1], types.float64[:, :, ::1], PLANE,
+                  types.int64),
       **OPTIONS)  # fmt: skip
 def look(
-    luma: Any, shape: Any, scale: Any, words: Any, knobs: Any, field: Any, labels: Any, sums: Any,
-    found: Any, votes: Any, cells: Any, runs: Any, boxes: Any, walks: Any, use: Any,
+    shape: Any, scale: Any, words: Any, knobs: Any, field: Any, labels: Any, sums: Any,
+    found: Any, votes: Any, cells: Any, runs: Any, boxes: Any, walks: Any, luma: Any, use: Any,
 ) -> Any:  # fmt: skip
     """Look at one frame: the whole of the gate in one call, since calls cost as much as loops do.
 
@@ -280,6 +285,7 @@ def look(
         found[G.WALKING] = 0.0
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, shape[G.LOOKED_AT])
+    doubt(knobs, found[G.WEATHER])
     count = gather(shape, knobs, field, labels, votes, cells, runs, boxes, found)
     level = level_to_follow(knobs, found)
     if level > F(0):

@@ -18,39 +18,30 @@ F = np.float32
 
 
 @njit(**OPTIONS)
-def _reached(residual: Any, above: Any, below: Any, out: Any) -> None:
-    """How far each cell went by itself lately, on the side on which it is now."""
-    for i in range(out.shape[0]):
-        high = above[i]
-        low = below[i]
-        out[i] = high if residual[i] > F(0) else low
-
-
-@njit(**OPTIONS)
-def _widen(noise: Any, restless: Any, away: Any, many: Any, knobs: Any, out: Any) -> None:
-    """From what each cell reached to what its noise adds to its threshold.
+def _limits(
+    residual: Any, above: Any, below: Any, noise: Any, restless: Any, away: Any, edge: Any,
+    base: Any, share: Any, many: Any, knobs: Any, out: Any,
+) -> None:  # fmt: skip
+    """Each cell's threshold: what every cell needs, more beside edges, and what its noise adds.
 
     Noise counts with `many` standard deviations, yet with no more than a stretch of how far the
-    cell went by itself lately on that side: rain only brightens. On a side that stayed calm the
-    noise of the other counts for little, unless the cell is restless or often away.
+    cell went by itself lately on the side on which it is now: rain only brightens. On a side that
+    stayed calm the noise of the other counts for little, unless the cell is restless or often
+    away.
     """
     stretch = knobs[G.STRETCH]
     least = knobs[G.REACH_LEAST]
     more = knobs[G.REACH_GAIN]
     for i in range(out.shape[0]):
+        high = above[i]
+        low = below[i]
+        went = high if residual[i] > F(0) else low
         sigma = F(math.sqrt(noise[i]))
         floor = sigma * (least + more * sigma)
-        gentle = min(floor, G.CALM_SIDE * out[i] + G.CALM_REST)
+        gentle = min(floor, G.CALM_SIDE * went + G.CALM_REST)
         often = (restless[i] > G.RESTLESS_SHARE) | (away[i] > G.CALM_AWAY)
-        reach = max(out[i], floor if often else gentle)
-        out[i] = min(many * sigma, stretch * reach)
-
-
-@njit(**OPTIONS)
-def _raise(edge: Any, base: Any, share: Any, out: Any) -> None:
-    """Add to each threshold what every cell needs, and more beside edges."""
-    for i in range(out.shape[0]):
-        out[i] = base + share * edge[i] + out[i]
+        reach = max(went, floor if often else gentle)
+        out[i] = base + share * edge[i] + min(many * sigma, stretch * reach)
 
 
 @njit(**OPTIONS)
@@ -109,9 +100,10 @@ def stand_out(
     limit = field[G.LIMIT]
     ratio = field[G.RATIO]
     sums = field[G.WEIGHT]
-    _reached(residual, field[G.ABOVE], field[G.BELOW], limit)
-    _widen(field[G.NOISE], field[G.RESTLESS], field[G.AWAY], many, knobs, limit)
-    _raise(field[G.EDGE], base, share, limit)
+    _limits(
+        residual, field[G.ABOVE], field[G.BELOW], field[G.NOISE], field[G.RESTLESS],
+        field[G.AWAY], field[G.EDGE], base, share, many, knobs, limit,
+    )  # fmt: skip
     _ratio(residual, limit, field[G.LOOK], ratio)
     upright(ratio, shape[G.PITCH], sums)
     return _label(ratio, sums, knobs[G.LOW], knobs[G.FIRM], knobs[G.TOGETHER], labels)

@@ -75,12 +75,31 @@ def _youngest(cells: Any, size: int, field: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _known(cells: Any, size: int, votes: Any) -> Any:
-    """How many cells of a mover belonged to one a frame ago."""
+def _vote(cells: Any, size: int, value: Any, now: Any, last: Any) -> Any:
+    """Note a mover's cells for the next frame; returns how many belonged to one a frame ago."""
     known: Any = 0
     for k in range(size):
-        known += np.int64(votes[cells[k]] != 0)
+        i = cells[k]
+        now[i] = value
+        known += np.int64(last[i] != 0)
     return known
+
+
+@njit(**OPTIONS)
+def span(runs: Any, many: int, across: Any) -> Any:
+    """The first and the last cell of a mover, its first and its last column, by its runs."""
+    top: Any = runs[0, 0]
+    low: Any = top
+    left = np.int64(across[top])
+    right = left
+    for k in range(many):
+        first = runs[k, 0]
+        last = runs[k, 1] - 1
+        top = min(top, first)
+        low = max(low, last)
+        left = min(left, np.int64(across[first]))
+        right = max(right, np.int64(across[last]))
+    return top, low, left, right
 
 
 @njit(**OPTIONS)
@@ -99,21 +118,12 @@ def _lingers(cells: Any, size: int, field: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _is_streak(cells: Any, size: int, ratio: Any, across: Any, pitch: int) -> Any:
+def _is_streak(cells: Any, size: int, of: Any, ratio: Any, pitch: int) -> Any:
     """Whether a mover is narrow, no wider than tall, and brighter all over: so is a near drop."""
-    top: Any = cells[0]
-    low: Any = cells[0]
-    left = np.int64(across[top])
-    right = left
     for k in range(size):
-        i = cells[k]
-        x = np.int64(across[i])
-        if ratio[i] < F(0):
+        if ratio[cells[k]] < F(0):
             return False
-        top = min(top, i)
-        low = max(low, i)
-        left = min(left, x)
-        right = max(right, x)
+    top, low, left, right = of
     wide = right - left + 1
     tall = low // pitch - top // pitch + 1
     return wide <= G.STREAK_WIDE and tall >= wide
@@ -157,39 +167,48 @@ def _is_sure(weight: Any, run: int, knobs: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _clear_part(cells: Any, size: int, ratio: Any) -> Any:
-    """Bring the clear cells of a mover to the front of `cells`; returns how many there are.
+def doubt(knobs: Any, weather: Any) -> None:
+    """In bad weather more is asked of what is to be believed."""
+    knobs[G.BIG] = F(G.BIG_CELLS + G.BIG_STRAYS * min(weather, G.BIG_MOST))
+    knobs[G.WEIGHT_SURE] = F(G.SURE_WEIGHT + G.SURE_STRAYS * min(weather, G.SURE_MOST))
+    needed = 0
+    for strays in G.RUN_STRAYS:
+        needed += weather > strays
+    knobs[G.RUN_NEEDED] = F(needed)
+
+
+@njit(**OPTIONS)
+def _clear_span(cells: Any, size: int, of: Any, ratio: Any, across: Any) -> Any:
+    """Of a mover's span, that of its clear cells.
 
     Somebody near has soft shadows and mirrored light around them, fainter than they are. Where all
     stand out alike the mean may be rounded to above all of them: then every cell is clear.
     """
     mean = _weight(cells, size, ratio) / F(size)
     clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
-    count = 0
+    low, top, right, left = of  # turned round: the clear cells draw it together
+    found = False
     for k in range(size):
-        if abs(ratio[cells[k]]) >= clear:
-            cells[count] = cells[k]
-            count += 1
-    return count if count > 0 else size
+        i = cells[k]
+        if abs(ratio[i]) >= clear:
+            x = np.int64(across[i])
+            top = min(top, i)
+            low = max(low, i)
+            left = min(left, x)
+            right = max(right, x)
+            found = True
+    return (top, low, left, right) if found else of
 
 
 @njit(**OPTIONS)
-def _box(cells: Any, size: int, across: Any, shape: Any, pads: int, box: Any) -> None:
-    """A mover's box in pixels: padded `pads` times by half a cell, above and below by one."""
+def _box(of: Any, shape: Any, pads: int, box: Any) -> None:
+    """A mover's box in pixels from its span: padded `pads` times by half a cell, above and below
+    by one.
+    """
+    top, low, left, right = of
     pitch = shape[G.PITCH]
     width = shape[G.CELL_W]
     height = shape[G.CELL_H]
-    top: Any = cells[0]
-    low: Any = cells[0]
-    left = np.int64(across[top])
-    right = left
-    for k in range(size):
-        i = cells[k]
-        x = np.int64(across[i])
-        top = min(top, i)
-        low = max(low, i)
-        left = min(left, x)
-        right = max(right, x)
     box[0] = max(0, (left - 1) * width - pads * (width // 2))
     box[1] = max(0, (top // pitch - 1 - pads) * height)
     box[2] = shape[G.WIDTH]
@@ -209,11 +228,9 @@ def _join(boxes: Any, at: int, other: int) -> None:
 
 
 @njit(inline="always", **OPTIONS)  # a call would cost a fiftieth of the gate
-def enclose(
-    cells: Any, size: int, across: Any, shape: Any, pads: int, boxes: Any, count: int
-) -> Any:
-    """Put a mover's box behind the `count` there are, or into the last; returns how many."""
-    _box(cells, size, across, shape, pads, boxes[count])
+def enclose(of: Any, shape: Any, pads: int, boxes: Any, count: int) -> Any:
+    """Put the box of a span behind the `count` there are, or into the last; returns how many."""
+    _box(of, shape, pads, boxes[count])
     if count < boxes.shape[0] - 1:
         return count + 1
     _join(boxes, count - 1, count)
@@ -308,12 +325,11 @@ def gather(
         for seed in range(8 * eight, 8 * eight + 8):
             if labels[seed] != 2:
                 continue
-            size = grow(seed, labels, pitch, cells, runs)
+            size, many = grow(seed, labels, pitch, cells, runs)
             big = size >= knobs[G.BIG]
             run = 0 if big else _support(cells, size, last, pitch, around)
             stray += not big and run == 0
-            _mark(cells, size, np.uint8(9 if big else min(run + 1, 9)), now)
-            known = _known(cells, size, last)
+            known = _vote(cells, size, np.uint8(9 if big else min(run + 1, 9)), now, last)
             if jumped and (big or not wet) and 4 * known < size:
                 _mark(cells, size, F(2), front)
                 _mark(cells, size, np.uint8(0), now)
@@ -323,7 +339,8 @@ def gather(
                 specks = specks or (dark and run == 0)
                 if not (dark and brightens):
                     continue
-            if wet and 4 * known < size and _is_streak(cells, size, ratio, across, pitch):
+            of = span(runs, many, across)
+            if wet and 4 * known < size and _is_streak(cells, size, of, ratio, pitch):
                 _mark(cells, size, np.uint8(9), now)
                 if _support(cells, size, last, pitch, G.STREAK_NEAR) < 9:
                     continue
@@ -342,9 +359,11 @@ def gather(
             if mark == F(2):
                 continue
             pads = 2 if sways and _in_doubt(cells, size, limit) else 1
-            part = _clear_part(cells, size, ratio) if size > G.LARGE else size
-            count = enclose(cells, part, across, shape, pads, boxes, count)
+            if size > G.LARGE:
+                of = _clear_span(cells, size, of, ratio, across)
+            count = enclose(of, shape, pads, boxes, count)
     found[G.STRAY] = np.float64(stray)
-    pace = min(1.0, np.float64(knobs[G.DT]) / G.SPECKS_SECONDS)
-    found[G.SPECKS] += pace * (np.float64(specks) - found[G.SPECKS])
+    dt = np.float64(knobs[G.DT])
+    found[G.WEATHER] += min(1.0, dt / G.WEATHER_SECONDS) * (stray - found[G.WEATHER])
+    found[G.SPECKS] += min(1.0, dt / G.SPECKS_SECONDS) * (specks - found[G.SPECKS])
     return count

@@ -7,6 +7,8 @@ float32 and then along in float64, as there, so that results agree to the last b
 
 from __future__ import annotations
 
+from bisect import bisect_left
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,6 +75,12 @@ def _patience(size: int, peak: float, shape: Ints, knobs: Floats) -> float:
     if peak > G.FAINT:
         return float(knobs[G.STILL])
     return float(knobs[G.STILL_FAINT if size >= knobs[G.BIG] else G.STILL_SPECK])
+
+
+def _doubt(knobs: Floats, weather: float) -> None:
+    knobs[G.BIG] = G.BIG_CELLS + G.BIG_STRAYS * min(weather, G.BIG_MOST)
+    knobs[G.WEIGHT_SURE] = G.SURE_WEIGHT + G.SURE_STRAYS * min(weather, G.SURE_MOST)
+    knobs[G.RUN_NEEDED] = bisect_left(G.RUN_STRAYS, weather)
 
 
 def _clear_part(cells: list[int], weight: np.float32, sizes: Floats) -> list[int]:
@@ -212,8 +220,9 @@ def _gather(
         part = _clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover
         _enclose(part, shape, pads, rows, most)
     found[G.STRAY] = stray
-    pace = min(1.0, float(knobs[G.DT]) / G.SPECKS_SECONDS)
-    found[G.SPECKS] += pace * (float(specks) - found[G.SPECKS])
+    dt = float(knobs[G.DT])
+    found[G.WEATHER] += min(1.0, dt / G.WEATHER_SECONDS) * (stray - found[G.WEATHER])
+    found[G.SPECKS] += min(1.0, dt / G.SPECKS_SECONDS) * (float(specks) - found[G.SPECKS])
     return rows
 
 
@@ -321,7 +330,6 @@ def _shows_another_scene(shape: Ints, found: Doubles) -> bool:
 
 
 def look(
-    luma: Bytes,
     shape: Ints,
     scale: Floats,
     words: NDArray[np.uint64],
@@ -335,6 +343,7 @@ def look(
     runs: Ints,
     boxes: NDArray[np.int32],
     walks: Doubles,
+    luma: Bytes,
     use: int,
 ) -> int:
     """Look at one frame; returns how many boxes there are, or `G.UNJUDGED`."""
@@ -354,6 +363,7 @@ def look(
         return G.UNJUDGED
     found[G.HOT_BEFORE] = found[G.HOT] / max(1, int(shape[G.LOOKED_AT]))
     most = len(boxes) - 1
+    _doubt(knobs, float(found[G.WEATHER]))
     rows = _gather(shape, knobs, field, labels, votes, most, found)
     level = level_to_follow(knobs, found)
     if level > 0:

@@ -123,7 +123,9 @@ def test_a_mover_that_stands_out_alike_everywhere_is_clear_everywhere(
     cells = np.arange(count)
     sizes = np.full(count, ratio, np.float32)
     weight = np.cumsum(sizes, dtype=np.float32)[-1]
-    assert motion_movers._clear_part(cells, count, sizes) == count
+    whole = (0, count - 1, 0, count - 1)
+    columns = np.arange(count, dtype=np.float32)
+    assert motion_movers._clear_span(cells, count, whole, sizes, columns) == whole
     assert motion_numpy._clear_part(list(range(count)), weight, sizes) == list(range(count))
 
 
