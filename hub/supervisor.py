@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 TELL_WITHIN_S = 5.0
 CANCEL_WITHIN_S = 5.0
+GONE_WITHIN_S = 5.0  # who is killed needs the processor once more, which others may have
 SAMPLE_EVERY_S = 2.0
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -282,7 +283,7 @@ class Supervisor:
             return
         for child in children:
             child.signal(signal.SIGKILL)
-        _, stuck = await asyncio.wait(slow, timeout=0.5)
+        _, stuck = await asyncio.wait(slow, timeout=GONE_WITHIN_S)
         for keeper in stuck:
             keeper.cancel()
             log.error("%s did not end even when killed", keeper.get_name())

@@ -7,7 +7,6 @@ import base64
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from leaks.rejecting import Rejecting
 from hub.secrets import HIDDEN
 from hub.testing import RunningHub
 from hub.web.routes import ROUTES
+from tests.kept_port import kept_port
 
 LEAKS = Path(__file__).with_name("leaks")
 USER = "vestibule"
@@ -167,13 +167,6 @@ PLAIN = tuple(
 )
 
 
-def closed_port() -> int:
-    """A port at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def servers() -> Iterator[Rejecting]:
     """Servers that refuse every password."""
@@ -193,7 +186,9 @@ def written(servers: Rejecting, tmp_path_factory: pytest.TempPathFactory) -> Ite
     for name in ("address", "query"):
         plain[name] = urllib.request.quote(CANARIES[name].value, safe="")
     config = folder / "school.yaml"
-    config.write_text(CONFIG.format(user=USER, closed=closed_port(), **servers.ports, **plain))
+    kept = kept_port()
+    closed = kept.getsockname()[1]
+    config.write_text(CONFIG.format(user=USER, closed=closed, **servers.ports, **plain))
     secrets = {name: CANARIES[name].value for name in IN_FILE}
     # What the service's credentials hold wins over this.
     secrets |= dict.fromkeys(CREDENTIALS, "not this one")
@@ -202,7 +197,7 @@ def written(servers: Rejecting, tmp_path_factory: pytest.TempPathFactory) -> Ite
     credentials.mkdir()
     for name in CREDENTIALS:
         (credentials / name).write_text(CANARIES[name].value + "\n")
-    with pytest.MonkeyPatch.context() as patch:
+    with kept, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CREDENTIALS_DIRECTORY", str(credentials))
         for variable, name in IN_ENVIRONMENT.items():
             patch.setenv(variable, CANARIES[name].value)

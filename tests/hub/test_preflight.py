@@ -117,8 +117,8 @@ def test_what_hangs_is_broken_in_time(tmp_path: Path, text: str, doing: str) -> 
     """A plugin that never comes back is given up at its deadline, and the next one is looked at."""
     (tmp_path / "bad.py").write_text(f"{text}\n")
     write(tmp_path, "last", "")
-    said = {one.name: reason for one, reason in look(found_in(tmp_path), within_s=0.3).items()}
-    assert said["bad"].startswith(f"did not finish {doing} within 0.3 s; ")
+    said = {one.name: reason for one, reason in look(found_in(tmp_path), within_s=1).items()}
+    assert said["bad"].startswith(f"did not finish {doing} within 1 s; ")
     assert said["last"] == ""
 
 
@@ -245,7 +245,7 @@ def test_nothing_outlives_the_look(tmp_path: Path) -> None:
     for name, end in (("dies", "os.abort()"), ("hangs", "while True: pass")):
         note = f"file=open({str(tmp_path / '_pids')!r}, 'a'), flush=True)"
         (tmp_path / f"{name}.py").write_text(f"{start} {note}\n{end}\n")
-    look(found_in(tmp_path), within_s=0.5)
+    look(found_in(tmp_path), within_s=2)
     started = [int(line) for line in (tmp_path / "_pids").read_text().split()]
     assert len(started) == 3  # what dies among others is looked at once more, alone
     until = time.monotonic() + 20  # who was killed ends a moment later on a busy machine

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.hub.doctor.examined_school import School
+from tests.kept_port import kept_port
 
 
 @pytest.fixture
@@ -37,11 +37,10 @@ async def silent() -> AsyncIterator[int]:
 
 
 @pytest.fixture
-def free_port() -> int:
+def free_port() -> Iterator[int]:
     """A port on which nothing listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with kept_port() as kept:
+        yield int(kept.getsockname()[1])
 
 
 @pytest.fixture

@@ -45,12 +45,15 @@ class GatedDetector:
         self.threads: set[int] = set()
         self.entered = threading.Semaphore(0)
         self.closed = False
+        self.longest_s = 0.0
         self._cost_s = cost_s
 
     def infer(self, crops: Sequence[Crop]) -> list[list[Detection]]:
         self.entered.release()
         self.gate.acquire()
+        began = time.monotonic()
         time.sleep(self._cost_s)
+        self.longest_s = max(self.longest_s, time.monotonic() - began)
         self.threads.add(threading.get_ident())
         self.calls.append(tuple(one.box[0] for one in crops))
         return [[Detection("person", 0.9, (float(one.box[0]), 0.0, 1.0, 1.0))] for one in crops]
@@ -279,7 +282,7 @@ async def test_a_budget_slows_all_cameras_alike_and_shows() -> None:
             await asyncio.sleep(0.001)
     shares = inference.shares()
     spent = sum(share.seconds for share in shares.values())
-    assert spent <= 0.2 * (time.monotonic() - began + 1.0) + 0.1
+    assert spent <= 0.2 * (time.monotonic() - began + 1.0) + 0.1 + detector.longest_s
     rates = [shares[name].inferred for name in names]
     assert min(rates) >= max(rates) / 2  # time is what is shared, and a busy machine stretches it
     assert min(share.dropped for share in shares.values()) > 100

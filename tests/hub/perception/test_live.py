@@ -129,7 +129,7 @@ def bench(tmp_path: Path) -> Iterator[object]:
     yield make
     for one in made:
         one.feed.stop()
-    assert all(one.feed.join(3) for one in made)
+    assert all(one.feed.join(20) for one in made)
 
 
 # ------------------------------------------------------------------------ files
@@ -162,15 +162,15 @@ def test_a_clip_of_one_frame_does_not_spin(bench, tmp_path: Path) -> None:  # ty
     one = bench(VideoSource(str(still), "file", loop=True))
     one.work_until(lambda: one.camera.counters.decoded > 0)
     before, began = one.feed.connects, time.monotonic()
-    one.work_until(lambda: time.monotonic() - began > 1.0)
-    assert 3 <= one.feed.connects - before <= 12
+    one.work_until(lambda: one.feed.connects >= before + 10)
+    assert time.monotonic() - began > 0.8
 
 
 def test_every_frame_is_decoded_but_only_those_due_are_looked_at(bench, clip: Path) -> None:  # type: ignore[no-untyped-def]
     """At 5 a second, of 20 a second, one in four is looked at, evenly."""
     one = bench(VideoSource(str(clip), "file", loop=True), fps=5.0)
     one.work_until(lambda: one.camera.counters.decoded >= 40)
-    assert 9 <= len(one.looks) <= 11
+    assert abs(len(one.looks) - one.camera.counters.decoded / 4) <= 1
     gaps = np.diff(one.looks[:5])
     assert np.allclose(gaps, 0.2, atol=0.06), gaps
 

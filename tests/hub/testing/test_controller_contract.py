@@ -383,7 +383,7 @@ async def test_the_panel_says_what_a_test_makes_its_doors_do() -> None:
             heard.append(report)
 
     with pytest.raises(NotReady, match="cut"):
-        await asyncio.wait_for(listen(), 2)
+        await asyncio.wait_for(listen(), 20)
     told = [(report.lock, report.position, report.online) for report in heard]
     assert told == [
         ("locked", "closed", True), ("locked", "open", True), ("locked", "closed", True),

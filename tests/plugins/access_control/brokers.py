@@ -3,19 +3,18 @@
 import asyncio
 import contextlib
 import shutil
-import socket
 import time
 
 from hub import BrokerAddress, Context
+from tests.kept_port import kept_port
 
 
 class Mosquitto:
     """A mosquitto of our own on the loopback address."""
 
     def __init__(self, folder):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        self._kept = kept_port()
+        port = self._kept.getsockname()[1]
         self.address = BrokerAddress("127.0.0.1", port)
         self._settings = folder / "mosquitto.conf"
         self._settings.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\n")
@@ -27,7 +26,7 @@ class Mosquitto:
         self._process = await asyncio.create_subprocess_exec(
             program, "-c", str(self._settings), stderr=asyncio.subprocess.DEVNULL
         )
-        for _ in range(100):
+        for _ in range(600):  # a busy machine takes its time over it
             with contextlib.suppress(OSError):
                 _, writer = await asyncio.open_connection("127.0.0.1", self.address.port)
                 writer.close()
@@ -41,6 +40,7 @@ class Mosquitto:
         if self._process is not None:
             self._process.kill()
             await self._process.wait()
+        self._kept.close()
 
 
 class Cable:

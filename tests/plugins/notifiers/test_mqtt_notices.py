@@ -158,12 +158,12 @@ async def test_nothing_is_said_again_after_the_link_was_cut(
     made, broker, notice, context, monkeypatch
 ):
     """A notice that found no link fails; once it is back only what is sent then arrives."""
-    monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
     line = Cable(broker)
     near = await line.start()
     notifier = made(port=near.port)
     await notifier.start()
     async with listening(broker, "vestibule/#") as following:
+        monkeypatch.setattr(mqtt, "ANSWER_S", 0.5)
         line.cut()
         for key in ("lost", "lost too"):
             with pytest.raises(NotReady):

@@ -145,7 +145,6 @@ async def test_law_4_a_verdict_waits_for_no_silencing(pushover, server, notice, 
     """Where that call alone fails or hangs the verdict is still told, and says what may sound on;
     it is tried once more after that.
     """
-    monkeypatch.setattr(driver_file, "SILENCE_S", 0.2)
     await pushover.send(told(notice))
     verdict = {"about": "verdict", "data": {"verdict": "dismissed"}}
     server.forced = [(503, "", {})]
@@ -160,6 +159,7 @@ async def test_law_4_a_verdict_waits_for_no_silencing(pushover, server, notice, 
         return await call(method, path, **request)
 
     monkeypatch.setattr(pushover._provider, "call", held)
+    monkeypatch.setattr(driver_file, "SILENCE_S", 0.2)
     receipt = await pushover.send(told(notice, key="w", **verdict))
     assert receipt.state == "accepted"
     assert "may sound on" in receipt.detail

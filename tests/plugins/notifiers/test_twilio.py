@@ -49,11 +49,11 @@ async def test_a_text_message_says_what_where_and_when(twilio, server, notice):
     people = (Recipient("sro", "SRO", "+4915550100123"), Recipient("b", "B"))
     receipt = await sms.send(notice(to=people))
     assert receipt.state == "accepted"
-    assert [each["To"] for each in server.taken] == ["+4915550100123", PHONE]
+    assert {each["To"] for each in server.taken} == {"+4915550100123", PHONE}
     body = server.taken[0]["Body"]
     assert body.startswith("Person in the closed science wing\nSeen by the corridor camera.")
     assert body.endswith("First floor\n22:15\nhttp://hub.example/alerts/alert-1")
-    assert receipt.id == ",".join(server.sent)
+    assert set(receipt.id.split(",")) == set(server.sent)
     assert sms.channel.path == "cellular"
 
 
