@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from hub.config import Place
 
@@ -34,6 +35,18 @@ class Campus:
     def words(self, place: str) -> str:
         """The place in words, innermost first: `Laboratory 2, Science wing, First floor`."""
         return self._words.get(place, "")
+
+    def shared(self, places: Sequence[str]) -> list[tuple[str, int]]:
+        """Where these places are, with how many: the innermost place that they all lie in or, where
+        that is a whole site or none, the places just inside of it, those with most first.
+        """
+        known = [place for place in places if place in self._places]
+        ways = [list(self.ancestry(place))[::-1] for place in known]
+        steps = [set(step) for step in zip(*ways, strict=False)]
+        depth = next((n for n, step in enumerate(steps) if len(step) > 1), len(steps))
+        if depth and self._places[ways[0][depth - 1]].kind != "site":
+            return [(ways[0][depth - 1], len(known))]
+        return Counter(way[min(depth, len(way) - 1)] for way in ways).most_common()
 
     def private(self, place: str) -> bool:
         """Whether the place, or anything it is part of, is marked private."""

@@ -21,6 +21,20 @@ ProtocolName = Literal["hold", "secure", "lockdown", "evacuate", "shelter"]
 Span = Annotated[Duration, Field(gt=0, le=86400)]
 Same = Literal["subject", "place", "door", "camera", "label", "track", "anything"]
 Different = Literal["subject", "place", "door", "camera", "label", "track"]
+Together = Annotated[
+    Annotated[Duration, Field(ge=5, le=300)] | Literal["off"] | None,
+    Field(
+        description="Of cameras or doors that stop answering, or answer again: what follows the "
+        "first within so long joins its alert and is told with it; `off` for one by one. Without "
+        "it `30s`, and `90s` for those that answer again."
+    ),
+]
+
+# What one cause, such as a dead switch, brings of many devices at once. Nothing that is seen, and
+# nothing that somebody may have done to one of them.
+COMES_BACK: Mapping[str, str] = {"camera.offline": "camera.online", "door.offline": "door.online"}
+TOGETHER_S = 30.0
+BACK_TOGETHER_S = 90.0  # what reads a camera waits up to a minute between two attempts
 
 # What ends that something lasts, where a rule does not say.
 ENDS: Mapping[str, str] = {
@@ -54,6 +68,23 @@ ENDS: Mapping[str, str] = {
 def one_or_many(value: object) -> object:
     """`label: person` is the same as `label: [person]`."""
     return (value,) if isinstance(value, str | Mapping) else value
+
+
+def told_together(types: tuple[str, ...], together: float | str | None) -> float | None:
+    """Within how many seconds what a rule fires for joins what fired before, of other cameras or
+    doors; None where each is told by itself. Raises `ValueError` where that must not be.
+    """
+    kinds = set(types)
+    may_be = kinds <= COMES_BACK.keys() or kinds <= set(COMES_BACK.values())
+    if isinstance(together, float | int) and not may_be:
+        may = ", ".join([*COMES_BACK, *COMES_BACK.values()])
+        raise ValueError(
+            f"expected `together` only of devices that fail, or that come back: {may}; "
+            "everything else is told one by one"
+        )
+    if together is None and may_be:
+        return TOGETHER_S if kinds <= COMES_BACK.keys() else BACK_TOGETHER_S
+    return together if isinstance(together, float | int) else None
 
 
 def at_least_one(*keys: str) -> dict[str, Any]:

@@ -22,9 +22,11 @@ from hub.conditions import (
     Span,
     Step,
     Title,
+    Together,
     Unless,
     at_least_one,
     one_or_many,
+    told_together,
 )
 from hub.incident_settings import IncidentKind, TaskText
 from hub.kinds import Block
@@ -302,6 +304,7 @@ class Rule(Block):
         description="After it fired it does not fire again about the same subject for so long, "
         "unless it is graver. What is kept back is listed with the alert.",
     )
+    together: Together = None
     alert: AlertSpec = Field(description="What people are told, at once.")
     false_alarms: FalseAlarms | None = Field(
         None,
@@ -345,6 +348,7 @@ class Rule(Block):
         ways = (self.count is not None) + bool(self.followed_by) + (self.lasting is not None)
         if ways > 1:
             raise ValueError("expected only one of `count`, `followed_by` and `lasting`")
+        self.gathers()
         if self.until and self.lasting is None:
             raise ValueError("expected `lasting` beside `until`")
         if self.lasting is not None:
@@ -354,6 +358,10 @@ class Rule(Block):
             if both := set(self.ended_by()) & set(self.when):
                 raise ValueError(f"expected `until` to differ from `when`, both have {min(both)}")
         return self
+
+    def gathers(self) -> float | None:
+        """Within how many seconds others join an alert; None where each has one of its own."""
+        return told_together(self.when, self.together)
 
     def ended_by(self) -> tuple[str, ...]:
         """The types of events that end what lasts; empty where the rule must say."""

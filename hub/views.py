@@ -109,11 +109,24 @@ class LadderView(TypedDict):
     steps: list[LadderStepView]
 
 
+class PartView(TypedDict):
+    """A camera or a door of an alert that tells of many; `back` is when it answered again."""
+
+    camera: str
+    door: str
+    name: str
+    place: str
+    place_words: str
+    since: str
+    back: str | None
+
+
 class AlertView(TypedDict):
     """An alert. `picture` is a media name or None; `will` says what verifying it will do. `unheard`
     is since when it is known that nobody has received it, or None. `told` is what became of its
     notices for each person, and `reviewed` whether its rule gave too many false alarms there and is
-    only reviewed now; lists of alerts leave both out.
+    only reviewed now; lists of alerts leave both out. `together` are the cameras and doors that
+    it tells of, where there is more than one.
     """
 
     id: str
@@ -147,6 +160,7 @@ class AlertView(TypedDict):
     resolved: AnswerView | None
     ladder: LadderView | None
     unheard: str | None
+    together: list[PartView]
 
 
 class ReceiptView(TypedDict):

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -18,7 +18,7 @@ from hub.errors import Refused
 from hub.events import Event
 from hub.incident_settings import IncidentKind
 from hub.safety import outbox
-from hub.safety.alerts import plan
+from hub.safety.alerts import plan, together
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.duplicates import duplicate, joinable
 from hub.safety.alerts.rows import AlertRow
@@ -40,6 +40,7 @@ from hub.views import ActionState, Verdict
 
 __all__ = ["Charter", "Decider", "Decision"]
 
+Found = TypeVar("Found")
 SMALL_PLACES = ("area", "room", "outdoor")
 
 
@@ -57,6 +58,7 @@ class Decider(Undoing):
             note_protocol(self._connection, event)
         if event.type in (fire.ALARM, fire.CLEAR):
             self._fire_input(event)
+        self._answers_again(event)
         inside: set[str] = set()
         for match in self._charter.rules.judge(self._memory(), event, self._now):
             inside.add(self._fire(match))
@@ -102,6 +104,10 @@ class Decider(Undoing):
         both or neither.
         """
         self.accept(write(self._connection, self._now))
+
+    def with_connection(self, work: Callable[[Connection], Found]) -> Found:
+        """Look at, or write, what others keep in the journal and no event tells of."""
+        return work(self._connection)
 
     def tell(
         self, message: notices.Message, to: Sequence[str], through: Sequence[str], path: str
@@ -175,6 +181,7 @@ class Decider(Undoing):
         return row
 
     def _join(self, row: AlertRow, match: Match, event: Event) -> AlertRow:
+        together.joined(self._connection, row, match, self._now)
         if alerts.join(self._connection, row, event, self._now):
             row = alerts.get(self._connection, row.id)
             again = self._go_on(row)

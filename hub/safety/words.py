@@ -57,6 +57,7 @@ _OTHER: Mapping[str, tuple[str, Tone]] = {
     "process.started": (mark("%(subject)s started"), "neutral"),
     "rule.demoted": (mark("%(subject)s gave too many false alarms and is only reviewed"), "check"),
     "rule.restored": (mark("%(subject)s raises alerts as before"), "ok"),
+    "drill.missed": (mark("a planned drill was not started"), "check"),
     "glass.broken": (mark("%(subject)s has broken the glass"), "check"),
     "glass.ended": (mark("%(subject)s may again what their role says"), "ok"),
 }
@@ -300,6 +301,8 @@ class Words:
             ), "severe"
         if event.type == "alert.joined" and "count" in event.data:
             count = event.data["count"]
+            if "parts" in event.data:
+                return _how_many(int(event.data["gone"]), int(event.data["parts"])), "check"
             if event.data.get("told_again"):
                 return phrase(
                     "Seen again, %(count)s times so far; all who were told are told again",
@@ -323,6 +326,16 @@ class Words:
             return _with(phrase(form, subject=subject), detail), tone
         bare = form % {"subject": ""} if form else f"{subject} {event.type}"
         return _with(bare.strip(), detail), tone
+
+
+def _how_many(gone: int, parts: int) -> str:
+    if not gone:
+        return phrase("All %(count)s answer again; everyone who was told hears it", count=parts)
+    return phrase(
+        "%(gone)s of %(count)s do not answer; everyone who was told hears it",
+        gone=gone,
+        count=parts,
+    )
 
 
 def _clock_moved(seconds: float) -> str:

@@ -131,7 +131,11 @@ alerts = Table(
     Column("resolved_note", Text, nullable=False, server_default=""),
     Column("ladder", Text, nullable=False, server_default=""),
     Column("unheard", Text, nullable=False, server_default=""),
+    Column("together", Text, nullable=False, server_default=""),
+    Column("owed", Text, nullable=False, server_default=""),
 )
+Index("ix_alerts_together", alerts.c.state, sqlite_where=alerts.c.together != "")
+Index("ix_alerts_owed", alerts.c.owed, sqlite_where=alerts.c.owed != "")
 Index("ix_alerts_scope", alerts.c.rule, alerts.c.scope, alerts.c.state)
 Index("ix_alerts_state", alerts.c.state, alerts.c.opened)
 Index("ix_alerts_incident", alerts.c.incident)

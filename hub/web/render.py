@@ -19,6 +19,7 @@ from hub.secrets import Secrets
 from hub.web import sign_in_changes
 from hub.web.files import STATIC
 from hub.web.language import language, mark, spoken
+from hub.web.many import names_of_many, where_of_many
 from hub.web.recent import undo_until
 from hub.web.security import DOORKEEPER, HOUSE, SAFE_METHODS, SECRETS, WHO
 from hub.web.sounding import sounding
@@ -141,6 +142,8 @@ async def page(
         may=reader_may,
         door_name=lambda door: doors[door].name if door in doors else door,
         door_there=lambda door: door in doors,
+        where_of_many=lambda alert: where_of_many(alert, house.campus),
+        names_of_many=names_of_many,
         health=health,
         protocols=protocols,
         drilling=bool(drills) and all(drills),

@@ -21,11 +21,13 @@ from hub.campus import Campus
 from hub.clock import Clock
 from hub.config import Config
 from hub.door_views import DoorPastView
+from hub.drill_views import DrillsFacade
 from hub.errors import Refused
 from hub.events import Event
 from hub.identity.reach import EVERYTHING, Reach, within
 from hub.kinds.access_control import Verb
 from hub.past_views import PastView
+from hub.phrases import mark
 from hub.ports import (
     CasesFacade,
     ConfigurationFacade,
@@ -47,9 +49,18 @@ from hub.views import (
 )
 from hub.web.seen_cases import SeenCases
 from hub.web.seen_visitors import SeenVisitors
-from hub.web.within import incident_within, names_beyond, seen_alert, seen_event, seen_incident
+from hub.web.within import (
+    alert_within,
+    incident_within,
+    names_beyond,
+    seen_alert,
+    seen_event,
+    seen_incident,
+    whole_within,
+)
 
 BEYOND = "it lies outside of the places of your role"
+PART_BEYOND = mark("a part of this alert lies outside of the places of your role")
 
 
 class Sight(Protocol):
@@ -124,6 +135,10 @@ class SeenHouse(SeenVisitors):
     @property
     def protocols(self) -> ProtocolsFacade:
         return self._house.protocols
+
+    @property
+    def drills(self) -> DrillsFacade:
+        return self._house.drills
 
     @property
     def glass(self) -> GlassFacade:
@@ -229,33 +244,39 @@ class SeenHouse(SeenVisitors):
         """The alerts of places within reach, their pictures where the camera is."""
         reach = present_reach()
         found = await self._house.alerts(open_only)
-        return [seen_alert(each, reach) for each in found if within(reach.alerts, each["place"])]
+        return [seen_alert(each, reach) for each in found if alert_within(each, reach.alerts)]
 
     async def alert(self, alert: str) -> AlertView:
         """One alert within reach. Raises `KeyError`."""
         view, reach = await self._house.alert(alert), present_reach()
-        if not within(reach.alerts, view["place"]):
+        if not alert_within(view, reach.alerts):
             raise KeyError(alert)
         return seen_alert(view, reach)
 
+    async def _decides(self, alert: str) -> None:
+        """Who decides about an alert reaches all of it."""
+        await self.alert(alert)
+        if not whole_within(await self._house.alert(alert), present_reach().alerts):
+            raise Refused(PART_BEYOND)
+
     async def verdict(self, alert: str, verdict: Verdict, by: str, note: str = "") -> AlertView:
         """Judge an alert within reach."""
-        await self.alert(alert)
+        await self._decides(alert)
         return seen_alert(await self._house.verdict(alert, verdict, by, note), present_reach())
 
     async def undo(self, alert: str, by: str) -> AlertView:
         """Take one's dismissal of an alert within reach back."""
-        await self.alert(alert)
+        await self._decides(alert)
         return seen_alert(await self._house.undo(alert, by), present_reach())
 
     async def acknowledge(self, alert: str, by: str) -> AlertView:
         """Take an alert within reach on."""
-        await self.alert(alert)
+        await self._decides(alert)
         return seen_alert(await self._house.acknowledge(alert, by), present_reach())
 
     async def resolve(self, alert: str, by: str, note: str = "") -> AlertView:
         """Say that an alert within reach is over."""
-        await self.alert(alert)
+        await self._decides(alert)
         return seen_alert(await self._house.resolve(alert, by, note), present_reach())
 
     async def restore_rule(self, rule: str, camera: str, by: str) -> None:
@@ -266,7 +287,7 @@ class SeenHouse(SeenVisitors):
 
     async def opened(self, alert: str, by: str) -> None:
         """Somebody looks at an alert; one beyond reach they do not see."""
-        if within(present_reach().alerts, (await self._house.alert(alert))["place"]):
+        if alert_within(await self._house.alert(alert), present_reach().alerts):
             await self._house.opened(alert, by)
 
     # ----------------------------------------------------------------------------------- incidents

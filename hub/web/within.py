@@ -10,7 +10,7 @@ from typing import Any
 from hub.campus import Campus
 from hub.config import Config
 from hub.events import Event
-from hub.identity.reach import Reach, within
+from hub.identity.reach import Names, Reach, within
 from hub.incident_views import CaseLinkView
 from hub.views import AlertView, EntryView, IncidentView
 
@@ -18,8 +18,37 @@ FOR_ALL = ("protocol.", "fire.", "doors.", "hub.", "process.", "config.", "glass
 """What concerns everybody: protocols in force, the fire alarm, the hub itself."""
 
 
+def alert_within(view: AlertView, names: Names) -> bool:
+    """Whether an alert, or a part of it, happened at one of these places."""
+    return within(names, view["place"]) or any(
+        within(names, each["place"]) for each in view["together"]
+    )
+
+
+def whole_within(view: AlertView, names: Names) -> bool:
+    """Whether an alert and all its parts happened at these places."""
+    return within(names, view["place"]) and all(
+        within(names, each["place"]) for each in view["together"]
+    )
+
+
 def seen_alert(view: AlertView, reach: Reach) -> AlertView:
-    """An alert without the picture of a camera beyond reach."""
+    """An alert without the picture of a camera beyond reach, and without its parts there: one that
+    began beyond reach is told as if it had begun with the first part within.
+    """
+    parts = [each for each in view["together"] if within(reach.alerts, each["place"])]
+    if parts and not within(reach.alerts, view["place"]):
+        first = parts[0]
+        view = {
+            **view,
+            "camera": first["camera"],
+            "door": first["door"],
+            "place": first["place"],
+            "place_name": first["place_words"].partition(", ")[0],
+            "place_words": first["place_words"],
+            "picture": None,
+        }
+    view = {**view, "together": parts if len(parts) > 1 else []}
     camera = view["camera"]
     if reach.cameras is None or (camera and camera in reach.cameras):
         return view
@@ -28,8 +57,8 @@ def seen_alert(view: AlertView, reach: Reach) -> AlertView:
 
 def incident_within(view: IncidentView, reach: Reach) -> bool:
     """Whether an incident, or a part of it, happened at a place within."""
-    places = (view["place"], *(each["place"] for each in view["alerts"]))
-    return reach.incidents is None or any(place in reach.incidents for place in places)
+    places = reach.incidents
+    return within(places, view["place"]) or any(alert_within(e, places) for e in view["alerts"])
 
 
 def seen_incident(
@@ -44,7 +73,7 @@ def seen_incident(
     return {
         **view,
         "links": list(links),
-        "alerts": [seen_alert(e, reach) for e in view["alerts"] if within(places, e["place"])],
+        "alerts": [seen_alert(e, reach) for e in view["alerts"] if alert_within(e, places)],
         "actions": [
             each
             for each in view["actions"]

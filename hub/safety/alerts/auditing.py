@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, selec
 from hub.clock import from_iso, iso
 from hub.safety.alerts import rows as alert_rows
 from hub.safety.alerts import steps
-from hub.safety.alerts.escalate import Escalation
+from hub.safety.alerts.gather import Gathering
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.incidents import rows as incidents
 from hub.safety.lanes import NOTICE
@@ -27,7 +27,7 @@ LOOKED_AT = timedelta(hours=24)
 LOUD = ("severe", "high")
 
 
-class Auditing(Escalation):
+class Auditing(Gathering):
     """Finds what went unheard, and tries everything else once."""
 
     def look(self) -> None:

@@ -16,6 +16,7 @@ from hub.clock import iso
 from hub.config import Config, Rule
 from hub.events import Event
 from hub.kinds.notifiers import SEVERITIES
+from hub.safety.alerts import together
 from hub.safety.alerts.rows import OPEN, AlertRow
 from hub.safety.rules.book import Match
 from hub.storage.schema import alerts, demotions, events, incidents
@@ -25,11 +26,12 @@ STILL_SAME = timedelta(minutes=10)
 
 
 def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | None:
-    """The alert that a further match belongs to: same rule, same place, door or camera, and open or
-    verified a short while ago. A dismissed or resolved alert is over, and so is one whose incident
-    was closed: the next match is news. So is one that is graver than the alert, for people have not
-    been told that; one of what another system reports under another label; and one long after
-    somebody took the alert on, for nobody would be called.
+    """The alert that a further match belongs to: same rule, same place, door or camera (or another
+    of the same cause, see `together`), and open or verified a short while ago. A dismissed or
+    resolved alert is over, and so is one whose incident was closed: the next match is news. So is
+    one that is graver than the alert, for people have not been told that; one of what another
+    system reports under another label; and one long after somebody took the alert on, for nobody
+    would be called.
     """
     since = iso(now - STILL_SAME)
     taken_on = alerts.c.acknowledged_time
@@ -46,13 +48,21 @@ def joinable(connection: Connection, match: Match, now: datetime) -> AlertRow | 
         ),
     )
     no_less_grave = SEVERITIES[: SEVERITIES.index(match.severity) + 1]
-    return connection.execute(
+    found = (
         select(alerts)
-        .where(alerts.c.rule == match.rule, alerts.c.scope == match.about.scope, going_on)
+        .where(alerts.c.rule == match.rule, going_on)
         .where(alerts.c.severity.in_(no_less_grave), same_report(match.event))
         .order_by(alerts.c.opened.desc())
-        .limit(1)
-    ).first()
+    )
+    of_same_cause = together.of_same_cause(connection, found, match, now)
+    if of_same_cause is not None:
+        return of_same_cause
+    scope = match.about.scope
+    known = alerts.c.scope == scope
+    if match.spec.gathers() is not None:
+        known = or_(known, together.holds(scope))
+    own = connection.execute(found.where(known).limit(1)).first()
+    return None if own is None or together.Parts.of(own).over(now) else own
 
 
 def same_report(event: Event) -> ColumnElement[bool]:
@@ -78,8 +88,10 @@ def duplicate(
         select(alerts)
         .join(events, events.c.id == alerts.c.event)
         .where(
-            alerts.c.scope == match.about.scope,
-            alerts.c.place == match.about.place,
+            or_(
+                and_(alerts.c.scope == match.about.scope, alerts.c.place == match.about.place),
+                together.holds(match.about.scope),
+            ),
             alerts.c.rule != match.rule,
             same_report(match.event),
             alerts.c.state.in_(OPEN),

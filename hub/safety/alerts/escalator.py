@@ -6,12 +6,13 @@ another.
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
+from datetime import datetime
 from typing import Any, TypedDict
 
 from sqlalchemy import Connection
 
 from hub.clock import Clock, from_iso
-from hub.safety.alerts import steps
+from hub.safety.alerts import steps, together
 from hub.safety.alerts.auditing import unheard, worth_a_look
 from hub.safety.alerts.budget import demoted
 from hub.safety.decide import Decider
@@ -19,6 +20,11 @@ from hub.safety.intake import Intake
 
 STEP_EVERY_S = 1.0
 LOOK_EVERY_S = 15.0
+
+
+def _next(connection: Connection) -> tuple[datetime | None, datetime | None]:
+    """When the next step is due, and when people are next owed a word on how many it is."""
+    return steps.next_due(connection), together.next_owed(connection)
 
 
 class DemotionView(TypedDict):
@@ -56,11 +62,15 @@ class Escalator:
             await self.climb()
 
     async def climb(self) -> None:
-        """Take the steps whose time has come. Raises `StateError` when the journal fails."""
+        """Take the steps whose time has come, and tell how many an alert tells of by now where that
+        is owed. Raises `StateError` when the journal fails.
+        """
         await self._intake.see_to_the_clock()
-        due = await self._intake.journal.read(steps.next_due)
+        due, owed = await self._intake.journal.read(_next)
         if due is not None and due <= self._clock.now():
             await self._intake.decide(Decider.climb, urgent=True)
+        if owed is not None and owed <= self._clock.now():
+            await self._intake.decide(Decider.gather)
 
     async def audit(self) -> None:
         """Look for what nobody has received, for ever."""

@@ -25,6 +25,7 @@ from hub.clock import from_iso, iso
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES
+from hub.safety.alerts import together
 from hub.safety.alerts.plan import Step, will
 from hub.safety.rules.book import Match, number
 from hub.safety.words import Words
@@ -93,6 +94,7 @@ def raise_alert(
             "guessing": bool(event.data.get("guessing")),
             "could_be": match.spec.alert.could_be,
             "plan": json.dumps(list(steps), ensure_ascii=False),
+            "together": together.begun(match, now),
         },
     )
     return get(connection, name)
@@ -332,6 +334,7 @@ def view(
         resolved=_answer(row.resolved_by, row.resolved_time, row.resolved_note),
         ladder=_ladder(row, steps),
         unheard=None if answered(row) else row.unheard or None,
+        together=together.views(row, words),
     )
 
 

@@ -151,7 +151,8 @@ def calls(payload: Mapping[str, Any]) -> bool:
     """Whether a notice calls for somebody: the alert itself, a step of its ladder, that nobody has
     received it, or that it goes on.
     """
-    raised = payload["about"] == "alert" and payload["basis"] == "detector"
+    all_back = payload["data"].get("together") == 0
+    raised = payload["about"] == "alert" and payload["basis"] == "detector" and not all_back
     return raised or any(each in payload["data"] for each in CALLS)
 
 

@@ -108,7 +108,7 @@ def _words(
     ]
     by, why = str(payload["data"].get("by") or ""), facts.get("why", ())
     return {
-        "title": facts.get("title") or payload["title"],
+        "title": in_language(facts.get("title") or payload["title"], language),
         "place": payload["place"],
         "when": moment(language, from_iso(payload["time"]), words),
         "first_seen": words.clock(opened),
@@ -125,6 +125,7 @@ def _words(
         "note": in_language(facts.get("note", ""), language),
         "line": in_language(facts.get("line", ""), language),
         "closed": bool(payload["data"].get("closed")),
+        "planned": bool(payload["data"].get("plan")),
         "count": payload["data"].get("digest", ""),
         "quiet": bool(facts.get("quiet")),
         "why": in_spanish(why) if language == SPANISH else why,

@@ -231,6 +231,9 @@ class Describer:
             graver = phrase(SEVERITIES[each.severity])
             asked = listed(list(self.conditions(each.condition)))
             yield phrase("%(alert)s if %(asked)s", alert=graver, asked=asked)
+        if (within := spec.gathers()) is not None:
+            span = duration_words(within)
+            yield phrase("what else stops or answers within %(span)s is told with it", span=span)
         steps = plan.plan(self._config, self._words.campus, spec.verified)
         for line in plan.will(self._words, steps, self._public):
             yield phrase("once verified: %(what)s", what=line)

@@ -26,6 +26,7 @@ from hub.clock import Clock, SystemClock, iso
 from hub.config import Config
 from hub.document import Document
 from hub.drawn_masks import DrawnMasks
+from hub.drills import Drills
 from hub.errors import Refused
 from hub.events import Event, new_id
 from hub.kinds.notifiers import SEVERITIES
@@ -184,6 +185,7 @@ class ScriptedHouse:
         self.picture_links = PictureLinks(b"secret of the tests")
         self.browser_keys: dict[str, str] = {}
         self.protocols = ScriptedProtocols(self)
+        self.drills = Drills(self.cases.intake, self.protocols)
         self._furnish()
 
     async def push_keys(self) -> dict[str, str]:
@@ -373,7 +375,8 @@ class ScriptedHouse:
     async def register(self, desk: str, walk_in: WalkIn, by: str) -> Any:
         if desk not in self.desks_open:
             raise KeyError(desk)
-        if any(each["visitor"] == walk_in.visitor for each in self.visit_views):
+        same = [each for each in self.visit_views if each["visitor"] == walk_in.visitor]
+        if len(same) > walk_in.namesakes:
             raise Refused("%(visitor)s is already checked in", visitor=walk_in.visitor)
         view = self._visitor(f"w{len(self.visit_views)}", walk_in.visitor, "expected", 0)
         view.update(desk=desk, host=walk_in.host, purpose=walk_in.purpose, until=iso(walk_in.until))
@@ -498,6 +501,7 @@ class ScriptedHouse:
             "resolved": None,
             "ladder": None,
             "unheard": None,
+            "together": [],
             "told": [],
             "reviewed": False,
             **more,

@@ -14,6 +14,7 @@ from playwright.async_api import Browser, Page, expect
 from test_cases_web import CaseHouse
 from test_console import PATHS, Console, browser  # noqa: F401
 from test_protocol_browser import sign_in
+from test_together_pages import part
 
 from hub.identity import guests
 from hub.identity.people import id_of
@@ -22,8 +23,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="module")]
 
 RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa"]}
 MORE = {
+    "many": "/alerts/many",
     "protocols": "/protocols",
     "drills": "/protocols?drill=1",
+    "drills of a year": "/drills",
+    "planning a drill": "/drills/new",
+    "drill log": "/drill-log",
     "run": "/protocols/{run}",
     "devices": "/devices",
     "configuration": "/configuration",
@@ -57,6 +62,8 @@ async def console(
     house = CaseHouse(tmp_path_factory.mktemp("axe"))
     await house.open()
     house.not_admitted["Delivery, kitchen"] = "Court order"
+    many = [part(f"Eye {n}", "lobby") for n in range(9)]
+    house.raise_alert("many", "note", "Camera offline", together=many)
     running = Console(house, browser, await sign_in(house, "Administrator", "admin"))
     await running.serve()
     yield running

@@ -21,6 +21,8 @@ def upgrade() -> None:
     _samples()
     _firings()
     _signing_in()
+    _drills()
+    _together()
 
 
 def _texts(*names: str) -> list[sa.Column[str]]:
@@ -168,3 +170,33 @@ def _firings() -> None:
         ["subject", "received"],
         sqlite_where=sa.text("type = 'rule.fired'"),
     )
+
+
+def _drills() -> None:
+    """Drills that are planned, and what people saw in drills."""
+    filled = ("protocol", "area", "due", "planned", "planned_by")
+    op.create_table(
+        "drill_plans",
+        sa.Column("id", sa.Text, primary_key=True),
+        *(sa.Column(name, sa.Text, nullable=False) for name in filled),
+        *(sa.Column(name, sa.Boolean, nullable=False) for name in ("doors_real", "announce")),
+        sa.Column("reminded", sa.Integer, nullable=False, server_default=sa.text("0")),
+        *_texts("leader", "note", "run", "missed", "off", "off_by", "off_why", "key"),
+    )
+    op.create_index("ix_drill_plans_due", "drill_plans", ["due"])
+    op.create_index("ix_drill_plans_run", "drill_plans", ["run"], sqlite_where=sa.text("run != ''"))
+    op.create_table(
+        "drill_evaluations",
+        *(sa.Column(name, sa.Text, primary_key=True) for name in ("run", "by")),
+        *(sa.Column(name, sa.Text, nullable=False) for name in ("time", "answers")),
+        sa.Column("counts", sa.Boolean, nullable=False),
+        *_texts("text"),
+    )
+
+
+def _together() -> None:
+    """What one alert tells of many cameras or doors, and when people are owed a word on it."""
+    for column in _texts("together", "owed"):
+        op.add_column("alerts", column)
+    for name, by in (("together", "state"), ("owed", "owed")):
+        op.create_index(f"ix_alerts_{name}", "alerts", [by], sqlite_where=sa.text(f"{name} != ''"))
