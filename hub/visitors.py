@@ -82,8 +82,12 @@ class Visitors:
             raise KeyError(desk)
         said = (walk_in.visitor, walk_in.host, walk_in.purpose)
         visitor, host, purpose = (self._secrets.clean(outbox.writable(each)) for each in said)
-        found = self._told(await register(WalkIn(visitor, host, purpose, walk_in.until)))
-        await self._audited("visit.registered", desk, found, by, purpose=found.purpose)
+        clean = replace(walk_in, visitor=visitor, host=host, purpose=purpose)
+        found = self._told(await register(clean))
+        more = {"purpose": found.purpose}
+        if walk_in.namesakes:
+            more["namesakes"] = str(walk_in.namesakes)
+        await self._audited("visit.registered", desk, found, by, **more)
         return self._view(desk, found)
 
     async def badge(self, desk: str, visit: str, by: str) -> VisitView:

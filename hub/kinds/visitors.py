@@ -33,12 +33,15 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class WalkIn:
-    """Somebody at the desk whom nobody announced. `until` is when they should have left."""
+    """Somebody at the desk whom nobody announced. `until` is when they should have left,
+    `namesakes` how many of that name, for that host, somebody has said are other people.
+    """
 
     visitor: str
     host: str
     purpose: str
     until: datetime
+    namesakes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class VisitorSystem(Protocol):
     It may offer `async def probe(self) -> str | Probed` (see `hub.Probed`): whether its lists can
     be read; and `async def register(self, walk_in: WalkIn) -> Visit`, which puts somebody whom
     nobody announced on today's list, as expected now. Nobody is in by that: `check_in` follows.
-    `register` raises `Refused` for somebody who is on the list already.
+    `register` raises `Refused` for somebody who is on the list already: where there are more of the
+    name for the host than the `namesakes` that are known to be other people.
     """
 
     async def start(self) -> None:

@@ -4,13 +4,14 @@ else, so that the lists of whom not to admit are asked.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, time, timedelta
 from typing import Annotated
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from hub.clock import from_iso
 from hub.errors import Refused
@@ -27,6 +28,8 @@ from hub.web.words import desk_name, sentence
 LONGEST = 120
 STAYS = timedelta(hours=1)
 LONGEST_STAY = timedelta(hours=12)
+MOST_NAMESAKES = 9
+NAMESAKES = [str(n) for n in range(MOST_NAMESAKES + 1)]
 DESKS = "GET /api/v1/visits lists today's visits, each with its desk."
 
 
@@ -41,7 +44,8 @@ _Needed = Annotated[_Said, StringConstraints(min_length=1)]
 
 class WalkInBody(Body):
     """Somebody whom nobody announced, and whom they visit; `until` is when they should have left,
-    an hour from now where it is empty.
+    an hour from now where it is empty. `namesakes` is how many of the name, for that host, are
+    known to be other people: without it a name that is on the list is refused.
     """
 
     desk: Annotated[str, StringConstraints(min_length=1, max_length=64)]
@@ -49,6 +53,7 @@ class WalkInBody(Body):
     host: _Needed
     purpose: _Said = ""
     until: Moment = ""
+    namesakes: Annotated[int, Field(ge=0, le=MOST_NAMESAKES)] = 0
 
 
 async def register(request: web.Request) -> web.Response:
@@ -57,7 +62,7 @@ async def register(request: web.Request) -> web.Response:
     """
     body, house = taken(request, WalkInBody), request.app[HOUSE]
     until = from_iso(body.until) if body.until else house.clock.now() + STAYS
-    walk_in = WalkIn(body.visitor, body.host, body.purpose, until)
+    walk_in = WalkIn(body.visitor, body.host, body.purpose, until, body.namesakes)
     with turned_down("desk", DESKS):
         view = await house.register(body.desk, walk_in, who_is(request).by)
     return web.json_response(view)
@@ -75,7 +80,7 @@ async def _form(
     desks = house.desks_for_walk_ins()
     if not desks:
         raise web.HTTPNotFound
-    until = house.clock.now().astimezone(_zone(request)) + STAYS
+    until, visits = house.clock.now().astimezone(_zone(request)) + STAYS, await house.visits()
     return await page(
         request,
         "visitor_new.html",
@@ -83,7 +88,8 @@ async def _form(
         problem=problem,
         given={"until": f"{until - timedelta(minutes=until.minute % 5):%H:%M}", **given},
         desks=[(each, desk_name(each)) for each in desks],
-        hosts=sorted({each["host"] for each in await house.visits() if each["host"]}),
+        hosts=sorted({each["host"] for each in visits if each["host"]}),
+        same=_same(visits, given) if problem else [],
         longest=LONGEST,
     )
 
@@ -91,7 +97,7 @@ async def _form(
 async def take(request: web.Request) -> web.Response:
     """Put them on the list and check them in; where the name matched, the question is asked."""
     house, who, sent = request.app[HOUSE], who_is(request), await request.post()
-    names = ("desk", "visitor", "host", "purpose", "until")
+    names = ("desk", "visitor", "host", "purpose", "until", "namesakes")
     given = {name: _on_one_line(form_text(sent.get(name), LONGEST)) for name in names}
     try:
         walk_in = _walk_in(request, given)
@@ -109,7 +115,19 @@ def _walk_in(request: web.Request, given: dict[str, str]) -> WalkIn:
     if any(len(each) > LONGEST for each in given.values()):
         raise Refused(_("That is too long; %(n)s letters are the most", n=LONGEST))
     until = _until(given["until"], request.app[HOUSE].clock.now(), _zone(request))
-    return WalkIn(given["visitor"], given["host"], given["purpose"], until)
+    others = given["namesakes"] if given["namesakes"] in NAMESAKES else "0"
+    return WalkIn(given["visitor"], given["host"], given["purpose"], until, int(others))
+
+
+def _same(visits: Sequence[VisitView], given: dict[str, str]) -> list[VisitView]:
+    """Who is on that desk's list under the same name for the same host."""
+    return [
+        each
+        for each in visits
+        if each["state"] != "left" and each["desk"] == given.get("desk")
+        if each["visitor"].casefold() == given.get("visitor", "").casefold()
+        if each["host"].casefold() == given.get("host", "").casefold()
+    ]
 
 
 def _until(text: str, now: datetime, zone: ZoneInfo) -> datetime:

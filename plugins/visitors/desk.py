@@ -162,11 +162,11 @@ class Desk:
             now, who = self._clock.now(), walk_in.visitor
             if walk_in.until <= now:
                 raise Refused("that time is over: until when does %(visitor)s stay?", visitor=who)
-            for known in await self.visits():
-                if known.state == "here" and _same(known, walk_in):
+            same = [known.state for known in await self.visits() if _same(known, walk_in)]
+            if len(same) - same.count("left") > walk_in.namesakes:
+                if "here" in same:
                     raise Refused("%(visitor)s is already checked in", visitor=who)
-                if known.state == "expected" and _same(known, walk_in):
-                    raise Refused("%(visitor)s is on the list of the expected already", visitor=who)
+                raise Refused("%(visitor)s is on the list of the expected already", visitor=who)
             visit = Visit(new_id()[:16], who, walk_in.host, walk_in.purpose, now, walk_in.until)
             await self._keep(visit)
         return visit

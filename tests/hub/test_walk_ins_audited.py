@@ -2,6 +2,7 @@
 and in the audit.
 """
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -25,6 +26,17 @@ async def entry(tmp_path):
 
 def somebody(entry, name="Pat Doe"):
     return WalkIn(name, "Class 2", "Meeting", entry.clock.now() + timedelta(hours=1))
+
+
+async def test_that_somebody_is_another_person_of_the_name_is_written_down(entry):
+    """The second of the name is entered on a person's word, and the audit has that."""
+    await entry.visitors.register("front", somebody(entry), "office")
+    with pytest.raises(Refused):
+        await entry.visitors.register("front", somebody(entry), "office")
+    await entry.visitors.register("front", replace(somebody(entry), namesakes=1), "office")
+    with entry.engine.connect() as connection:
+        told = [str(each) for each in connection.execute(select(lines.c.details)).scalars()]
+    assert ["namesakes" in each for each in told] == [False, True]
 
 
 async def test_who_was_not_announced_is_compared_with_the_lists(entry):

@@ -76,6 +76,28 @@ async def test_who_was_not_announced_is_entered_and_gets_a_badge(
     assert 'value="Class 2"' in await (await client.post("/visitors/new", data=form)).text()
 
 
+async def test_the_desk_may_say_that_it_is_another_person(
+    client: TestClient, house: ScriptedHouse, sign_in: Any
+) -> None:
+    """A name that is on the list is refused with who that is and since when, and a box that says
+    that this is somebody else; ticked, they are checked in too.
+    """
+    opened = await sign_in("front_office")
+    form = {"csrf": opened.identity.csrf, **NEW, "until": later(house, hours=1)}
+    await client.post("/visitors/new", data=form)
+    assert "namesakes" not in await raw(client, "/visitors/new")
+    asked = await client.post("/visitors/new", data=form)
+    page = await asked.text()
+    assert (asked.status, text_of(page).count("badge 9.")) == (409, 1)
+    assert 'name="namesakes" value="1"' in page
+    done = await client.post("/visitors/new", data={**form, "namesakes": "1"})
+    assert str(done.url.relative()).endswith("/badge")
+    assert (await client.post("/visitors/new", data={**form, "namesakes": "1"})).status == 409
+    for silly in ("-1", "99", "all"):
+        answer = await client.post("/visitors/new", data={**form, "namesakes": silly})
+        assert (answer.status, 'value="2"' in await answer.text()) == (409, True)
+
+
 async def test_what_cannot_be_is_said_and_nothing_is_lost(
     client: TestClient, house: ScriptedHouse, sign_in: Any
 ) -> None:
@@ -182,6 +204,9 @@ async def test_a_program_enters_somebody_too(
     stays = from_iso(view["until"]) - house.clock.now()
     assert timedelta(minutes=59) < stays <= timedelta(hours=1)
     assert (await client.post("/api/v1/visits", json=body, headers=headers)).status == 409
+    another = {**body, "namesakes": 1}
+    assert (await client.post("/api/v1/visits", json=another, headers=headers)).status == 200
+    assert (await client.post("/api/v1/visits", json=another, headers=headers)).status == 409
     nowhere = {**body, "visitor": "Sam Doe", "desk": "nowhere"}
     assert (await client.post("/api/v1/visits", json=nowhere, headers=headers)).status == 404
     for wrong in ({"host": ""}, {"visitor": " \n "}, {"until": "soon"}):

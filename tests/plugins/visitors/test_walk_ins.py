@@ -1,6 +1,7 @@
 """Who comes to the desk unannounced, and the badges that the desk gives."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -51,6 +52,26 @@ async def test_nobody_is_on_the_list_twice(office):
     assert other.id != visit.id
     with pytest.raises(Refused, match="that time is over"):
         await office.desk.register(walk_in(office, ("Late", "Office", ""), minutes=-1))
+
+
+async def test_father_and_son_of_one_name_may_both_visit(office):
+    """Once somebody has said how many others there are of the name, one more is entered, and one
+    alone: pressed twice is refused again. Each has a badge of their own and leaves by themselves.
+    """
+    father = await office.desk.check_in((await office.desk.register(walk_in(office))).id)
+    another = replace(walk_in(office), namesakes=1)
+    son = await office.desk.register(another)
+    assert son.id != father.id
+    with pytest.raises(Refused, match="already checked in"):
+        await office.desk.register(another)
+    son = await office.desk.check_in(son.id)
+    assert (father.badge, son.badge) == ("1", "2")
+    assert (await office.desk.screen(son.visitor)).match
+    await office.desk.check_out(son.id)
+    states = {each.id: each.state for each in await office.desk.visits()}
+    assert (states[father.id], states[son.id]) == ("here", "left")
+    grandson = await office.desk.register(replace(walk_in(office), namesakes=1))
+    assert grandson.id not in (father.id, son.id)
 
 
 async def test_badges_count_through_the_day(office):
