@@ -192,7 +192,7 @@ class MotionGate:
         self._rest_until = 0.0
         self._fresh_until = 0.0
         self._rated = 0.0  # the time step that the rates in `knobs` are for
-        self._settled_at = 2 * WARM_SECONDS
+        self._settled_at = math.inf
         self._found[:] = 0
         self._found[G.HOT_BEFORE] = 1.0
         self._found[G.MISTAKEN] = G.MISTAKEN_MOST  # until the place is known
@@ -303,6 +303,7 @@ class MotionGate:
     def _start_anew(self, dt: float) -> GateResult:
         """What this frame shows is a scene to be adopted."""
         if self._frames == 1:
+            self._settled_at = 2 * WARM_SECONDS
             self._adopt(1.0, FIRST_NOISE)
             return self._scan("warming")
         result = self._while_blind(dt)

@@ -279,6 +279,14 @@ def test_endless_change_never_blinds_for_longer_than_two_seconds(fps: int) -> No
     assert calm[-1].state == "watching"
 
 
+def test_the_first_frame_is_the_background_however_seldom_frames_come() -> None:
+    """A camera with a picture every five seconds is looked at whole first, also in the dark."""
+    gate, night = MotionGate(640, 360, 0.2), np.full((360, 640), 3, np.uint8)
+    first = gate.update(night)
+    assert (first.reason, first.state) == ("scan", "warming")
+    assert not any(gate.update(night).triggered for _ in range(4))
+
+
 def test_a_silent_gate_asks_for_a_look_every_ten_seconds() -> None:
     """Scans come at their period, over the whole frame, and trigger nothing."""
     gate, scene = MotionGate(640, 360, FPS), ground()
