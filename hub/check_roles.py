@@ -82,7 +82,13 @@ def no_reason_stands_before_help(site: Site) -> Iterator[Finding]:
 
 def who_hears_of_broken_glass_is_told_alone(site: Site) -> Iterator[Finding]:
     """That somebody broke the glass is for those concerned, not for a loudspeaker."""
-    for path, channel in matches(site.values, "hub.break_glass.through.[]"):
+    concerns = "that somebody has broken the glass concerns few"
+    yield from told_alone(site, "hub.break_glass.through.[]", concerns)
+
+
+def told_alone(site: Site, pattern: str, concerns: str) -> Iterator[Finding]:
+    """The channels of a list that more people hear than it concerns, which the words say."""
+    for path, channel in matches(site.values, pattern):
         known = site.channels.get(channel) if isinstance(channel, str) else None
         outside = isinstance(channel, str) and _block(site.values, ("notifiers", channel))
         if known is not None and known.public:
@@ -91,11 +97,8 @@ def who_hears_of_broken_glass_is_told_alone(site: Site) -> Iterator[Finding]:
             heard = f"{channel} reaches people beyond the school (`outside`)"
         else:
             continue
-        words = (
-            f"{heard}, and that somebody has broken the glass concerns few; expected a channel "
-            "that reaches people of the school alone"
-        )
-        yield Finding(path, words)
+        words = f"{heard}, and {concerns}; expected a channel that reaches people of the school "
+        yield Finding(path, f"{words}alone")
 
 
 def _block(values: Mapping[str, Any], path: tuple[Any, ...]) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from hub.check_doors import DOOR_RULES
+from hub.check_drills import DRILL_RULES
 from hub.check_ladders import LADDER_RULES, rotations_are_called_like_nobody
 from hub.check_presses import PRESS_RULES
 from hub.check_roles import ROLE_RULES
@@ -182,4 +183,5 @@ SAFETY_RULES: tuple[Callable[[Site], Iterator[Finding]], ...] = (
     *PRESS_RULES,
     *DOOR_RULES,
     *ROLE_RULES,
+    *DRILL_RULES,
 )

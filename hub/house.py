@@ -21,6 +21,8 @@ from hub.camera_status import CameraStatus
 from hub.campus import Campus
 from hub.config import Config
 from hub.drawn_masks import DrawnMasks
+from hub.drill_views import DrillsFacade
+from hub.drills import Drills
 from hub.events import Event
 from hub.handing_on import handing_on
 from hub.health import Health
@@ -41,6 +43,7 @@ from hub.ports import (
 )
 from hub.protocol_port import ProtocolsFacade
 from hub.protocols import protocols_of
+from hub.returned import Returned
 from hub.rule_answers import RuleAnswers
 from hub.rule_settings import person_of
 from hub.safety.doors.past import door_past
@@ -78,6 +81,8 @@ class House:
             parts.intake, parts.drivers, lambda: self.config, parts.doors.views
         )
         self.protocols: ProtocolsFacade = self._protocols
+        self._drills = Drills(parts.intake, self._protocols)
+        self.drills: DrillsFacade = self._drills
         self._glass = BreakGlass(parts.intake)
         self.glass: GlassFacade = self._glass
         press, accept = self._protocols.press_or_call, parts.intake.accept
@@ -133,8 +138,9 @@ class House:
         """What has to run while the hub does, by name."""
         tasks = {"situation updates": self._incidents.run, "heartbeat": self._heartbeat.run}
         tasks |= HomeAssistantStatus(self).tasks() | self.audit.tasks() | self._glass.tasks()
-        tasks |= self._sampling.tasks() | self.rules.tasks()
+        tasks |= self._sampling.tasks() | self.rules.tasks() | self._drills.tasks()
         tasks |= {"screening of visitors": self._visitors.watch}
+        tasks |= {"what is back": Returned(self, self._parts.intake).watch}
         return {**tasks, "protocols": self._protocols.watch, **self._inputs.tasks()}
 
     # ---------------------------------------------------------------- pictures

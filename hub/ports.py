@@ -14,6 +14,7 @@ from hub.break_glass_views import GlassFacade
 from hub.camera_views import CameraView, MasksView
 from hub.config_text_views import FileTextView
 from hub.door_views import DoorPastView
+from hub.drill_views import DrillsFacade
 from hub.events import Event
 from hub.incident_settings import IncidentKind
 from hub.incident_views import CallCardView, NearView
@@ -246,6 +247,7 @@ class HouseFacade(VisitorsFacade, Protocol):
     cases: CasesFacade
     masks: MasksFacade
     protocols: ProtocolsFacade
+    drills: DrillsFacade
     glass: GlassFacade
 
     @property

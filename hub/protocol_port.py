@@ -50,8 +50,11 @@ class ProtocolsFacade(Protocol):
         location: str = "",
         key: str = "",
         to: str = "",
+        plan: str = "",
     ) -> ProtocolRunView:
-        """Start a protocol, or join the one in force there; the same key twice is one start."""
+        """Start a protocol, or join the one in force there; the same key twice is one start. `plan`
+        is the planned drill that it is started for.
+        """
         ...
 
     async def ask_end(self, run: str, by: str, to: str = "") -> ProtocolRunView:

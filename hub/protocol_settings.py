@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -29,13 +30,64 @@ JsonPath = Annotated[
 Plain = Annotated[str, StringConstraints(max_length=200)] | bool | int | float
 
 
+Often = Annotated[int, Field(ge=0, le=200)]
+
+
+def _month_day(text: str) -> str:
+    if not re.fullmatch(r"(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8])", text, re.ASCII):
+        raise ValueError("expected month and day such as 08-01, up to the 28th")
+    return text
+
+
+MonthDay = Annotated[str, AfterValidator(_month_day)]
+
+
+class RequiredDrills(Block):
+    """How many drills of each protocol a school year needs, as your authority says."""
+
+    hold: Often = Field(0, description="Of Hold.")
+    secure: Often = Field(0, description="Of Secure.")
+    lockdown: Often = Field(0, description="Of Lockdown.")
+    evacuate: Often = Field(0, description="Of Evacuate.")
+    shelter: Often = Field(0, description="Of Shelter.")
+
+    def each(self) -> dict[ProtocolName, int]:
+        """Those that are needed at all, in the order of the protocols."""
+        found: dict[ProtocolName, int] = {name: getattr(self, name) for name in PROTOCOL_NAMES}
+        return {name: number for name, number in found.items() if number}
+
+
 class DrillSettings(Block):
-    """What a drill may do beside what each drill says itself."""
+    """What a drill may do beside what each drill says itself, and which a school year needs."""
 
     local_siren: bool = Field(
         False,
         description="Whether a drill may also lock down doors whose controller sounds a siren of "
         "its own then. Without it those doors do not move in a drill.",
+    )
+    required: RequiredDrills = Field(
+        RequiredDrills(),
+        description="How many drills of each protocol a school year needs. The page *Drills* "
+        "counts them.",
+    )
+    year_begins: MonthDay = Field(
+        "08-01", description="On which day a school year begins: month and day (up to the 28th)."
+    )
+    remind: tuple[Annotated[Duration, Field(ge=60, le=2592000)], ...] = Field(
+        (86400.0, 3600.0),
+        max_length=5,
+        description="How long before a planned drill its leader is reminded; where nobody leads "
+        "it, all whose role may plan drills. `[]` means never. Nothing starts by itself.",
+    )
+    missed_after: Annotated[Duration, Field(ge=600, le=604800)] = Field(
+        14400.0,
+        description="How long after its time a planned drill that nobody has started counts as "
+        "missed, and is told as that.",
+    )
+    through: tuple[Slug, ...] = Field(
+        (),
+        description="Over which notifiers people are told of planned drills. Without any: all "
+        "that reach people of the school alone.",
     )
 
 

@@ -140,7 +140,7 @@ REFERENCES: tuple[Reference, ...] = tuple(
         ("hub.emergency.hand_off.[]", CHANNEL),
         *((f"hub.sign_in.{e}", ROLE) for e in ("second_factor.[]", "provider.roles.*", "idle.@")),
         *((f"hub.{part}.tell.[]", TELLABLE) for part in ("duress", "break_glass")),
-        *((f"hub.{part}.through.[]", CHANNEL) for part in ("duress", "break_glass")),
+        *((f"hub.{part}.through.[]", CHANNEL) for part in ("duress", "break_glass", "drills")),
     )
 )
 

@@ -140,7 +140,10 @@ def default_words(field: FieldInfo) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return "–" if isinstance(value[0], BaseModel) else f"[{', '.join(map(str, value))}]"
+        if isinstance(value[0], BaseModel):
+            return "–"
+        lengths = any(map(is_duration, get_args(field.annotation)))
+        return f"[{', '.join(map(duration_words if lengths else str, value))}]"
     if isinstance(value, time):
         return f"{value:%H:%M}"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -20,7 +20,7 @@ DESCRIPTION |= {"incident_views", "incident_settings", "alert_settings", "heartb
 DESCRIPTION |= {"door_views", "protocol_views", "protocol_settings", "protocol_port"}
 DESCRIPTION |= {"rules_port", "config_text_views", "visitors_port"}
 DESCRIPTION |= {"audit_port", "camera_views", "past_views", "sign_in_settings", "web_settings"}
-DESCRIPTION |= {"break_glass_views"}
+DESCRIPTION |= {"break_glass_views", "drill_views"}
 MAY_IMPORT = {
     "kinds": FOUNDATION,
     "perception": DESCRIPTION

@@ -14,8 +14,10 @@ PERMISSIONS: Mapping[str, str] = {
     "see.visitors": "See who is expected, here, overdue or gone.",
     "see.rules": "See what each rule waits for, why it fired or not; try one on recorded days.",
     "see.audit": "Read the audit and take it away: who looked, opened, decided and changed.",
+    "see.drills": "See which drills are planned, were held and are missing, and how each went.",
     "see.events": "Follow the stream of all events through the API.",
-    "work.incidents": "Open incidents, write notes, take roles and tasks, give situation updates.",
+    "work.incidents": "Open incidents, write notes, take roles and tasks, give situation updates, "
+    "write what was seen in a drill.",
     "lead.incidents": "Say what an incident is about; merge, split, close and reopen incidents.",
     "call.emergency": "Hand an incident over to emergency services, where the school has a way.",
     "export.incidents": "Take an incident's report away, with its pictures.",
@@ -25,6 +27,7 @@ PERMISSIONS: Mapping[str, str] = {
     "rearm.doors": "Let the hub lock doors again after a fire alarm.",
     "start.protocols": "Start a protocol, or a drill of one.",
     "end.protocols": "Ask for the end of a protocol, confirm it, decide in a fire alarm.",
+    "plan.drills": "Plan drills for a date, change and call off plans.",
     "manage.devices": "Enrol devices that may start protocols without anybody signing in.",
     "work.visitors": "Check visitors in and out.",
     "invite.guests": "Make links for responders: read-only, for a while, without sign-in.",
@@ -35,9 +38,8 @@ PERMISSIONS: Mapping[str, str] = {
 AT_ANY_HOUR = frozenset({"start.protocols"})
 """What no hours of a role take away: nobody trained may be kept from starting a lockdown."""
 
-WHOLE_HOUSE = frozenset(
-    {"see.audit", "see.rules", *(name for name in PERMISSIONS if name.startswith("manage."))}
-)
+_WHOLE = ("see.audit", "see.rules", "see.drills", "plan.drills")
+WHOLE_HOUSE = frozenset({*_WHOLE, *(name for name in PERMISSIONS if name.startswith("manage."))})
 """What tells of the whole house, or changes it: nothing for a role with places or cameras."""
 
 BREAKABLE = frozenset(
@@ -46,7 +48,7 @@ BREAKABLE = frozenset(
         *("work.incidents", "export.incidents", "give.verdict", "command.doors", "work.visitors"),
         "enter.in_lockdown",
     }
-) - {"see.audit", "see.events", "see.rules"}
+) - {"see.audit", "see.drills", "see.events", "see.rules"}
 """What breaking the glass can give. Ending a protocol takes two people who may, the way to
 emergency services is a person's work by day and night, and who manages has the role for it.
 """
@@ -64,17 +66,18 @@ ROLES: Mapping[str, frozenset[str]] = {
     | _CASES
     | _PROTOCOLS
     | {"call.emergency", "give.verdict", "command.doors", "manage.devices", "work.visitors"}
-    | {"invite.guests"},
+    | {"invite.guests", "plan.drills"},
     "sro": (_SEE_ALL - {"see.audit"})
     | _CASES
     | _PROTOCOLS
-    | {"call.emergency", "give.verdict", "command.doors", "invite.guests"},
+    | {"call.emergency", "give.verdict", "command.doors", "invite.guests", "plan.drills"},
     "front_office": frozenset(
         {
             "see.cameras",
             "see.doors",
             "see.alerts",
             "see.incidents",
+            "see.drills",
             "see.visitors",
             "work.incidents",
             "call.emergency",
@@ -88,6 +91,7 @@ ROLES: Mapping[str, frozenset[str]] = {
         {
             "see.alerts",
             "see.incidents",
+            "see.drills",
             "see.visitors",
             "work.incidents",
             "call.emergency",
@@ -113,6 +117,7 @@ ROLES: Mapping[str, frozenset[str]] = {
             "see.alerts",
             "see.incidents",
             "see.health",
+            "see.drills",
             "see.visitors",
             "see.rules",
             "see.audit",

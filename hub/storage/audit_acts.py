@@ -83,6 +83,12 @@ ACTS: Mapping[str, str] = {
     "incident.split": "Split an incident.",
     "incident.handed_off": "Handed an incident over to emergency services.",
     "incident.exported": "Took an incident's report away.",
+    "drill.planned": "Planned a drill.",
+    "drill.changed": "Planned a drill otherwise.",
+    "drill.called_off": "Called a planned drill off.",
+    "drill.missed": "Nobody had started a planned drill in time.",
+    "drill.evaluated": "Wrote what they saw in a drill, and whether it counts.",
+    "drill.exported": "Took the drills of a school year away.",
     "audit.exported": "Took lines of the audit away.",
     "audit.key_made": "Signs the audit with this key from now on.",
     "journal.restored": "The journal was brought back from a backup.",
@@ -111,7 +117,7 @@ _TOLD = (
     "verb", "reason", "device", "protocol", "area", "place", "drill", "ending", "decision",
     "people", "verdict", "alert", "incident", "kind", "role", "person", "do", "into", "format",
     "hash", "file", "changes", "backup", "as_of", "detail", "seconds", "permissions", "since",
-    "until", "glass", "visitor", "desk", "host", "tries",
+    "until", "glass", "visitor", "desk", "host", "tries", "due", "leader", "counts",
 )  # fmt: skip
 _LONGEST = 300
 _MOST = 50

@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from hub.errors import StateError
 from hub.storage import access_tables as _access_tables  # noqa: F401  # part of `metadata`
 from hub.storage import audit_tables as _audit_tables  # noqa: F401  # part of `metadata`
+from hub.storage import drill_tables as _drill_tables  # noqa: F401  # likewise
 from hub.storage import identity_tables as _identity_tables  # noqa: F401  # likewise
 from hub.storage import once as _once  # noqa: F401  # likewise
 from hub.storage import reader_tables as _reader_tables  # noqa: F401  # likewise

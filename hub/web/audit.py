@@ -35,7 +35,7 @@ _OUTCOMES: Mapping[str, tuple[str, str, str]] = {
 }
 _ICONS = {
     "view": "eye", "session": "user", "account": "users", "token": "key-round", "pins": "key-round",
-    "guest": "eye", "glass": "key-round", "reason": "message-square",
+    "guest": "eye", "drill": "flag", "glass": "key-round", "reason": "message-square",
     "device": "phone", "config": "settings", "rule": "settings", "door": "door-closed",
     "doors": "door-closed", "protocol": "shield-alert", "panic": "siren", "help": "hand",
     "fire": "flame", "alert": "bell", "incident": "clipboard-list", "audit": "download",
@@ -173,6 +173,11 @@ def _about(request: web.Request, line: AuditLineView | LookView) -> tuple[str, s
     if act == "door" and subject in house.config.doors:
         link = f"/doors/{subject}" if allowed(request, "see.doors") else ""
         return house.config.doors[subject].name or subject, link
+    if act == "drill" and line["act"] != "drill.exported":
+        page = (
+            f"/drills/held/{subject}" if line["act"] == "drill.evaluated" else f"/drills/{subject}"
+        )
+        return _("Drill"), page if allowed(request, "see.drills") else ""
     if act == "protocol" and subject in PROTOCOL_NAMES:
         return subject.capitalize(), ""
     return ("" if subject == "audit" else subject), ""
@@ -223,6 +228,11 @@ def _in_words(request: web.Request, name: str, value: Any) -> str:
         return house.campus.name(str(value))
     if name in ("role", "was"):
         return str(known(role_name(str(value), house.config.roles)))
+    if name == "leader":
+        people = house.config.people
+        return people[str(value)].name if value in people else str(value)
+    if name == "due":
+        return words_in(house.config.hub.timezone).when(str(value), house.clock.now())
     if name == "way":
         return _(WAYS.get(str(value), str(value)))
     if name in ("protocol", "does") and value in PROTOCOL_NAMES:

@@ -14,8 +14,8 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from hub.clock import from_iso
 from hub.conditions import ProtocolName
+from hub.drill_views import DrillPlanView
 from hub.errors import Refused
 from hub.events import new_id
 from hub.identity.accounts import Identity
@@ -25,12 +25,13 @@ from hub.views import AlertView
 from hub.web.confirm import once_more
 from hub.web.contract import Line
 from hub.web.language import gettext as _
-from hub.web.language import mark, ngettext
+from hub.web.language import mark
 from hub.web.protocol_map import map_of
 from hub.web.render import error_page, page
+from hub.web.run_times import measured
 from hub.web.security import HOUSE, SIGNED_IN, allowed, see_other, who_is
 from hub.web.standing import protocols_seen, run_seen
-from hub.web.words import listed, sentence, span
+from hub.web.words import listed, sentence
 
 CORRECT_WITHIN_S = 10.0
 PRESS_AGAIN = mark("The page is fresh now: press again.")
@@ -54,6 +55,7 @@ class Wanted:
     drill: bool = False
     doors_real: bool = False
     announce: bool = False
+    plan: str = ""  # the planned drill that it is started for
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Wanted:
@@ -66,12 +68,13 @@ class Wanted:
             drill=drill,
             doors_real=drill and str(given.get("doors_real", "")) == "1",
             announce=drill and str(given.get("announce", "")) == "1",
+            plan=str(given.get("plan", ""))[:_LONGEST] if drill else "",
         )
 
     def fields(self) -> dict[str, str]:
         """As hidden fields of a form; what is not chosen has none."""
         flags = {"drill": self.drill, "doors_real": self.doors_real, "announce": self.announce}
-        chosen = {"protocol": self.protocol, "area": self.area}
+        chosen = {"protocol": self.protocol, "area": self.area, "plan": self.plan}
         chosen |= {name: "1" if on else "" for name, on in flags.items()}
         return {name: value for name, value in chosen.items() if value}
 
@@ -113,6 +116,8 @@ async def _choices(
         problem=problem,
         headline=headline or _("Nothing was started."),
         helped=await _helped(request),
+        planned=await _planned(request, wanted.plan),
+        coming=await house.drills.coming() if allowed(request, "see.drills") else [],
         wanted=wanted,
         area=area,
         areas=list(areas.values()),
@@ -135,6 +140,17 @@ async def _helped(request: web.Request) -> AlertView | None:
     except KeyError:
         return None
     return found if found is not None and found["verdict"] is None else None
+
+
+async def _planned(request: web.Request, plan: str) -> DrillPlanView | None:
+    """The planned drill that the address names, for who may see it, until it is started."""
+    if not plan or not allowed(request, "see.drills"):
+        return None
+    try:
+        found = await request.app[HOUSE].drills.plan(plan)
+    except KeyError:
+        return None
+    return found if found["state"] in ("planned", "due", "missed") else None
 
 
 def drill_words(doors_real: bool, announce: bool) -> tuple[str, str]:
@@ -183,6 +199,7 @@ async def start(request: web.Request) -> web.Response:
             location=where if wanted.protocol == "evacuate" else "",
             key=_text(fields, "key"),
             to=who_is(request).digest,
+            plan=wanted.plan,
         )
     except Refused as refusal:
         return await _choices(request, wanted, 409, sentence(str(refusal)))
@@ -233,39 +250,12 @@ async def _run_page(
         mine=view["ending"] is not None and view["ending"]["by"] == who_is(request).by,
         drill_said=drill_words(view["doors_real"], view["announced"]),
         undecided=[view] if view["decide_by"] else [],
-        times=_times(view),
+        times=measured(view),
         map=map_of(request.app[HOUSE].config, view) if allowed(request, "see.doors") else None,
         icons=ICONS,
         new_key=new_id,
         visitors=bool(request.app[HOUSE].config.visitors) and allowed(request, "see.visitors"),
     )
-
-
-def _times(view: ProtocolRunView) -> list[tuple[str, str]]:
-    """How long after the start things were done: the report of a run that has ended."""
-    moved = sorted(each["seconds"] for each in view["doors"] if each["seconds"] is not None)
-    rows = []
-    if moved:
-        rows = [
-            (mark("First door"), _after(moved[0])),
-            (mark("Half of the doors"), _after(moved[(len(moved) - 1) // 2])),
-            (mark("Last door"), _after(moved[-1])),
-        ]
-    failed = len([e for e in view["doors"] if e["state"] not in ("secured", "done", "fenced")])
-    missing = mark("Never confirmed") if view["ended"] else mark("Not confirmed yet")
-    if failed:
-        rows.append((missing, ngettext("%(n)s door", "%(n)s doors", failed, n=failed)))
-    rows += [
-        (e["name"], _after(e["seconds"])) for e in view["channels"] if e["seconds"] is not None
-    ]
-    if view["ended"]:
-        lasted = (from_iso(view["ended"]) - from_iso(view["started"])).total_seconds()
-        rows.append((mark("In force for"), span(lasted)))
-    return rows
-
-
-def _after(seconds: float) -> str:
-    return f"+{seconds:.1f} s" if seconds < 60 else f"+{span(seconds)}"
 
 
 Act = Callable[[ProtocolsFacade, str, Identity], Awaitable[ProtocolRunView]]

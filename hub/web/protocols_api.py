@@ -24,7 +24,9 @@ _DEVICES = "GET /api/v1/devices lists them."
 
 
 class StartBody(BaseModel):
-    """What starting a protocol needs; a drill says what of it is real."""
+    """What starting a protocol needs; a drill says what of it is real, and may name the planned
+    drill that it is.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     area: _Word
@@ -34,6 +36,7 @@ class StartBody(BaseModel):
     drill: bool = False
     doors_real: bool = False
     announce: bool = False
+    plan: _Word = ""
     key: _Key = ""
 
 
@@ -115,6 +118,7 @@ async def start(request: web.Request) -> web.Response:
             location=body.location,
             key=body.key or key_of(request),
             to=who_is(request).digest,
+            plan=body.plan,
         )
     return web.json_response(started)
 

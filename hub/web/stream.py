@@ -43,6 +43,7 @@ _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("doors.", ("doors", "protocols", "incidents")),
     ("access.", ("doors", "incidents")),
     ("protocol.", ("protocols", "doors", "incidents")),
+    ("drill.", ("drills",)),
     ("glass.", ("glass",)),
     ("fire.", ("protocols", "doors", "incidents")),
     ("camera.", ("cameras", "health")),
@@ -53,7 +54,7 @@ _TOPICS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("controller.", ("health",)),
     ("input.", ("health",)),
 )
-TOPICS = ("alerts", "incidents", "doors", "cameras", "visitors", "health")
+TOPICS = ("alerts", "incidents", "doors", "cameras", "visitors", "drills", "health")
 FOR_ALL = ("protocols", "glass")
 UNTOLD = ("protocol.duress",)  # nobody knows who looks over the shoulder of a stream's reader
 

@@ -98,6 +98,8 @@ class Receiving(Transaction):
         until = self._charter.quiet.until(payload, self._now)
         if until is None or payload["about"] == "alert":
             return until
+        if not intention.alert and not intention.incident:  # of a planned drill
+            return until
         told = receipts.was_told(self._connection, intention, payload["to"][0]["person"])
         return None if told else until
 

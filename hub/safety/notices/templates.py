@@ -27,8 +27,8 @@ TEXTS = Path(__file__).parent / "texts"
 
 WORDS = (
     "title", "place", "when", "first_seen", "school", "severity", "text", "seen", "score",
-    "could_be", "again", "closed", "verified", "verdict", "by", "note", "line", "count", "quiet",
-    "standard", "standard_title",
+    "could_be", "again", "closed", "planned", "verified", "verdict", "by", "note", "line", "count",
+    "quiet", "standard", "standard_title",
 )  # fmt: skip
 LISTS = ("why", "lines")
 FILTERS = ("capitalize", "default", "join", "length", "lower", "trim", "upper")

@@ -17,7 +17,8 @@ from hub.safety import outbox
 from hub.safety.decide import Decider
 from hub.safety.intake import Intake
 from hub.safety.protocols import feigned as feigning
-from hub.safety.protocols import plan, rows, views
+from hub.safety.protocols import plan as plans
+from hub.safety.protocols import rows, views
 from hub.safety.protocols.ends import CLEARED_FOR
 from hub.safety.protocols.failing import failing
 from hub.safety.protocols.fires import Choice
@@ -143,15 +144,17 @@ class ProtocolDesk:
         location: str = "",
         key: str = "",
         to: str = "",
+        plan: str = "",
     ) -> ProtocolRunView:
         """Start a protocol, or join the one that is in force there; the session `to` is shown that
         it is, whatever it was shown before. What a `device` starts at its
         place is in force where the configuration says, else on the whole site. `location` sends
-        people somewhere else in Evacuate. The same key twice is one start.
+        people somewhere else in Evacuate. The same key twice is one start. `plan` is the planned
+        drill that it is started for.
         """
         if device:
             place = place or area
-            area, by = plan.area_for(self._intake.config, protocol, place), _but(by, device)
+            area, by = plans.area_for(self._intake.config, protocol, place), _but(by, device)
         start = Start(
             protocol,
             area,
@@ -168,6 +171,7 @@ class ProtocolDesk:
             key,
             self._sirens() if drill else frozenset(),
             viewer=to,
+            planned=plan,
         )
         decision = await self._intake.decide(
             lambda d: _key(d, d.start_protocol(start)), urgent=True

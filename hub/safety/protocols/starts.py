@@ -23,6 +23,7 @@ from hub.rule_settings import person_of
 from hub.safety.alerts import rows as alerts
 from hub.safety.alerts.rows import AlertRow
 from hub.safety.doors import intents
+from hub.safety.drills import plans as drill_plans
 from hub.safety.incidents import cases
 from hub.safety.incidents import rows as incidents
 from hub.safety.notices import notice as notices
@@ -45,7 +46,8 @@ class Start:
     go in Evacuate, if not where the configuration says. `sirens` are the doors whose
     controller makes noise of its own in a lockdown; `decided` says that people decided so in a
     fire alarm. The same `key` twice is one start while that is in force, and of a signed message
-    for ever. `viewer` is the session that is shown what comes of it.
+    for ever. `viewer` is the session that is shown what comes of it. `planned` is the planned drill
+    that it is started for, which means nothing where it is real.
     """
 
     protocol: str
@@ -64,6 +66,7 @@ class Start:
     sirens: frozenset[str] = frozenset()
     decided: bool = False
     viewer: str = ""
+    planned: str = ""
 
     @property
     def who(self) -> str:
@@ -112,8 +115,17 @@ class Starts(Progress):
         """Start a protocol; returns the run's id, of the one that is in force where it was started
         before. Raises `Refused` where the configuration does not know it, or a drill may not be.
         """
-        config, campus = self._charter.config, self._charter.campus
         known = rows.by_key(self._connection, start.own_key) if start.own_key else None
+        if not start.drill or not start.planned:
+            return self._start(start, known)
+        again = known.id if known is not None else ""
+        plan = drill_plans.may_begin(self._connection, start.planned, start.protocol, again)
+        run = self._start(start, known)
+        drill_plans.begun(self._connection, plan, run)
+        return run
+
+    def _start(self, start: Start, known: RunRow | None) -> str:
+        config, campus = self._charter.config, self._charter.campus
         if known is not None and (not known.ended or start.recorded):
             return str(known.id)
         block = plan.block_of(config, start.protocol)

@@ -128,6 +128,7 @@ class ScriptedProtocols:
         location: str = "",
         key: str = "",
         to: str = "",
+        plan: str = "",
     ) -> Any:
         if self.refusal:
             raise Refused(self.refusal)
@@ -149,6 +150,7 @@ class ScriptedProtocols:
                 "hazard": hazard,
                 "location": location,
                 "key": key,
+                "plan": plan,
             }
         )
         over = next(

@@ -377,6 +377,6 @@ async def test_seeing_a_hundred_cameras_costs_little(tmp_path: Path) -> None:
 
 
 def test_what_is_of_the_whole_house_is_named() -> None:
-    """The audit, the rules and all that manages: a role with places or cameras cannot hold it."""
+    """The audit, rules, drills and all that manages: no role with places or cameras holds it."""
     managing = {each for each in PERMISSIONS if each.startswith("manage.")}
-    assert managing | {"see.audit", "see.rules"} == WHOLE_HOUSE
+    assert managing | {"see.audit", "see.rules", "see.drills", "plan.drills"} == WHOLE_HOUSE
