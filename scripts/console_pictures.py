@@ -15,7 +15,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ AFTER = {
     "past": "/health/past?hours=1",
 }
 LAST = {"protocol": "/protocols/{run}", "drill": "/doors"}
+DRILLED = {"drills": "/drills", "drill-held": "/drills/held/{run}"}
 
 
 def session_of(state: Path) -> str:
@@ -155,6 +156,18 @@ class Pictures:
                 await asyncio.sleep(1)
 
 
+async def written_up(pictures: Pictures, run: str) -> None:
+    """Two drills are planned ahead, and one that was held has a report."""
+    coming = datetime.now(UTC).replace(hour=16, minute=0, second=0, microsecond=0)
+    for protocol, days, leader in (("evacuate", 9, "principal"), ("lockdown", 40, "sro")):
+        due = (coming + timedelta(days=days)).isoformat()
+        plan = {"protocol": protocol, "area": "main_building", "due": due, "leader": leader}
+        await pictures.post("/api/v1/drills", **plan)
+    answers = {"heard": "yes", "locked": "no", "lights": "yes", "accounted": "yes"}
+    text = "Room 12: the key was missing. All others were quick."
+    await pictures.post(f"/api/v1/drills/held/{run}/saw", answers=answers, text=text)
+
+
 async def main() -> None:
     """All of it."""
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -188,6 +201,9 @@ async def main() -> None:
                 pictures.names["run"] = run["id"]
                 await asyncio.sleep(6)
                 await pictures.take(LAST)
+                await pictures.post(f"/api/v1/protocols/{run['id']}/ask-end")
+                await written_up(pictures, run["id"])
+                await pictures.take(DRILLED)
                 await browser.close()
 
 
