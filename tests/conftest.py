@@ -11,6 +11,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.plugins.access_control import zwave_network
 from tests.run_order import rank, turned
@@ -19,6 +20,10 @@ from tests.run_order import rank, turned
 # of them compiles the hub again, which takes as much of the processors as the tests themselves.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+
+# An example that takes long here has met a busy machine, and is no counterexample.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 TESTS = Path(__file__).resolve().parent
 RTSP_PACKAGES = (

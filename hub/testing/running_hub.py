@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import re
@@ -84,7 +85,7 @@ class RunningHub:
                 return
         raise RuntimeError(f"the hub did not start: {self.printed} {self.errors()[-2000:]}")
 
-    def stop(self, within_s: float = 10.0) -> tuple[int, float]:
+    def stop(self, within_s: float = 30.0) -> tuple[int, float]:
         """Ask it to stop as Ctrl-C does; returns its exit status and the seconds it took."""
         assert self._process is not None
         began = time.monotonic()
@@ -102,7 +103,7 @@ class RunningHub:
         """`kill -9`: no time for a last word."""
         assert self._process is not None
         self._process.kill()
-        self._process.communicate(timeout=10)
+        self._process.communicate(timeout=30)
 
     def errors(self) -> str:
         """What it has written to stderr, over all its starts."""
@@ -138,7 +139,7 @@ class RunningHub:
 
     def _ask(self, request: urllib.request.Request) -> Any:
         request.add_header("Authorization", f"Bearer {self.token}")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
     def until(self, path: str, holds: Any, within_s: float, every_s: float = 0.25) -> Any:
@@ -147,7 +148,7 @@ class RunningHub:
         while True:
             try:
                 answer = self.get(path)
-            except urllib.error.URLError as error:
+            except (OSError, http.client.HTTPException) as error:  # it may end as it answers
                 answer = error
             else:
                 if holds(answer):

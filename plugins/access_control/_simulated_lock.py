@@ -90,6 +90,9 @@ class SimulatedLock:
     def start(self, address: BrokerAddress) -> None:
         """Join the broker, and come back to it when it goes away."""
         self._run = asyncio.create_task(self._keep_joined(address), name=self._name)
+
+    def let_people_come(self) -> None:
+        """From now on somebody may use it: who came before the hub listens would not be told of."""
         self._begin(self._force_once(), "force")
         self._begin(self._use_cards(), "cards")
 

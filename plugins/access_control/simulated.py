@@ -93,6 +93,8 @@ class SimulatedDoors:
         address = await self._context.broker()
         await self._bring_up(address, self.locks)
         await self._doors.start()
+        for lock in self.locks.values():
+            lock.let_people_come()
         self._address = address
         if self._dies_after is not None:
             name = f"end of {self._context.name}"
@@ -109,6 +111,9 @@ class SimulatedDoors:
         if self._address is not None:
             await self._bring_up(self._address, new)
         await self._doors.adopt(self._topics())
+        if self._address is not None:
+            for door in new:
+                self.locks[door].let_people_come()
 
     async def command(self, door: str, verb: Verb, key: str) -> None:
         """Over MQTT, as to a real lock."""

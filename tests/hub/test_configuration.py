@@ -132,7 +132,7 @@ def house(tmp_path: Path) -> House:
     return House(tmp_path)
 
 
-async def until(holds: Callable[[], bool], within_s: float = 30.0) -> None:
+async def until(holds: Callable[[], bool], within_s: float = 60.0) -> None:
     """Let the hub work until something holds."""
     async with asyncio.timeout(within_s):
         while not holds():

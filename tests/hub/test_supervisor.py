@@ -58,7 +58,7 @@ async def supervisor(told: Told) -> AsyncIterator[Supervisor]:
     await supervisor.stop(1.5)
 
 
-async def until(condition, within_s: float = 20.0) -> None:  # type: ignore[no-untyped-def]
+async def until(condition, within_s: float = 60.0) -> None:  # type: ignore[no-untyped-def]
     """Wait until the condition holds, or fail."""
     async with asyncio.timeout(within_s):
         while not condition():

@@ -105,7 +105,7 @@ def crop(shade: int = 0, size: tuple[int, int] = (40, 30)) -> Crop:
     return Crop(image, (5, 6, 5 + width, 6 + height), (640, 360), np.zeros((0, 4), np.int32), 192)
 
 
-def until(done: Callable[[], object], within_s: float = 20.0) -> None:
+def until(done: Callable[[], object], within_s: float = 60.0) -> None:
     deadline = time.monotonic() + within_s
     while not done():
         assert time.monotonic() < deadline

@@ -212,7 +212,15 @@ class House:
         """Events of a type."""
         return [event for event in self.events if event.type == kind]
 
-    async def until(self, condition: Any, within: float = 40.0) -> None:
+    def stands(self) -> bool:
+        """Whether it was told that the camera is covered, and not yet that it no longer is."""
+        return len(self.of("camera.covered")) > len(self.of("camera.clear"))
+
+    def worker(self) -> int:
+        """The worker's process id."""
+        return next(v["pid"] for v in self.supervisor.views() if v["name"] == "perception")
+
+    async def until(self, condition: Any, within: float = 90.0) -> None:
         """Wait for something, or fail showing how the camera is."""
         try:
             async with asyncio.timeout(within):
@@ -250,11 +258,12 @@ async def test_a_covered_camera_is_told_through_a_worker_and_its_death(
         await house.until(lambda: house.of("camera.clear"))
         await house.until(lambda: house.perception.cameras()["hall"].reason == "")
 
-        seen = len(house.of("camera.clear"))
-        await house.until(lambda: len(house.of("camera.covered")) == 2)
-        (pid,) = [view["pid"] for view in house.supervisor.views() if view["name"] == "perception"]
-        os.kill(pid, signal.SIGKILL)
-        await house.until(lambda: len(house.of("camera.clear")) > seen)
+        for _ in range(3):  # on a busy machine the hand may be gone again before the worker is
+            await house.until(house.stands)
+            os.kill(house.worker(), signal.SIGKILL)
+            await house.until(lambda: not house.stands())
+            if "worker" in house.of("camera.clear")[-1].data["reason"]:
+                break
         assert "worker" in house.of("camera.clear")[-1].data["reason"]
         assert len(house.of("camera.clear")) == len(house.of("camera.covered"))
         assert {event.type for event in house.events} <= set(EVENT_TYPES)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Browser, Playwright
+from playwright.async_api import Browser, Playwright, expect
+
+WITHIN_MS = 30_000  # five seconds are too short for a page on a busy machine
 
 # What Playwright itself leaves out; a second list on the command line stands in place of the first.
 LEFT_OUT_BY_PLAYWRIGHT = (
@@ -44,5 +46,8 @@ FLAGS = (
 
 
 async def launched(play: Playwright) -> Browser:
-    """Chromium, which asks nobody outside for anything."""
+    """Chromium, which asks nobody outside for anything; what is expected of a page is waited for
+    long enough.
+    """
+    expect.set_options(timeout=WITHIN_MS)
     return await play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)

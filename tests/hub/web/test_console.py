@@ -5,6 +5,7 @@ Set VESTIBULE_SCREENSHOTS to a folder to keep what the pages look like.
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -306,14 +307,16 @@ async def test_pictures_are_live_and_grey_out_when_they_stop(console: Console) -
     async with console.page() as tab:
         await tab.goto(console.base + "/cameras/lobby")
         stamp = tab.locator(".pic .age")
-        ages = []
-        for _ in range(12):
-            await asyncio.sleep(0.2)
-            words = (await stamp.text_content() or "").split()
-            ages.append(float(words[1]))
-        assert sorted(ages)[len(ages) // 2] <= 1.5, ages
+        ages: list[float] = []
+
+        async def about_a_second() -> bool:
+            live = re.search(r"Live, ([\d.]+) s behind", await stamp.text_content() or "")
+            ages.append(float(live[1]) if live else 9.0)
+            return len(ages) >= 24 and sorted(ages[-24:])[12] <= 1.5
+
+        await until(about_a_second)
         console.house.take_picture = lambda *_: None  # type: ignore[method-assign,assignment]
-        await expect(tab.locator(".pic.old")).to_have_count(1, timeout=6000)
+        await expect(tab.locator(".pic.old")).to_have_count(1)
         await expect(stamp).to_contain_text("ago")
 
 
@@ -323,11 +326,11 @@ async def test_a_lost_hub_shows_at_once_and_mends_itself(console: Console) -> No
         await tab.goto(console.base)
         await expect(tab.locator("#pill")).to_have_text("Live")
         await console.stop()
-        await expect(tab.locator("#lost")).to_contain_text("Not connected since", timeout=9000)
+        await expect(tab.locator("#lost")).to_contain_text("Not connected since")
         await expect(tab.locator("#verdict-a1 button").first).to_be_disabled()
         await shoot(tab, "lost-desk-light")
         await console.serve()
-        await expect(tab.locator("#lost")).to_be_hidden(timeout=12000)
+        await expect(tab.locator("#lost")).to_be_hidden()
         await expect(tab.locator("#verdict-a1 button").first).to_be_enabled()
 
 

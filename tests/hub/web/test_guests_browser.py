@@ -68,7 +68,7 @@ async def test_a_link_is_made_opened_on_a_phone_and_ended_while_it_is_open(
             await expect(picture).not_to_have_attribute("src", first or "")
             await console.house.protocols.start("lockdown", "school", "SRO", key=f"{size}-{theme}")
             in_force = phone.get_by_role("region", name="In force: Lockdown")
-            await expect(in_force).to_be_visible(timeout=6000)
+            await expect(in_force).to_be_visible()
             await expect(phone.locator("#dark")).to_have_attribute(
                 "media", "screen and (max-width: 48rem)"
             )
@@ -80,7 +80,7 @@ async def test_a_link_is_made_opened_on_a_phone_and_ended_while_it_is_open(
             await expect(tab.get_by_text("Opened").first).to_be_visible()
             await tab.get_by_role("button", name="End the link for Fire department").press("Enter")
             await expect(tab.get_by_text("Over", exact=True).first).to_be_visible()
-            await expect(phone.get_by_text("This link is over.")).to_be_visible(timeout=6000)
+            await expect(phone.get_by_text("This link is over.")).to_be_visible()
             await expect(picture).to_have_count(0)
             await expect(phone.get_by_text("Stair B")).to_have_count(0)
             await shoot(phone, f"guest-over-{theme}")

@@ -125,7 +125,7 @@ async def test_the_scripts_speak_spanish(console: Console) -> None:
         await console.stop()
         try:
             lost = spanish("Not connected")
-            await expect(tab.locator("#pill")).to_have_text(lost, timeout=20_000)
+            await expect(tab.locator("#pill")).to_have_text(lost)
             await expect(tab.locator("#lost")).to_contain_text(lost)
         finally:
             await console.serve()

@@ -189,9 +189,9 @@ async def test_from_the_switch_to_the_screen(house, base, service, notifier, tab
     """Switched on, told, shown, replaced by the verdict, opened by a click, and switched off."""
     await tab.goto(f"{base}/me")
     await tab.get_by_role("button", name="Tell this device").click()
-    await expect(tab.get_by_text("This device is told")).to_be_visible(timeout=30_000)
+    await expect(tab.get_by_text("This device is told")).to_be_visible()
     listed = tab.get_by_text("Chrome on Linux", exact=True)
-    await expect(listed).to_be_visible(timeout=30_000)
+    await expect(listed).to_be_visible()
 
     assert (await notifier.send(ALERT)).state == "accepted"
     (told,) = tab.behind.told
@@ -215,7 +215,7 @@ async def test_from_the_switch_to_the_screen(house, base, service, notifier, tab
     assert await worker.evaluate(CLICKED) == [f"{base}/alerts/a1", 0]
 
     await tab.get_by_role("button", name="Stop telling this device").click()
-    await expect(tab.get_by_role("button", name="Tell this device")).to_be_visible(timeout=30_000)
+    await expect(tab.get_by_role("button", name="Tell this device")).to_be_visible()
     assert (await notifier.send(ALERT)).state == "failed"
     assert tab.complaints == []
 
@@ -224,7 +224,7 @@ async def test_a_message_that_cannot_be_read_is_still_shown(base, notifier, tab)
     """A browser takes the permission away where a push shows nothing."""
     await tab.goto(f"{base}/me")
     await tab.get_by_role("button", name="Tell this device").click()
-    await expect(tab.get_by_text("This device is told")).to_be_visible(timeout=30_000)
+    await expect(tab.get_by_text("This device is told")).to_be_visible()
     for odd in ("no object", {"path": "https://evil.example/"}):
         await delivered(tab, base, odd)
     every = await shows(tab, lambda every: len(every) == 2)
@@ -246,8 +246,8 @@ async def test_the_pages_can_be_put_on_a_home_screen(base, tab):
 async def test_a_refusal_is_told_on_the_page(house, base, notifier, tab):
     """What the hub does not take is said where the person asked for it."""
     await tab.goto(f"{base}/me")
-    await expect(tab.get_by_role("button", name="Tell this device")).to_be_visible(timeout=30_000)
+    await expect(tab.get_by_role("button", name="Tell this device")).to_be_visible()
     house.browser_keys.clear()
     await tab.get_by_role("button", name="Tell this device").click()
     words = "Nobody is told in browsers through that notifier."
-    await expect(tab.get_by_text(words)).to_be_visible(timeout=30_000)
+    await expect(tab.get_by_text(words)).to_be_visible()

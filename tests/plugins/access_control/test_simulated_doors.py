@@ -12,6 +12,7 @@ from hub.safety.doors.reconciler import Doors
 from plugins.access_control import _simulated_lock
 from plugins.access_control._ending import end
 from plugins.access_control._simulated_lock import CARDS
+from plugins.access_control.mqtt import MqttDoors
 from plugins.access_control.simulated import (
     SimulatedConfig,
     SimulatedDevice,
@@ -123,6 +124,19 @@ async def test_a_forced_door_is_told_as_forced_and_closes_again(address):
         await until(lambda: "door.forced" in house.told("lab"))
         assert house.view("lab")["conclusion"] == "open"
         assert house.view("lab")["reported"]["lock"] == "locked"
+
+
+async def test_nobody_comes_before_the_hub_listens(address, monkeypatch):
+    """However late it joins its broker, it is told that the door was shut, and then forced."""
+    start = MqttDoors.start
+
+    async def late(self):
+        await asyncio.sleep(0.3)
+        await start(self)
+
+    monkeypatch.setattr(MqttDoors, "start", late)
+    async with running(address, lab={"forced_after": 0.1}) as house:
+        await until(lambda: "door.forced" in house.told("lab"))
 
 
 async def test_law_1_egress_a_person_inside_can_always_leave(address):
