@@ -4,7 +4,7 @@ A dead switch takes its cameras within seconds. The first is told as ever, and w
 joins its alert, which knows each of them as a `Part`: since when it is gone, when it was back, and
 whether people were last told that it is gone. A word is owed while what people were told is no
 longer so: soon after something joined, a while after something came back, and at once when all are
-back. Who was told lately is told later, so that what comes and goes is no storm either.
+back. Of what is gone who was told lately is told later, so that what comes and goes is no storm.
 """
 
 from __future__ import annotations
@@ -168,13 +168,23 @@ def _keep(
     owed = ""
     if parts.news():
         told_at = from_iso(parts.told_at)
-        pause = min(told_at - from_iso(row.opened), SELDOM)
+        lasted = told_at - from_iso(row.opened)
+        pause = min(lasted, SELDOM) if parts.gone() else timedelta()
         # Told ahead of now: the clock was set back, and nobody knows when that was.
         next_word = told_at + pause if told_at <= now else now
         due = iso(max(now + after, next_word))
         owed = min(due, row.owed) if row.owed else due
     changes = {"together": parts.text(), "owed": owed}
     connection.execute(update(alerts).where(alerts.c.id == row.id).values(**changes))
+
+
+def gone(connection: Connection) -> set[str]:
+    """The scopes of all that is gone by an alert that waits for its end."""
+    waiting = select(alerts).where(
+        alerts.c.together != "", alerts.c.state.in_(WAITING), alerts.c.resolved_time == ""
+    )
+    every = (Parts.of(row) for row in connection.execute(waiting))
+    return {scope for parts in every if not parts.returns for scope in parts.gone()}
 
 
 def next_owed(connection: Connection) -> datetime | None:
