@@ -136,12 +136,16 @@ def ask(folder: Path, question: dict[str, Any], within_s: float = ANSWER_WITHIN_
 
 
 def _listen(folder: Path) -> socket.socket:
-    (folder / SOCKET).unlink(missing_ok=True)
+    """The socket, in place once it listens: whoever finds it is answered."""
+    begun = f"{SOCKET}.new"
+    (folder / begun).unlink(missing_ok=True)
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
     before = os.umask(0o177)
     try:
         with _short(folder) as near:
-            listener.bind(f"{near}/{SOCKET}")
+            listener.bind(f"{near}/{begun}")
+            listener.listen()
+            os.replace(f"{near}/{begun}", f"{near}/{SOCKET}")  # noqa: PTH105
     except OSError:
         listener.close()
         raise

@@ -216,8 +216,8 @@ def relay_board() -> Iterator[tuple[Any, int]]:
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
-        yield board, asyncio.run_coroutine_threadsafe(board.start(), loop).result(10)
-        asyncio.run_coroutine_threadsafe(board.stop(), loop).result(10)
+        yield board, asyncio.run_coroutine_threadsafe(board.start(), loop).result(60)
+        asyncio.run_coroutine_threadsafe(board.stop(), loop).result(60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -12,6 +12,7 @@ import socket
 import stat
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -63,7 +64,7 @@ async def serving(folder: Path, recorded: Recorded) -> AsyncIterator[None]:
 
 
 async def question(folder: Path, **asked: Any) -> Any:
-    return await asyncio.to_thread(ask, folder, asked, 5.0)
+    return await asyncio.to_thread(ask, folder, asked, 30.0)
 
 
 async def test_each_question_has_its_answer(tmp_path: Path) -> None:
@@ -100,7 +101,7 @@ async def test_what_cannot_be_done_is_refused_in_words(
     folder = tmp_path / "run"
     async with serving(folder, Recorded()):
         with pytest.raises(Refused, match=says) as caught:
-            await asyncio.to_thread(ask, folder, asked, 5.0)
+            await asyncio.to_thread(ask, folder, asked, 30.0)
         assert "canary" not in str(caught.value)
         assert await question(folder, do="view")
 
@@ -148,6 +149,27 @@ async def test_a_hub_that_ends_as_it_begins_leaves_no_socket(tmp_path: Path) -> 
             await task
         gc.collect()  # an open socket would be a warning, which is an error here
         assert not (folder / SOCKET).exists()
+
+
+async def test_whoever_finds_the_socket_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is in its place only once the hub listens, however long that takes."""
+    listen, file = socket.socket.listen, tmp_path / SOCKET
+
+    def late(listener: socket.socket, *backlog: int) -> None:
+        time.sleep(0.2)
+        listen(listener, *backlog)
+
+    def at_once() -> Any:
+        while not file.exists():
+            time.sleep(0.001)
+        return ask(tmp_path, {"do": "view"}, 30.0)
+
+    monkeypatch.setattr(socket.socket, "listen", late)
+    asked = asyncio.create_task(asyncio.to_thread(at_once))
+    async with serving(tmp_path, Recorded()):
+        assert await asked
 
 
 async def test_a_long_path_is_no_obstacle(tmp_path: Path) -> None:

@@ -104,11 +104,11 @@ async def test_a_camera_that_hangs_delays_no_other(school: School, silent: int) 
     began = time.monotonic()
     findings = await look(
         school,
-        limit=3.0,
+        limit=6.0,
         hangs={"url": f"rtsp://127.0.0.1:{silent}/a"},
         plays={"driver": "file", "path": "clip.mp4"},
     )
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 30
     assert findings["hangs"].state == "bad"
     assert "no answer within" in findings["hangs"].found
     assert findings["plays"].state == "ok"
@@ -209,9 +209,9 @@ async def test_a_vendors_probe_leads_what_the_video_says(school: School) -> None
     says = ("fine", "firmware", "away", "breaks", "blocks")
     began = time.monotonic()
     findings = await look(
-        school, limit=1.5, **{each: {"driver": "vendor", "says": each} for each in says}
+        school, limit=4.0, **{each: {"driver": "vendor", "says": each} for each in says}
     )
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 30
     assert findings["fine"].state == "ok"
     assert findings["fine"].found.startswith("model 7; 320x240 H.264")
     assert (findings["firmware"].state, findings["firmware"].remedy) == (

@@ -351,4 +351,4 @@ def test_a_live_camera_sees_through_the_command(tmp_path: Path) -> None:
         assert camera._stream.command.note == ""
     finally:
         feed.stop()
-        assert feed.join(5)
+        assert feed.join(30)

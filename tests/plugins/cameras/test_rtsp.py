@@ -76,7 +76,7 @@ def reading() -> Iterator[Callable[..., Feed]]:
     yield read
     for feed in feeds:
         feed.stop()
-    assert all(feed.join(6) for feed in feeds)
+    assert all(feed.join(30) for feed in feeds)
 
 
 def until(condition: Callable[[], object], within_s: float = 20) -> None:
