@@ -58,7 +58,7 @@ async def test_who_has_a_key_is_told_there_and_the_others_in_common(pushover, se
     """A person's own key comes first; for those without one it is the block's."""
     people = (Recipient("a", "A", OTHER), Recipient("b", "B"))
     await pushover.send(notice(to=people))
-    assert [each["user"] for each in server.taken] == [OTHER, PUSHOVER_USER]
+    assert {each["user"] for each in server.taken} == {OTHER, PUSHOVER_USER}
 
 
 async def test_law_7_a_drill_is_named_and_sounds_for_nobody(pushover, server, notice):
