@@ -532,7 +532,7 @@ async def test_a_signal_applies_what_is_harmless(house: House) -> None:
         house.edit("name: Front,", "name: Main entrance,")
         hub.configuration.ask()
         await until(lambda: bool(hub.configuration.waiting))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not await events(hub, "config.waiting"):
                 await asyncio.sleep(0.01)
         assert hub.house.doors()[0]["name"] == "Front"

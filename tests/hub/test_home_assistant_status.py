@@ -132,7 +132,7 @@ class Listening:
 
     async def until(self, topic: str, wanted: Any) -> Any:
         """What stands under a topic once it is as wanted; time goes on meanwhile."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 found = self.heard.get(topic)
                 if topic in self.heard and wanted(found):
@@ -297,7 +297,7 @@ async def test_control_is_a_persons_command_and_never_a_retained_one() -> None:
         for payload in ("LOCK", "UNLOCK", "OPEN SESAME"):
             await there.client.publish(topic, payload, qos=1)
         await there.client.publish("vestibule/door/nowhere/set", "LOCK", qos=1)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while status.counts["commands"] < 4:
                 await asyncio.sleep(0.01)
         assert there.house.asked == [("main", "lock", "Home Assistant")]

@@ -101,7 +101,7 @@ class Life:
 
     async def hears(self, *places: str) -> None:
         """Wait for these presses and no others."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.pressed) < len(places):
                 await asyncio.sleep(0.01)
         assert self.pressed == list(places)

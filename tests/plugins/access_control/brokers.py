@@ -109,7 +109,7 @@ def context(address, devices, **more):
     return Context("locks", devices=devices, broker=broker, **more)
 
 
-async def until(found, seconds=10.0):
+async def until(found, seconds=30.0):
     """What `found()` returns once it is true; fails when that takes too long."""
     deadline = time.monotonic() + seconds
     while not (result := found()):

@@ -39,7 +39,7 @@ class Heard:
         """The first report that is wanted, from now on or before; `time` goes on meanwhile, for
         whoever tries again later.
         """
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 for report in self.heard:
                     if wanted(report):
@@ -65,7 +65,7 @@ async def answer(instance: Any, door: str, lock: str | None = None) -> DoorRepor
     """The next report of a door that answers, and says this of its lock."""
     reports = instance.reports()
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while True:
                 report: DoorReport = await anext(reports)
                 if report.door == door and (report.lock == lock or (report.answers and not lock)):

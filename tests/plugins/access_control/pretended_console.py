@@ -280,7 +280,7 @@ def _certificate() -> tuple[str, ssl.SSLContext]:
     return digest, context
 
 
-async def until(found: Any, seconds: float = 10.0) -> Any:
+async def until(found: Any, seconds: float = 30.0) -> Any:
     """What `found()` returns once it is true."""
     async with asyncio.timeout(seconds):
         while not (result := found()):

@@ -108,7 +108,7 @@ async def test_a_line_that_talks_nonsense_is_lost_and_tried_again(text):
         task = line.keep(session, "a line")
         await line.up()
         await peer.say(text)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not lost:
                 await asyncio.sleep(0.005)
             while len(met) < 2:

@@ -324,7 +324,7 @@ async def test_a_reboot_is_told_and_forgotten(console):
             await doors.command("main", "lock", "k")
         listener.heard.clear()
         await console.start(console.port)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not console.lines:
                 await doors._clock.advance(1)
                 await asyncio.sleep(0.01)

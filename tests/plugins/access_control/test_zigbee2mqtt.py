@@ -51,7 +51,7 @@ class BridgeOnBroker(CabledDevice):
         """Once both locks were asked: a line that breaks while the broker hands over what it has
         kept stays open at the broker's end, which is none of the driver's.
         """
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while len(self.bridge.heard) < 2:
                 await asyncio.sleep(0.01)
         await super().fall_silent()

@@ -60,7 +60,7 @@ async def listening(broker, topics="#"):
         messages = aiter(client.messages)
 
         async def following():
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 return await anext(messages)
 
         yield following

@@ -232,7 +232,7 @@ async def test_acks_end_when_the_driver_is_closed(context):
     task = asyncio.ensure_future(listen())
     await asyncio.sleep(0)
     watched.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         assert await task == []
 
 
