@@ -210,7 +210,7 @@ def _against_each_other(config: Config, campus: Campus) -> Iterator[Finding]:
     """Rules that fire for the very same events and want opposite things of a door."""
     first: dict[str, str] = {}
     for name, rule in config.rules.items():
-        what = rule.model_dump_json(exclude={"name", "alert", "verified", "cooldown"})
+        what = rule.model_dump_json(exclude={"name", "alert", "verified", "cooldown", "together"})
         other = first.setdefault(what, name)
         if other == name:
             continue

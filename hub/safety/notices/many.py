@@ -145,4 +145,6 @@ def _where(said: _Words, parts: Parts, scopes: Sequence[str], words: Words) -> s
 
 def _where_words(parts: Parts, scopes: Sequence[str], words: Words) -> str:
     shared = words.campus.shared([parts.by_scope[scope].place for scope in scopes])
-    return words.campus.words(shared[0][0]) if len(shared) == 1 else ""
+    if len(shared) == 1:
+        return words.campus.words(shared[0][0])
+    return ", ".join(words.campus.name(place) for place, _ in shared[:PLACES])
