@@ -18,11 +18,11 @@ import numpy as np
 from numba import njit
 
 from hub.perception import motion_grid as G
+from hub.perception.motion_boxes import enclose, span
 from hub.perception.motion_cache import OPTIONS
 from hub.perception.motion_grow import grow
 from hub.perception.motion_light import add_up
 from hub.perception.motion_limits import upright
-from hub.perception.motion_movers import enclose, span
 
 F = np.float32
 

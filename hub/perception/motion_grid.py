@@ -23,7 +23,7 @@ from numpy.typing import NDArray
     RESIDUAL,  # what light does not explain
     BEFORE,  # the residual one frame ago
     RATIO,  # the residual over its threshold, signed
-    FRONT,  # 1 beneath a mover, 2 beneath one that became furniture
+    FRONT,  # 1 beneath a mover, 2 beneath one that became furniture, 3 on an empty place
     AGE,  # seconds since the cell changed from one frame to the next
     RESTLESS,  # how often the cell goes back to calm, share of the frames
     ACROSS,  # the cell's column
@@ -241,6 +241,9 @@ PULSE_LEAST = 0.3  # grey levels
 FLUTTER_MOST = np.float32(36.0)  # noise power that movers may teach
 FAINT = np.float32(2.5)  # peak ratio under which a still remainder is soon forgotten
 NEW_REACH = np.float32(3.0)  # of a new scene, grey levels to a unit of its noise
+EMPTY_SECONDS = np.float32(0.7)  # without change, after which a mover may be an empty place
+RIM_CALM = np.float32(0.5)  # ratio of the ground beside a mover, at most
+RIM_SHARE = np.float32(0.6)  # of its rim in the background that an empty place shows at most
 VAST_SHARE = 0.35  # of the cells looked at
 
 WALK_SECONDS = 1.0 + 1e-6  # for which a walk may go on that is told no longer
@@ -248,11 +251,14 @@ HOLD_SECONDS = 4.0 + 1e-6  # for which the last region of somebody who has walke
 WALK_SHARE = 0.25  # of the smaller of two regions that they must share to be one walk
 WALK_LIKE = 4.0  # times as large as the other that one of them may be, where no leaves sway
 WALK_TAKEN = 0.3  # of a last region that is told again, whoever it is by: then it is not kept
+EMPTY_SHARE = 0.25  # of a last region that is an empty place: then it is not kept
 WALK_LOOKS = 3.0  # in which somebody must have been told
 WALK_FAR = 3.0  # cells that they must have come from where they were first
 
 DOUBTFUL = np.float32(12.0)  # mean threshold, grey levels, from which more around is boxed
 LARGE = 80  # cells beyond which only a mover's clear part is boxed
+NEAR = 240  # cells beyond which one that is clear on average is boxed without a margin,
+STICKS_OUT = 0.02  # and without so much of it at the most that sticks out on a side
 CLEAR = np.float32(1.2)  # ratio from which a cell is clear, or the mover's mean where that is less
 CLEAR_SHARE = np.float32(0.25)  # of the mover's mean ratio that a clear cell has in any case
 JOIN_WASTE = 1.15  # a joined box may be this much larger than what it joins

@@ -2,7 +2,8 @@
 
 Somebody who stops before they are sure, or whom leaves, rain or noise hide for a look, is where
 they were. So the last region of whoever has surely travelled stays for four seconds. What flickers,
-sways or falls does not travel, and where a mover goes on from there, it has the region.
+sways or falls does not travel, where a mover goes on from there, it has the region, and an empty
+place that somebody has left is not kept.
 """
 
 # Numba ships few type hints: its decorators and intrinsics are untyped.
@@ -17,6 +18,8 @@ from numba import njit
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
+
+F = np.float32
 
 
 @njit(**OPTIONS)
@@ -77,7 +80,7 @@ def _is_taken(boxes: Any, count: int, walk: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _is_inside(walk: Any, shape: Any) -> Any:
+def is_inside(walk: Any, shape: Any) -> Any:
     """Whether a walk was last away from the edges of the picture, over which people leave."""
     if walk[0] <= 0.0 or walk[1] <= 0.0:
         return False
@@ -85,7 +88,7 @@ def _is_inside(walk: Any, shape: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _is_believed(walk: Any, shape: Any) -> Any:
+def is_believed(walk: Any, shape: Any) -> Any:
     """Whether a walk was told often enough, and far enough from where it began."""
     x = 0.5 * (walk[0] + walk[2] - walk[G.FROM_X]) / np.float64(shape[G.CELL_W])
     y = 0.5 * (walk[1] + walk[3] - walk[G.FROM_Y]) / np.float64(shape[G.CELL_H])
@@ -93,32 +96,21 @@ def _is_believed(walk: Any, shape: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def _is_alone(walks: Any, many: int, at: int, shape: Any) -> Any:
-    """Whether nobody walks near where a walk was last."""
-    x = np.float64(G.MISTAKEN_APART * shape[G.CELL_W])
-    y = np.float64(G.MISTAKEN_APART * shape[G.CELL_H])
-    for k in range(many):
-        right = max(walks[k, 0] - walks[at, 2], walks[at, 0] - walks[k, 2])
-        below = max(walks[k, 1] - walks[at, 3], walks[at, 1] - walks[k, 3])
-        if right < x and below < y and _is_believed(walks[k], shape):
-            return False
-    return True
+def _is_empty(walk: Any, shape: Any, front: Any) -> Any:
+    """Whether a good part of a last region was just found to be an empty place."""
+    left = np.int64(walk[0]) // shape[G.CELL_W] + 1
+    right = np.int64(walk[2] - 1.0) // shape[G.CELL_W] + 1
+    top = np.int64(walk[1]) // shape[G.CELL_H] + 1
+    low = np.int64(walk[3] - 1.0) // shape[G.CELL_H] + 1
+    many = 0
+    for y in range(top, low + 1):
+        for x in range(left, right + 1):
+            many += front[y * shape[G.PITCH] + x] == F(3)
+    return many > G.EMPTY_SHARE * np.float64((right - left + 1) * (low - top + 1))
 
 
 @njit(**OPTIONS)
-def _count_mistakes(walks: Any, many: int, shape: Any, dt: float, found: Any) -> None:
-    """Where leaves sway, count what is told no longer, and went nowhere."""
-    found[G.MISTAKEN] *= max(0.0, 1.0 - dt / G.MISTAKEN_SECONDS)
-    if found[G.SWAY] <= G.SWAY_SHARE:
-        return
-    for k in range(many):
-        just = 0.0 < walks[k, G.UNTOLD] <= dt
-        if just and _is_inside(walks[k], shape) and not _is_believed(walks[k], shape):
-            found[G.MISTAKEN] += np.float64(_is_alone(walks, many, k, shape))
-
-
-@njit(**OPTIONS)
-def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) -> Any:
+def hold(shape: Any, dt: float, field: Any, boxes: Any, count: int, walks: Any, found: Any) -> Any:
     """Put behind the `count` regions those of walks that are told no longer; returns how many
     there are then.
 
@@ -126,7 +118,6 @@ def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) 
     """
     known = np.int64(found[G.WALKING])
     if known == 0 and count == 0:
-        _count_mistakes(walks[0], 0, shape, dt, found)
         return count
     now = walks[0]
     last = walks[1]
@@ -146,9 +137,11 @@ def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) 
     for k in range(known):
         if last[k, G.GONE_ON] > 0.0 or many >= G.MAX_REGIONS:
             continue
-        stays = _is_inside(last[k], shape) and _is_believed(last[k], shape)
+        stays = is_inside(last[k], shape) and is_believed(last[k], shape)
         longest = G.HOLD_SECONDS if stays else G.WALK_SECONDS
         if last[k, G.UNTOLD] > longest or _is_taken(boxes, count, last[k]):
+            continue
+        if last[k, G.UNTOLD] <= dt and _is_empty(last[k], shape, field[G.FRONT]):
             continue
         for i in range(G.WALK):
             now[many, i] = last[k, i]
@@ -158,5 +151,4 @@ def hold(shape: Any, dt: float, boxes: Any, count: int, walks: Any, found: Any) 
                 boxes[held, i] = np.int32(last[k, i])
             held += 1
     found[G.WALKING] = np.float64(many)
-    _count_mistakes(now, many, shape, dt, found)
     return held

@@ -21,12 +21,13 @@ import numpy as np
 from numba import njit, types
 
 from hub.perception import motion_grid as G
+from hub.perception.motion_boxes import merge
 from hub.perception.motion_cache import OPTIONS
 from hub.perception.motion_faint import follow, level_to_follow
 from hub.perception.motion_hold import hold
-from hub.perception.motion_leaves import find_beneath, leaves_sway
+from hub.perception.motion_leaves import count_mistakes, find_beneath, leaves_sway
 from hub.perception.motion_light import compare, trace_edges
-from hub.perception.motion_movers import doubt, gather, merge
+from hub.perception.motion_movers import doubt, gather
 from hub.perception.motion_plane import measure
 
 F = np.float32
@@ -167,7 +168,7 @@ def _learn_back(field: Any, rate: Any, slow: Any, bands: Any) -> None:
         pace = slow if front[i] == F(1) else gentle
         step = pace * (mean[i] - back[i])
         whole = residual[i] if bands else mean[i] - back[i]
-        back[i] += whole if front[i] == F(2) else step
+        back[i] += whole if front[i] > F(1) else step
 
 
 @njit(**OPTIONS)
@@ -294,7 +295,9 @@ def look(
         count = find_beneath(shape, knobs, field, labels, sums, found, cells, runs, boxes, count)
     count = merge(boxes, count)
     found[G.TOLD] = np.float64(count)
-    count = hold(shape, np.float64(knobs[G.DT]), boxes, count, walks, found)
+    dt = np.float64(knobs[G.DT])
+    count = hold(shape, dt, field, boxes, count, walks, found)
+    count_mistakes(shape, dt, walks[0], found)
     _learn(shape, knobs, field, found)
     return count
 

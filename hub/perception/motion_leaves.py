@@ -27,6 +27,7 @@ from numba import njit
 from hub.perception import motion_grid as G
 from hub.perception.motion_cache import OPTIONS
 from hub.perception.motion_faint import across, box_told, gain, mean_of, near_by, tell
+from hub.perception.motion_hold import is_believed, is_inside
 from hub.perception.motion_light import add_up
 from hub.perception.motion_limits import upright
 
@@ -185,3 +186,29 @@ def find_beneath(
         field[G.EARLIER, i] = field[G.BEFORE, i]
     columns = field[G.ACROSS]
     return box_told(shape, columns, labels, G.LEAF_CELLS, cells, runs, boxes, count)
+
+
+@njit(**OPTIONS)
+def _is_alone(walks: Any, many: int, at: int, shape: Any) -> Any:
+    """Whether nobody walks near where a walk was last."""
+    x = np.float64(G.MISTAKEN_APART * shape[G.CELL_W])
+    y = np.float64(G.MISTAKEN_APART * shape[G.CELL_H])
+    for k in range(many):
+        right = max(walks[k, 0] - walks[at, 2], walks[at, 0] - walks[k, 2])
+        below = max(walks[k, 1] - walks[at, 3], walks[at, 1] - walks[k, 3])
+        if right < x and below < y and is_believed(walks[k], shape):
+            return False
+    return True
+
+
+@njit(**OPTIONS)
+def count_mistakes(shape: Any, dt: float, walks: Any, found: Any) -> None:
+    """Where leaves sway, count what is told no longer, and went nowhere."""
+    found[G.MISTAKEN] *= max(0.0, 1.0 - dt / G.MISTAKEN_SECONDS)
+    if found[G.SWAY] <= G.SWAY_SHARE:
+        return
+    many = np.int64(found[G.WALKING])
+    for k in range(many):
+        just = 0.0 < walks[k, G.UNTOLD] <= dt
+        if just and is_inside(walks[k], shape) and not is_believed(walks[k], shape):
+            found[G.MISTAKEN] += np.float64(_is_alone(walks, many, k, shape))

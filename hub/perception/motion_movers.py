@@ -1,4 +1,4 @@
-"""Numba kernels that join cells to movers, believe or refuse them, and box them."""
+"""Numba kernels that join cells to movers, and believe or refuse them."""
 
 # Numba ships few type hints: its decorators and intrinsics are untyped.
 # mypy: disable-error-code="untyped-decorator"
@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from hub.perception import motion_grid as G
+from hub.perception.motion_boxes import clear_span, enclose, near_span, span
 from hub.perception.motion_cache import OPTIONS
 from hub.perception.motion_grow import grow
 
@@ -86,23 +87,6 @@ def _vote(cells: Any, size: int, value: Any, now: Any, last: Any) -> Any:
 
 
 @njit(**OPTIONS)
-def span(runs: Any, many: int, across: Any) -> Any:
-    """The first and the last cell of a mover, its first and its last column, by its runs."""
-    top: Any = runs[0, 0]
-    low: Any = top
-    left = np.int64(across[top])
-    right = left
-    for k in range(many):
-        first = runs[k, 0]
-        last = runs[k, 1] - 1
-        top = min(top, first)
-        low = max(low, last)
-        left = min(left, np.int64(across[first]))
-        right = max(right, np.int64(across[last]))
-    return top, low, left, right
-
-
-@njit(**OPTIONS)
 def _lingers(cells: Any, size: int, field: Any) -> Any:
     """Whether a mover is faint and hardly changes: shade creeps, who walks does not."""
     residual = field[G.RESIDUAL]
@@ -159,6 +143,26 @@ def _patience(size: int, peak: float, shape: Any, knobs: Any) -> Any:
 
 
 @njit(**OPTIONS)
+def _is_empty(cells: Any, size: int, field: Any, pitch: int) -> Any:
+    """Whether the rim of a mover shows in the background rather than now: it is the empty place of
+    somebody who has left.
+    """
+    mean = field[G.MEAN]
+    back = field[G.BACK]
+    ratio = field[G.RATIO]
+    look = field[G.LOOK]
+    now = F(0)
+    before = F(0)
+    for k in range(size):
+        i = cells[k]
+        for beside in (i - 1, i + 1, i - pitch, i + pitch):
+            if look[beside] > F(0) and abs(ratio[beside]) < G.RIM_CALM:
+                now += abs(mean[i] - mean[beside])
+                before += abs(back[i] - back[beside])
+    return now < G.RIM_SHARE * before
+
+
+@njit(**OPTIONS)
 def _is_sure(weight: Any, run: int, knobs: Any) -> Any:
     """Whether a small mover is believed: for its weight, or for its history."""
     if weight > knobs[G.WEIGHT_SURE]:
@@ -175,105 +179,6 @@ def doubt(knobs: Any, weather: Any) -> None:
     for strays in G.RUN_STRAYS:
         needed += weather > strays
     knobs[G.RUN_NEEDED] = F(needed)
-
-
-@njit(**OPTIONS)
-def _clear_span(cells: Any, size: int, of: Any, ratio: Any, across: Any) -> Any:
-    """Of a mover's span, that of its clear cells.
-
-    Somebody near has soft shadows and mirrored light around them, fainter than they are. Where all
-    stand out alike the mean may be rounded to above all of them: then every cell is clear.
-    """
-    mean = _weight(cells, size, ratio) / F(size)
-    clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
-    low, top, right, left = of  # turned round: the clear cells draw it together
-    found = False
-    for k in range(size):
-        i = cells[k]
-        if abs(ratio[i]) >= clear:
-            x = np.int64(across[i])
-            top = min(top, i)
-            low = max(low, i)
-            left = min(left, x)
-            right = max(right, x)
-            found = True
-    return (top, low, left, right) if found else of
-
-
-@njit(**OPTIONS)
-def _box(of: Any, shape: Any, pads: int, box: Any) -> None:
-    """A mover's box in pixels from its span: padded `pads` times by half a cell, above and below
-    by one.
-    """
-    top, low, left, right = of
-    pitch = shape[G.PITCH]
-    width = shape[G.CELL_W]
-    height = shape[G.CELL_H]
-    box[0] = max(0, (left - 1) * width - pads * (width // 2))
-    box[1] = max(0, (top // pitch - 1 - pads) * height)
-    box[2] = shape[G.WIDTH]
-    box[3] = shape[G.HEIGHT]
-    if right < shape[G.COLUMNS]:
-        box[2] = min(box[2], right * width + pads * (width // 2))
-    if low // pitch < shape[G.LINES]:
-        box[3] = min(box[3], (low // pitch + pads) * height)
-
-
-@njit(**OPTIONS)
-def _join(boxes: Any, at: int, other: int) -> None:
-    boxes[at, 0] = min(boxes[at, 0], boxes[other, 0])
-    boxes[at, 1] = min(boxes[at, 1], boxes[other, 1])
-    boxes[at, 2] = max(boxes[at, 2], boxes[other, 2])
-    boxes[at, 3] = max(boxes[at, 3], boxes[other, 3])
-
-
-@njit(inline="always", **OPTIONS)  # a call would cost a fiftieth of the gate
-def enclose(of: Any, shape: Any, pads: int, boxes: Any, count: int) -> Any:
-    """Put the box of a span behind the `count` there are, or into the last; returns how many."""
-    _box(of, shape, pads, boxes[count])
-    if count < boxes.shape[0] - 1:
-        return count + 1
-    _join(boxes, count - 1, count)
-    return count
-
-
-@njit(**OPTIONS)
-def _belong(boxes: Any, i: int, j: int) -> Any:
-    """True for boxes that overlap, unless joining them would cover much unmoved ground."""
-    x1 = max(boxes[i, 0], boxes[j, 0])
-    y1 = max(boxes[i, 1], boxes[j, 1])
-    x2 = min(boxes[i, 2], boxes[j, 2])
-    y2 = min(boxes[i, 3], boxes[j, 3])
-    if x1 >= x2 or y1 >= y2:
-        return False
-    width = max(boxes[i, 2], boxes[j, 2]) - min(boxes[i, 0], boxes[j, 0])
-    height = max(boxes[i, 3], boxes[j, 3]) - min(boxes[i, 1], boxes[j, 1])
-    both = np.int64(boxes[i, 2] - boxes[i, 0]) * np.int64(boxes[i, 3] - boxes[i, 1])
-    both += np.int64(boxes[j, 2] - boxes[j, 0]) * np.int64(boxes[j, 3] - boxes[j, 1])
-    both -= np.int64(x2 - x1) * np.int64(y2 - y1)
-    return np.float64(width) * np.float64(height) <= G.JOIN_WASTE * np.float64(both)
-
-
-@njit(**OPTIONS)
-def merge(boxes: Any, count: int) -> Any:
-    """Join boxes that belong together until none do; returns how many are left."""
-    i = np.int64(0)  # a literal would have what is called compiled once more
-    while i < count:
-        j = i + 1
-        joined = False
-        while j < count:
-            if not _belong(boxes, i, j):
-                j += 1
-                continue
-            _join(boxes, i, j)
-            count -= 1
-            for k in range(4):
-                boxes[j, k] = boxes[count, k]
-            joined = True
-            j = i + 1
-        # A grown box may now reach one that was passed over before it.
-        i = np.int64(0) if joined else i + 1
-    return count
 
 
 @njit(**OPTIONS)
@@ -295,10 +200,11 @@ def gather(
     """Join labelled cells to movers, accept or refuse each, and box the accepted.
 
     Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
-    its patience allows is marked with 2 and not boxed. So is what shows for the first time when
-    the light jumps: a lamp lights some places more than others (in rain it may be a drop). What is
-    left of that in the next frame is new once more. Rain only brightens: in it, whoever is darker
-    than the ground needs no history, unless dark specks fall as well. Returns the number of boxes.
+    its patience allows is marked with 2 and not boxed, and so with 3 is an empty place. With 2 as
+    well is what shows for the first time when the light jumps: a lamp lights some places more than
+    others (in rain it may be a drop). What is left of that in the next frame is new once more. Rain
+    only brightens: in it, whoever is darker than the ground needs no history, unless dark specks
+    fall as well. Returns the number of boxes.
     """
     pitch = shape[G.PITCH]
     ratio = field[G.RATIO]
@@ -312,6 +218,7 @@ def gather(
     wet = knobs[G.RUN_NEEDED] >= G.RUN_WET
     sways = found[G.SWAY] > G.SWAY_SHARE
     pulse = found[G.PULSE] > 0.0
+    banded = sways and found[G.BANDS] > 0.0
     brightens = knobs[G.RUN_NEEDED] >= G.RUN_POURS and not sways
     brightens = brightens and found[G.SPECKS] < G.SPECKS_MOST
     specks = False
@@ -353,14 +260,21 @@ def gather(
                 # What an encoder leaves behind comes out of nowhere and then stays as it is.
                 if peak < knobs[G.DIM]:
                     continue
-                if youngest > _patience(size, peak, shape, knobs) and not pulse:
+                if not pulse and youngest > _patience(size, peak, shape, knobs):
                     mark = F(2)
+                if youngest > G.EMPTY_SECONDS and not banded:
+                    mark = F(3) if _is_empty(cells, size, field, pitch) else mark
             _mark(cells, size, mark, front)
-            if mark == F(2):
+            if mark > F(1):
                 continue
             pads = 2 if sways and _in_doubt(cells, size, limit) else 1
             if size > G.LARGE:
-                of = _clear_span(cells, size, of, ratio, across)
+                mean = _weight(cells, size, ratio) / F(size)
+                if size > G.NEAR and mean > F(2) * G.CLEAR:  # half-filled cells are clear
+                    of = near_span(cells, size, of, ratio, mean, across, pitch, runs)
+                    pads = 0
+                else:
+                    of = clear_span(cells, size, of, ratio, mean, across)
             count = enclose(of, shape, pads, boxes, count)
     found[G.STRAY] = np.float64(stray)
     dt = np.float64(knobs[G.DT])

@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
+from hub.perception.motion_numpy_boxes import clear_part, enclose, merge, near_part
 from hub.perception.motion_numpy_faint import follow, level_to_follow
 from hub.perception.motion_numpy_hold import hold
-from hub.perception.motion_numpy_leaves import find_beneath, leaves_sway
+from hub.perception.motion_numpy_leaves import count_mistakes, find_beneath, leaves_sway
 from hub.perception.motion_numpy_light import compare, trace_edges
 
 F = np.float32
@@ -83,10 +84,20 @@ def _doubt(knobs: Floats, weather: float) -> None:
     knobs[G.RUN_NEEDED] = bisect_left(G.RUN_STRAYS, weather)
 
 
-def _clear_part(cells: list[int], weight: np.float32, sizes: Floats) -> list[int]:
-    mean = weight / F(len(cells))
-    clear = max(G.CLEAR_SHARE * mean, min(G.CLEAR, mean))
-    return [cell for cell, size in zip(cells, sizes, strict=True) if size >= clear] or cells
+def _total(values: Floats) -> np.float32:
+    total: np.float32 = np.cumsum(values, dtype=np.float32)[-1]
+    return total
+
+
+def _is_empty(cells: list[int], field: Floats, pitch: int) -> bool:
+    here = np.array(cells)[:, None]
+    beside = here + np.array([-1, 1, -pitch, pitch])
+    rim = (field[G.LOOK][beside] > 0) & (abs(field[G.RATIO][beside]) < G.RIM_CALM)
+    now, before = (
+        _total(np.where(rim, abs(field[row][here] - field[row][beside]), F(0)).ravel())
+        for row in (G.MEAN, G.BACK)
+    )
+    return bool(now < G.RIM_SHARE * before)
 
 
 def _is_streak(cells: list[int], ratio: Floats, pitch: int) -> bool:
@@ -94,64 +105,6 @@ def _is_streak(cells: list[int], ratio: Floats, pitch: int) -> bool:
     wide, tall = int(xs.max() - xs.min()) + 1, int(ys.max() - ys.min()) + 1
     upright = wide <= G.STREAK_WIDE and tall >= wide
     return upright and bool((ratio[cells] >= 0).all())
-
-
-def _total(values: Floats) -> np.float32:
-    total: np.float32 = np.cumsum(values, dtype=np.float32)[-1]
-    return total
-
-
-def _box(cells: list[int], shape: Ints, pads: int) -> list[int]:
-    lines, columns, pitch, width, height = (int(v) for v in shape[: G.CELL_H + 1])
-    ys, xs = np.divmod(np.array(cells), pitch)
-    right, bottom = int(shape[G.WIDTH]), int(shape[G.HEIGHT])
-    x0, y0, x1, y1 = int(xs.min()), int(ys.min()), int(xs.max()), int(ys.max())
-    return [
-        max(0, (x0 - 1) * width - pads * (width // 2)),
-        max(0, (y0 - 1 - pads) * height),
-        right if x1 == columns else min(right, x1 * width + pads * (width // 2)),
-        bottom if y1 == lines else min(bottom, (y1 + pads) * height),
-    ]
-
-
-def _enclose(cells: list[int], shape: Ints, pads: int, rows: list[list[int]], most: int) -> None:
-    box = _box(cells, shape, pads)
-    if len(rows) < most:
-        rows.append(box)
-    else:
-        rows[-1] = _joined(rows[-1], box)
-
-
-def _area(box: list[int]) -> int:
-    return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _belong(a: list[int], b: list[int]) -> bool:
-    shared = [max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])]
-    if shared[0] >= shared[2] or shared[1] >= shared[3]:
-        return False
-    both = _area(a) + _area(b) - _area(shared)
-    return _area(_joined(a, b)) <= G.JOIN_WASTE * both
-
-
-def _joined(a: list[int], b: list[int]) -> list[int]:
-    return [min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3])]
-
-
-def _merge(boxes: list[list[int]]) -> list[list[int]]:
-    i = 0
-    while i < len(boxes):
-        j, joined = i + 1, False
-        while j < len(boxes):
-            if not _belong(boxes[i], boxes[j]):
-                j += 1
-                continue
-            boxes[i] = _joined(boxes[i], boxes[j])
-            boxes[j] = boxes[-1]
-            boxes.pop()
-            joined, j = True, i + 1
-        i = 0 if joined else i + 1
-    return boxes
 
 
 def _gather(
@@ -171,6 +124,7 @@ def _gather(
     residual, before, limit = field[G.RESIDUAL], field[G.BEFORE], field[G.LIMIT]
     jumped, pulse = found[G.JUMPED] > 0.0, found[G.PULSE] > 0.0
     wet, sways = knobs[G.RUN_NEEDED] >= G.RUN_WET, found[G.SWAY] > G.SWAY_SHARE
+    banded = sways and found[G.BANDS] > 0.0
     steps = abs(residual - before)
     younger = np.where(abs(residual - before) <= limit, age, F(0))
     brightens = knobs[G.RUN_NEEDED] >= G.RUN_POURS and not sways
@@ -211,14 +165,18 @@ def _gather(
         youngest, peak = younger[mover].min(), sizes.max()
         if peak < knobs[G.DIM] and (youngest > 0 or (run == 0 and known == 0)):
             continue
-        stale = youngest > _patience(len(mover), peak, shape, knobs) and not pulse
-        front[mover] = 2 if stale else 1
-        if stale:
+        mark = 2 if youngest > _patience(len(mover), peak, shape, knobs) and not pulse else 1
+        if youngest > G.EMPTY_SECONDS and not banded and _is_empty(mover, field, pitch):
+            mark = 3
+        front[mover] = mark
+        if mark > 1:
             continue
         fourth = limit[mover[::4]]
         pads = 2 if sways and _total(fourth) > G.DOUBTFUL * F(len(fourth)) else 1
-        part = _clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover
-        _enclose(part, shape, pads, rows, most)
+        part = clear_part(mover, weight, sizes) if len(mover) > G.LARGE else mover
+        if len(mover) > G.NEAR and weight / F(len(mover)) > F(2) * G.CLEAR:
+            part, pads = near_part(part, pitch), 0
+        enclose(part, shape, pads, rows, most)
     found[G.STRAY] = stray
     dt = float(knobs[G.DT])
     found[G.WEATHER] += min(1.0, dt / G.WEATHER_SECONDS) * (stray - found[G.WEATHER])
@@ -231,7 +189,7 @@ def _box_told(shape: Ints, labels: Bytes, least: int, rows: list[list[int]], mos
         if labels[seed]:
             cells = _grow(seed, labels, int(shape[G.PITCH]))
             if len(cells) >= least:
-                _enclose(cells, shape, 1, rows, most)
+                enclose(cells, shape, 1, rows, most)
 
 
 def _learn_noise(knobs: Floats, field: Floats) -> None:
@@ -306,7 +264,7 @@ def _learn(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> None:
     gentle = np.maximum(knobs[G.BACK_SLOW], knobs[G.BACK_RATE] / (F(1) + square * square))
     pace = np.where(front == 1, knobs[G.BACK_SLOW], gentle)
     apart = field[G.MEAN] - back
-    back += np.where(front == 2, residual if bands else apart, pace * apart)
+    back += np.where(front > 1, residual if bands else apart, pace * apart)
     if knobs[G.START_RATE] > 0 and found[G.STRAY] >= G.START_STRAYS:
         back += np.where(front == 1, knobs[G.START_RATE] * (field[G.MEAN] - back), F(0))
     _grow_old(knobs, field, bool(found[G.PULSE] > 0.0))
@@ -370,9 +328,11 @@ def look(
         _box_told(shape, follow(shape, level, field, found), G.FAINT_CELLS, rows, most)
     if leaves_sway(knobs, found):
         _box_told(shape, find_beneath(shape, knobs, field, found), G.LEAF_CELLS, rows, most)
-    rows = _merge(rows)
+    rows = merge(rows)
     found[G.TOLD] = len(rows)
-    rows += hold(shape, float(knobs[G.DT]), rows, most, walks, found)
+    dt = float(knobs[G.DT])
+    rows += hold(shape, dt, field, rows, most, walks, found)
+    count_mistakes(shape, dt, walks[0], found)
     if rows:
         boxes[: len(rows)] = rows
     _learn(shape, knobs, field, found)

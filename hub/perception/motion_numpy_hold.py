@@ -36,41 +36,35 @@ def _goes_on(box: Box, walks: list[list[float]], leaves: bool) -> tuple[list[flo
     return [*corners, x, y, looks, 0.0, 0.0], of
 
 
-def _is_inside(walk: list[float], shape: NDArray[np.int64]) -> bool:
+def is_inside(walk: list[float], shape: NDArray[np.int64]) -> bool:
+    """Whether a walk was last away from the edges of the picture."""
     return bool(min(walk[:2]) > 0.0 and walk[2] < shape[G.WIDTH] and walk[3] < shape[G.HEIGHT])
 
 
-def _is_believed(walk: list[float], shape: NDArray[np.int64]) -> bool:
+def is_believed(walk: list[float], shape: NDArray[np.int64]) -> bool:
+    """Whether a walk was told often enough, and far enough from where it began."""
     x = 0.5 * (walk[0] + walk[2] - walk[G.FROM_X]) / float(shape[G.CELL_W])
     y = 0.5 * (walk[1] + walk[3] - walk[G.FROM_Y]) / float(shape[G.CELL_H])
     return walk[G.LOOKS] >= G.WALK_LOOKS and x * x + y * y >= G.WALK_FAR * G.WALK_FAR
 
 
-def _is_alone(walk: list[float], walks: list[list[float]], shape: NDArray[np.int64]) -> bool:
-    x = float(G.MISTAKEN_APART * shape[G.CELL_W])
-    y = float(G.MISTAKEN_APART * shape[G.CELL_H])
-    for other in walks:
-        right = max(other[0] - walk[2], walk[0] - other[2])
-        below = max(other[1] - walk[3], walk[1] - other[3])
-        if right < x and below < y and _is_believed(other, shape):
-            return False
-    return True
-
-
-def _count_mistakes(
-    walks: list[list[float]], shape: NDArray[np.int64], dt: float, found: Doubles
-) -> None:
-    found[G.MISTAKEN] *= max(0.0, 1.0 - dt / G.MISTAKEN_SECONDS)
-    if found[G.SWAY] <= G.SWAY_SHARE:
-        return
-    for walk in walks:
-        just = 0.0 < walk[G.UNTOLD] <= dt
-        if just and _is_inside(walk, shape) and not _is_believed(walk, shape):
-            found[G.MISTAKEN] += float(_is_alone(walk, walks, shape))
+def _is_empty(walk: list[float], shape: NDArray[np.int64], front: NDArray[np.float32]) -> bool:
+    width, height = int(shape[G.CELL_W]), int(shape[G.CELL_H])
+    cells = front.reshape(-1, int(shape[G.PITCH]))[
+        int(walk[1]) // height + 1 : int(walk[3] - 1.0) // height + 2,
+        int(walk[0]) // width + 1 : int(walk[2] - 1.0) // width + 2,
+    ]
+    return bool(np.count_nonzero(cells == 3) > G.EMPTY_SHARE * float(cells.size))
 
 
 def hold(
-    shape: NDArray[np.int64], dt: float, rows: list[Box], most: int, walks: Doubles, found: Doubles
+    shape: NDArray[np.int64],
+    dt: float,
+    field: NDArray[np.float32],
+    rows: list[Box],
+    most: int,
+    walks: Doubles,
+    found: Doubles,
 ) -> list[Box]:
     """The regions that are kept of walks that are told no longer, at most so many."""
     leaves = bool(found[G.SWAY] > G.SWAY_SHARE)
@@ -83,11 +77,13 @@ def hold(
     held: list[Box] = []
     for k, walk in enumerate(last):
         walk[G.UNTOLD] += dt
-        stays = _is_inside(walk, shape) and _is_believed(walk, shape)
+        stays = is_inside(walk, shape) and is_believed(walk, shape)
         longest = G.HOLD_SECONDS if stays else G.WALK_SECONDS
         if k in gone_on or walk[G.UNTOLD] > longest or len(now) >= G.MAX_REGIONS:
             continue
         if sum(_shared(row, walk) for row in rows) >= G.WALK_TAKEN * _area(walk):
+            continue
+        if walk[G.UNTOLD] <= dt and _is_empty(walk, shape, field[G.FRONT]):
             continue
         now.append(walk)
         if len(rows) + len(held) < most and stays:
@@ -95,5 +91,4 @@ def hold(
     if now:
         walks[0, : len(now)] = now
     found[G.WALKING] = len(now)
-    _count_mistakes(now, shape, dt, found)
     return held

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
 from hub.perception.motion_numpy_faint import around, gain
+from hub.perception.motion_numpy_hold import is_believed, is_inside
 from hub.perception.motion_numpy_light import add_up
 
 F = np.float32
@@ -91,3 +92,26 @@ def find_beneath(shape: Ints, knobs: Floats, field: Floats, found: Doubles) -> B
     # Movers that were found already have their boxes.
     new: Bytes = (told & (around(field[G.FRONT], look, pitch) == 0)).astype(np.uint8)
     return new
+
+
+def _is_alone(walk: list[float], walks: list[list[float]], shape: Ints) -> bool:
+    x = float(G.MISTAKEN_APART * shape[G.CELL_W])
+    y = float(G.MISTAKEN_APART * shape[G.CELL_H])
+    for other in walks:
+        right = max(other[0] - walk[2], walk[0] - other[2])
+        below = max(other[1] - walk[3], walk[1] - other[3])
+        if right < x and below < y and is_believed(other, shape):
+            return False
+    return True
+
+
+def count_mistakes(shape: Ints, dt: float, walks: Doubles, found: Doubles) -> None:
+    """Where leaves sway, count what is told no longer, and went nowhere."""
+    found[G.MISTAKEN] *= max(0.0, 1.0 - dt / G.MISTAKEN_SECONDS)
+    if found[G.SWAY] <= G.SWAY_SHARE:
+        return
+    known: list[list[float]] = walks[: int(found[G.WALKING])].tolist()
+    for walk in known:
+        just = 0.0 < walk[G.UNTOLD] <= dt
+        if just and is_inside(walk, shape) and not is_believed(walk, shape):
+            found[G.MISTAKEN] += float(_is_alone(walk, known, shape))

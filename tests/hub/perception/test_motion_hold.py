@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from hub.perception import motion_grid as G
-from hub.perception import motion_hold, motion_numpy_hold
+from hub.perception import motion_hold, motion_leaves, motion_numpy_hold, motion_numpy_leaves
 from hub.perception.motion import GateResult, MotionGate
 from tests.hub.perception.test_motion import covered, settled, shown
 from tests.hub.perception.test_motion_twin import assert_same, both
 
 FPS = 5
+FIELD = np.zeros((G.PLANES, G.cut(640, 360).cells), np.float32)
 Box = tuple[int, int, int, int]
 Walks = NDArray[np.float64]
 
@@ -98,9 +99,9 @@ def test_a_drop_beside_somebody_does_not_go_on_with_their_walk(sways: bool) -> N
     boxes = np.zeros((G.MAX_REGIONS + 1, 4), np.int32)
     for k in range(4):
         boxes[0] = at(200 + 16 * k)
-        assert motion_hold.hold(shape, 0.2, boxes, 1, walks, found) == 1
+        assert motion_hold.hold(shape, 0.2, FIELD, boxes, 1, walks, found) == 1
     boxes[0] = (260, 120, 276, 144)
-    many = motion_hold.hold(shape, 0.2, boxes, 1, walks, found)
+    many = motion_hold.hold(shape, 0.2, FIELD, boxes, 1, walks, found)
     assert many == (1 if sways else 2)
     assert sways or boxes[1].tolist() == list(at(248))
 
@@ -155,8 +156,10 @@ def test_however_many_regions_there_are_both_kernels_hold_the_same(
         rows = [[8 * x, 8 * y, 8 * (x + w), 8 * (y + h)] for x, y, w, h in look[: G.MAX_REGIONS]]
         boxes = np.zeros((G.MAX_REGIONS + 1, 4), np.int32)
         boxes[: len(rows)] = np.array(rows, np.int32).reshape(-1, 4)
-        count = motion_hold.hold(shape, dt, boxes, len(rows), ours, found)
-        held = motion_numpy_hold.hold(shape, dt, rows, G.MAX_REGIONS, twin, other)
+        count = motion_hold.hold(shape, dt, FIELD, boxes, len(rows), ours, found)
+        motion_leaves.count_mistakes(shape, dt, ours[0], found)
+        held = motion_numpy_hold.hold(shape, dt, FIELD, rows, G.MAX_REGIONS, twin, other)
+        motion_numpy_leaves.count_mistakes(shape, dt, twin[0], other)
         assert boxes[len(rows) : count].tolist() == held
         assert found[G.WALKING] == other[G.WALKING] <= G.MAX_REGIONS
         assert found[G.MISTAKEN] == other[G.MISTAKEN]

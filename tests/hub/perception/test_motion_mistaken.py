@@ -14,6 +14,7 @@ from hub.perception.motion import MotionGate
 
 FPS, DT = 5, 0.2
 SHAPE = G.cut(640, 360).shape
+FIELD = np.zeros((G.PLANES, G.cut(640, 360).cells), np.float32)
 Box = tuple[int, int, int, int]
 
 
@@ -64,7 +65,8 @@ def watch(looks: list[list[Box]], known: NDArray[np.float64]) -> list[int]:
     for look in looks:
         boxes = np.zeros((G.MAX_REGIONS + 1, 4), np.int32)
         boxes[: len(look)] = np.array(look, np.int32).reshape(-1, 4)
-        count = motion_hold.hold(SHAPE, DT, boxes, len(look), walks, known)
+        count = motion_hold.hold(SHAPE, DT, FIELD, boxes, len(look), walks, known)
+        motion_leaves.count_mistakes(SHAPE, DT, walks[0], known)
         held.append(count - len(look))
     return held
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from hub.perception import motion_boxes, motion_numpy_boxes
 from hub.perception import motion_grid as G
-from hub.perception import motion_movers, motion_numpy
 from hub.perception.motion import MotionGate
 
 SIZES = [
@@ -125,8 +125,9 @@ def test_a_mover_that_stands_out_alike_everywhere_is_clear_everywhere(
     weight = np.cumsum(sizes, dtype=np.float32)[-1]
     whole = (0, count - 1, 0, count - 1)
     columns = np.arange(count, dtype=np.float32)
-    assert motion_movers._clear_span(cells, count, whole, sizes, columns) == whole
-    assert motion_numpy._clear_part(list(range(count)), weight, sizes) == list(range(count))
+    mean = weight / np.float32(count)
+    assert motion_boxes.clear_span(cells, count, whole, sizes, mean, columns) == whole
+    assert motion_numpy_boxes.clear_part(list(range(count)), weight, sizes) == list(range(count))
 
 
 def test_twins_agree_on_a_strided_plane() -> None:
