@@ -61,7 +61,7 @@ BLIND_SECONDS = 1.5
 ADOPT_SECONDS = 0.25
 FIRST_NOISE = 1.0  # noise power, grey levels squared, at the start
 NEW_NOISE = 0.3  #  noise power of a scene just adopted
-FRESH_SECONDS = 0.5  # for which all of it is looked at: who is in it was adopted as well
+FRESH_SECONDS = 0.7  # for which all of it is looked at: who is in it was adopted as well
 REST_SECONDS = 2.0  # after a change was adopted, the next one is judged as motion
 
 LONGEST_GAP = 2.0  # seconds that one frame may teach
@@ -222,9 +222,9 @@ class MotionGate:
         if (beat := self._frames % EDGE_FRAMES) < 2:
             self._renew(beat == 0)
         count = self._look(luma, G.WATCHED if settled else self._use())
-        if count != G.UNJUDGED:
+        if count >= 0:
             return self._judge(count) if settled else self._judge_unsettled(count)
-        return self._start_anew(dt)
+        return self._start_anew(dt) if count == G.UNJUDGED else self._look_on()
 
     def means(self) -> NDArray[np.float32]:
         """Grey level of each cell (lines, columns) of the frame looked at last; a copy."""
@@ -310,6 +310,12 @@ class MotionGate:
         watching = self._blind_since is None
         self._settled_at = max(self._rest_until, self._fresh_until) if watching else math.inf
         return result
+
+    def _look_on(self) -> GateResult:
+        """The light is much fainter at once, and whoever came with that was taken for it."""
+        self._fresh_until = self._now + FRESH_SECONDS
+        self._settled_at = max(self._settled_at, self._fresh_until)
+        return self._look_at_all("warming" if self._now < WARM_SECONDS else "watching")
 
     def _judge_unsettled(self, count: int) -> GateResult:
         state: State = "warming" if self._now < WARM_SECONDS else "watching"

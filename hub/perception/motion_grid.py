@@ -142,6 +142,7 @@ WALK = 9
     TRUSTED,  # it is judged, whatever it shows
 ) = range(3)
 UNJUDGED = -1  # in place of a number of boxes
+DIMMED = -2  # likewise, where a much fainter light was learned at once, and none changed of late
 
 SCENE_SHARE = 0.6  # of the cells looked at stand out: another scene
 SUDDEN_SIZE = 8.0  # grey levels by which the picture is another one at once

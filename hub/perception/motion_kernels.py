@@ -256,6 +256,13 @@ def _shows_another_scene(shape: Any, found: Any) -> Any:
     return hot > G.SCENE_SHARE or sudden
 
 
+@njit(**OPTIONS)
+def _is_dimmed(found: Any) -> Any:
+    """Whether the light is much fainter at once. Beneath leaves shade may pass for that."""
+    jumped = found[G.JUMPED] > 0.0 and found[G.SWAY] <= G.SWAY_SHARE
+    return jumped and 1.0 + found[G.GAIN] < G.FADE_FROM
+
+
 @njit(types.int64(types.int64[::1], types.float32[:, ::1], types.uint64[::1],
                   types.float32[::1], types.float32[:, ::1], types.uint8[::1],
                   types.float32[::1], types.float64[::1], types.uint8[:, ::1], types.int64[::1],
@@ -269,12 +276,13 @@ def look(
     """Look at one frame: the whole of the gate in one call, since calls cost as much as loops do.
 
     `use` is what may become of the frame, `G.ADOPTED` and so on. Returns how many boxes there are,
-    or `G.UNJUDGED`: then nothing was learned from the frame.
+    or `G.UNJUDGED`: then nothing was learned from the frame, or `G.DIMMED`.
     """
     measure(luma, shape, scale, words, field)
     if knobs[G.RENEW] > F(0):
         trace_edges(shape, field)
     shake = found[G.SHAKE]
+    relit = found[G.RELIT] > 0.0
     compare(shape, knobs, field, labels, sums, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         if use == G.WATCHED:
@@ -299,7 +307,7 @@ def look(
     count = hold(shape, dt, field, boxes, count, walks, found)
     count_mistakes(shape, dt, walks[0], found)
     _learn(shape, knobs, field, found)
-    return count
+    return G.DIMMED if _is_dimmed(found) and not relit else count
 
 
 @njit(types.void(types.int64[::1], types.float32[::1], types.float32[:, ::1], types.float32,

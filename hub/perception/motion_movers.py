@@ -200,11 +200,11 @@ def gather(
     """Join labelled cells to movers, accept or refuse each, and box the accepted.
 
     Marks accepted movers in `field[FRONT]` with 1; a mover that has not changed for as long as
-    its patience allows is marked with 2 and not boxed, and so with 3 is an empty place. With 2 as
-    well is what shows for the first time when the light jumps: a lamp lights some places more than
-    others (in rain it may be a drop). What is left of that in the next frame is new once more. Rain
-    only brightens: in it, whoever is darker than the ground needs no history, unless dark specks
-    fall as well. Returns the number of boxes.
+    its patience allows is marked with 2 and not boxed, and so with 3 is an empty place, soon after
+    who stood there was adopted. With 2 as well is what shows for the first time when the light
+    jumps: a lamp lights some places more than others (in rain it may be a drop). What is left of
+    that in the next frame is new once more. Rain only brightens: in it, whoever is darker than the
+    ground needs no history, unless dark specks fall as well. Returns the number of boxes.
     """
     pitch = shape[G.PITCH]
     ratio = field[G.RATIO]
@@ -218,7 +218,7 @@ def gather(
     wet = knobs[G.RUN_NEEDED] >= G.RUN_WET
     sways = found[G.SWAY] > G.SWAY_SHARE
     pulse = found[G.PULSE] > 0.0
-    banded = sways and found[G.BANDS] > 0.0
+    adopted = found[G.RELIT] > 0.0 and not (sways and found[G.BANDS] > 0.0)
     brightens = knobs[G.RUN_NEEDED] >= G.RUN_POURS and not sways
     brightens = brightens and found[G.SPECKS] < G.SPECKS_MOST
     specks = False
@@ -262,7 +262,7 @@ def gather(
                     continue
                 if not pulse and youngest > _patience(size, peak, shape, knobs):
                     mark = F(2)
-                if youngest > G.EMPTY_SECONDS and not banded:
+                if youngest > G.EMPTY_SECONDS and adopted:
                     mark = F(3) if _is_empty(cells, size, field, pitch) else mark
             _mark(cells, size, mark, front)
             if mark > F(1):

@@ -124,7 +124,7 @@ def _gather(
     residual, before, limit = field[G.RESIDUAL], field[G.BEFORE], field[G.LIMIT]
     jumped, pulse = found[G.JUMPED] > 0.0, found[G.PULSE] > 0.0
     wet, sways = knobs[G.RUN_NEEDED] >= G.RUN_WET, found[G.SWAY] > G.SWAY_SHARE
-    banded = sways and found[G.BANDS] > 0.0
+    adopted = found[G.RELIT] > 0.0 and not (sways and found[G.BANDS] > 0.0)
     steps = abs(residual - before)
     younger = np.where(abs(residual - before) <= limit, age, F(0))
     brightens = knobs[G.RUN_NEEDED] >= G.RUN_POURS and not sways
@@ -166,7 +166,7 @@ def _gather(
         if peak < knobs[G.DIM] and (youngest > 0 or (run == 0 and known == 0)):
             continue
         mark = 2 if youngest > _patience(len(mover), peak, shape, knobs) and not pulse else 1
-        if youngest > G.EMPTY_SECONDS and not banded and _is_empty(mover, field, pitch):
+        if youngest > G.EMPTY_SECONDS and adopted and _is_empty(mover, field, pitch):
             mark = 3
         front[mover] = mark
         if mark > 1:
@@ -287,6 +287,11 @@ def _shows_another_scene(shape: Ints, found: Doubles) -> bool:
     return bool(hot > G.SCENE_SHARE or sudden)
 
 
+def _is_dimmed(found: Doubles) -> bool:
+    jumped = found[G.JUMPED] > 0.0 and found[G.SWAY] <= G.SWAY_SHARE
+    return bool(jumped and 1.0 + found[G.GAIN] < G.FADE_FROM)
+
+
 def look(
     shape: Ints,
     scale: Floats,
@@ -304,11 +309,12 @@ def look(
     luma: Bytes,
     use: int,
 ) -> int:
-    """Look at one frame; returns how many boxes there are, or `G.UNJUDGED`."""
+    """Look at one frame; returns how many boxes there are, `G.UNJUDGED` or `G.DIMMED`."""
     _measure(luma, shape, scale, field)
     if knobs[G.RENEW] > 0:
         trace_edges(shape, field)
     shake = found[G.SHAKE]
+    relit = found[G.RELIT] > 0.0
     compare(shape, knobs, field, labels, found)
     if use == G.ADOPTED or (use == G.WATCHED and _shows_another_scene(shape, found)):
         if use == G.WATCHED:
@@ -336,7 +342,7 @@ def look(
     if rows:
         boxes[: len(rows)] = rows
     _learn(shape, knobs, field, found)
-    return len(rows)
+    return G.DIMMED if _is_dimmed(found) and not relit else len(rows)
 
 
 def adopt(shape: Ints, knobs: Floats, field: Floats, pace: float, noise: float) -> None:

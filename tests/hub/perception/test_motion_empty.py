@@ -53,6 +53,20 @@ def test_somebody_who_stands_on_calm_ground_is_no_empty_place(grey: float) -> No
     assert all(covered(result, STOOD) > 0.9 for result in said[1:])
 
 
+def test_somebody_who_fills_a_dark_doorway_is_told_for_as_long_as_ever() -> None:
+    """The door shows in the background, they look like the wall: long after the start that is no
+    empty place.
+    """
+    _, scene = settled()
+    gate = MotionGate(640, 360, FPS)
+    door = painted(scene, STOOD, 20.0)
+    for _ in range(17 * FPS):
+        gate.update(shown(door))
+    frame = shown(scene)
+    said = [gate.update(frame) for _ in range(10 * FPS)]
+    assert all(covered(result, STOOD) > 0.9 for result in said[1:])
+
+
 def test_the_twins_agree_on_an_empty_place() -> None:
     """Rim by rim, to the last bit, and in what is held of who left it."""
     _, scene = settled()
