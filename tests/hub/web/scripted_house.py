@@ -749,8 +749,8 @@ class ScriptedHouse:
             "notes": [],
             "configuration": "",
             "version": "0.1.0",
-            "started": self.ago(4000),
-            "uptime_s": 4000.0,
+            "started": self.ago(90_000),
+            "uptime_s": 90_000.0,
             "detecting": "yolox-nano 416 (Apache-2.0)",
             "guessing": False,
             "processes": [
