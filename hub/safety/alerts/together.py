@@ -54,8 +54,8 @@ class Part:
 
 @dataclass(slots=True)
 class Parts:
-    """The parts of an alert by their scope (`camera/yard`), and when people were last told. Where
-    `returns`, its rule is about what answers again, and none of them is gone.
+    """The parts of an alert by their scope (`camera/yard`), and when people were last told that
+    some are gone. Where `returns`, its rule is about what answers again, and none of them is gone.
     """
 
     told_at: str
@@ -203,7 +203,8 @@ def told(connection: Connection, row: AlertRow, parts: Parts, now: datetime) -> 
     """People know now how it is."""
     for each in parts.by_scope.values():
         each.told = each.gone
-    parts.told_at = iso(now)
+    if parts.gone():
+        parts.told_at = iso(now)
     changes = {"together": parts.text(), "owed": ""}
     connection.execute(update(alerts).where(alerts.c.id == row.id).values(**changes))
 

@@ -193,6 +193,21 @@ async def test_what_fails_anew_after_all_were_back_is_told_at_once(tmp_path: Pat
         assert len(await house.intake.alerts()) == 2
 
 
+async def test_a_second_outage_soon_after_all_were_back_is_told_within_a_minute(
+    tmp_path: Path,
+) -> None:
+    """People were told that all is well: only words that something is gone are minutes apart."""
+    async with building(tmp_path) as house:
+        house.perform()
+        await gone(house, 0, 1)
+        await later(house, 600, 30)
+        await back(house, 0, 1)
+        count = len(await later(house, 60))
+        await gone(house, 0, 1)
+        sent = await later(house, 40)
+        assert titles(sent)[count:] == ["Camera offline: 2 cameras"]
+
+
 async def test_a_verdict_ends_what_was_still_to_be_told(tmp_path: Path) -> None:
     """A dismissed alert says nothing more, neither that more are gone nor that all are back; one
     that somebody has taken on does.
