@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hub.clock import from_iso
-from hub.protocol_views import ProtocolRunView
+from hub.protocol_views import AS_WANTED, ProtocolRunView
 from hub.web.language import mark, ngettext
 from hub.web.words import span
 
@@ -18,7 +18,7 @@ def measured(view: ProtocolRunView) -> list[tuple[str, str]]:
             (mark("Half of the doors"), _after(moved[(len(moved) - 1) // 2])),
             (mark("Last door"), _after(moved[-1])),
         ]
-    failed = len([e for e in view["doors"] if e["state"] not in ("secured", "done", "fenced")])
+    failed = len([e for e in view["doors"] if e["state"] not in AS_WANTED])
     missing = mark("Never confirmed") if view["ended"] else mark("Not confirmed yet")
     if failed:
         rows.append((missing, ngettext("%(n)s door", "%(n)s doors", failed, n=failed)))

@@ -21,7 +21,7 @@ from hub.drill_views import (
     EvaluationView,
     PlanState,
 )
-from hub.protocol_views import ProtocolRunView
+from hub.protocol_views import AS_WANTED, ProtocolRunView
 from hub.safety.drills import plans
 from hub.safety.drills.plans import EvaluationRow, PlanRow
 from hub.safety.drills.years import Year, Years
@@ -35,7 +35,6 @@ from hub.safety.words import Words
 from hub.views import ReceiptView
 
 OPEN: tuple[PlanState, ...] = ("planned", "due")
-DONE = ("secured", "done", "fenced")
 
 
 def plan_view(words: Words, row: PlanRow, now: datetime) -> DrillPlanView:
@@ -150,7 +149,7 @@ def report_view(
         run=seen,
         plan=plan_view(words, plan, now) if plan is not None else None,
         lasted_s=_after(begun, seen["ended"]),
-        doors_failed=[each["name"] for each in seen["doors"] if each["state"] not in DONE],
+        doors_failed=[each["name"] for each in seen["doors"] if each["state"] not in AS_WANTED],
         reached=[_reached(words, each, begun) for each in told if each["about"] == "alert"],
         tasks=_tasks(connection, words, run, begun),
         counts=plans.counts(said),
