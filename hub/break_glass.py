@@ -85,7 +85,7 @@ class BreakGlass:
 
         def decide(decider: Decider) -> None:
             made.clear()
-            decider.together(work)
+            decider.accept_with(work)
             tell, through = self._told(user)
             decider.tell(self._message(made[0], config), tell, through, "/audit")
 
@@ -149,7 +149,7 @@ class BreakGlass:
             told = min(iso(now), ended[0]["until"])
             return _event("glass.ended", ended[0], by, now, since=ended[0]["since"], until=told)
 
-        await self._intake.decide(lambda d: d.together(work))
+        await self._intake.decide(lambda d: d.accept_with(work))
         self._broken = {key: e for key, e in self._broken.items() if e["id"] != id_}
         self._deadlines.pop(id_, None)
         return ended[0]

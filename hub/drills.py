@@ -112,7 +112,7 @@ class Drills:
             if known := decider.with_connection(lambda c: plans.by_key(c, own)):
                 made.append(known)
                 return
-            decider.together(write)
+            decider.accept_with(write)
             self._tell(decider, made[0], "planned", by)
 
         await self._intake.decide(decide)
@@ -135,7 +135,7 @@ class Drills:
             if all(getattr(before, name) == value for name, value in values.items()):
                 made.append(before)
                 return
-            decider.together(write)
+            decider.accept_with(write)
             also = before.leader if before.leader != made[0].leader else ""
             self._tell(decider, made[0], "changed", by, told=bool(before.reminded), also=also)
 
@@ -156,7 +156,7 @@ class Drills:
                 made.append(plans.change(connection, plan, **off))
                 return _event("drill.called_off", made[0], by, now, reason=said)
 
-            decider.together(write)
+            decider.accept_with(write)
             self._tell(decider, made[0], "called_off", by, why=said)
 
         await self._intake.decide(decide)
@@ -181,7 +181,7 @@ class Drills:
             facts = {"by": by, "protocol": protocol, "counts": counts}
             return Event("drill.evaluated", f"person/{by}", now, run, facts)
 
-        await self._intake.decide(lambda d: d.together(write))
+        await self._intake.decide(lambda d: d.accept_with(write))
         return await self.report(run, to)
 
     async def exported(self, year: int, by: str) -> None:
@@ -190,7 +190,7 @@ class Drills:
         def write(connection: Connection, now: datetime) -> Event:
             return Event("drill.exported", f"person/{by}", now, str(year), {"by": by})
 
-        await self._intake.decide(lambda d: d.together(write))
+        await self._intake.decide(lambda d: d.accept_with(write))
 
     # ------------------------------------------------------------------- by time
 
@@ -233,7 +233,7 @@ class Drills:
         now = self._intake.clock.now()
         for row, what in decider.with_connection(partial(self._due, now=now)):
             if what == "missed":
-                decider.together(partial(_missed, row))
+                decider.accept_with(partial(_missed, row))
             else:
                 decider.with_connection(partial(self._note_near, row, now))
             if what != "anew":

@@ -58,7 +58,7 @@ class Protocols(ProtocolDesk):
             pins.store(connection, user, hashes, now)
             return Event("pins.set", f"person/{user}", now, user, {"by": user})
 
-        await self._intake.decide(lambda d: d.together(work))
+        await self._intake.decide(lambda d: d.accept_with(work))
 
     async def end_by_pin(self, run: str, by: str, pin: str, to: str = "") -> ProtocolRunView:
         """The commander ends a run alone. A duress PIN only seems to: the answer says that it is
@@ -124,7 +124,7 @@ class Protocols(ProtocolDesk):
             made.append((devices.get(connection, id_), token))
             return _of_device("device.enrolled", made[0][0], by, now)
 
-        await intake.decide(lambda d: d.together(work))
+        await intake.decide(lambda d: d.accept_with(work))
         return self._device(made[0][0]), made[0][1]
 
     async def revoke(self, device: str, by: str) -> None:
@@ -134,7 +134,7 @@ class Protocols(ProtocolDesk):
             devices.revoke(connection, device, now)
             return _of_device("device.revoked", devices.get(connection, device), by, now)
 
-        await self._intake.decide(lambda d: d.together(work))
+        await self._intake.decide(lambda d: d.accept_with(work))
 
     def _device(self, row: DeviceRow) -> DeviceView:
         intake = self._intake

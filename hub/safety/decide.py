@@ -99,7 +99,7 @@ class Decider(Undoing):
             self._count_false_alarm(row, by)
         self.decision.alert = row
 
-    def together(self, write: Callable[[Connection, datetime], Event]) -> None:
+    def accept_with(self, write: Callable[[Connection, datetime], Event]) -> None:
         """Write something that others keep in the journal, and accept the event that tells of it:
         both or neither.
         """

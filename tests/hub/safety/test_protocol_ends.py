@@ -61,7 +61,7 @@ async def test_what_is_written_together_is_written_whole_or_not_at_all(tmp_path:
     async with protocol_school(tmp_path) as (house, _):
         await account(house, "Pat")
         with pytest.raises(ValueError, match="not JSON compliant"):
-            await house.intake.decide(lambda d: d.together(work))
+            await house.intake.decide(lambda d: d.accept_with(work))
         assert await house.journal.read(lambda c: pins.hashes_of(c, "Pat")) == PLAIN_PINS
 
 
