@@ -14,7 +14,7 @@ from hub.kinds.access_control import Verb
 from hub.views import ActionState
 
 DoorProgress = Literal["secured", "done", "waiting", "retrying", "refused", "fenced", "suspended"]
-AS_WANTED: tuple[DoorProgress, ...] = ("secured", "done", "fenced")  # nobody need see to such a door
+AS_WANTED: tuple[DoorProgress, ...] = ("secured", "done", "fenced")  # none need be seen to
 
 
 class ProtocolDoorView(TypedDict):
